@@ -1,0 +1,148 @@
+"""The settings of a model and of its training, free of torch so that the command line can show them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from evovae.data.names import Binarisation, Corruption
+from evovae.errors import InputError
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `InputError` with `message` unless `condition` holds."""
+    if not condition:
+        raise InputError(message)
+
+
+def require_in(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise `InputError` unless `value` is one of `known`."""
+    require(value in known, f"{name} is {value!r}: expected one of {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """The shape of a VAE: what it reads, how wide it is, which likelihood it maximises."""
+
+    data_shape: tuple[int, ...] = (1, 28, 28)
+    """Shape of one example: (C, H, W) for images, (V,) for plain vectors."""
+    latent_dim: int = 32
+    """Number of latent variables D."""
+    network: Literal["mlp", "conv"] = "mlp"
+    """Fully connected layers, or stride-2 convolutions followed by them."""
+    hidden: tuple[int, ...] = (512,)
+    """Units of the encoder's fully connected layers; the decoder mirrors them."""
+    channels: tuple[int, ...] = (32, 64)
+    """Channels of the encoder's convolutions, each of which halves the image (conv only); the decoder mirrors them."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Nonlinearity between the layers."""
+    initialisation: Literal["lecun", "he", "glorot"] = "he"
+    """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out)."""
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
+    """Distribution of the data given z."""
+    variance: float | None = None
+    """Variance of the gaussian likelihood; None learns one for all pixels."""
+    output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
+    """Range of the decoded mean: [0, 1] (images), [-1, 1] or unbounded (vectors)."""
+    variational: bool = True
+    """A VAE; off, a plain autoencoder: the code is a point and the distance is the likelihood term alone."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no model."""
+        images = len(self.data_shape) == 3
+        require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
+        for name, sizes in (("data shape", self.data_shape), ("hidden", self.hidden), ("channels", self.channels)):
+            require(all(size >= 1 for size in sizes), f"{name} is {sizes}: expected positive whole numbers")
+        require(self.latent_dim >= 1, f"latent dim is {self.latent_dim}: expected 1 or more")
+        for name, known in _CHOICES.items():
+            require_in(name, getattr(self, name), known)
+        require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
+        require(
+            self.network == "mlp" or len(self.channels) >= 1,
+            "channels is empty: a conv network needs at least one, for example --channels 32 64",
+        )
+        require(
+            self.network == "mlp" or min(self.data_shape[1:]) >= 2 ** len(self.channels),
+            f"channels has {len(self.channels)} levels, too many to halve images of {self.data_shape[1:]}: use fewer",
+        )
+        require(not images or self.output == "sigmoid", f"output is {self.output!r}: images need sigmoid, for [0, 1]")
+        require(
+            self.likelihood == "gaussian" or self.output == "sigmoid",
+            f"output is {self.output!r}: a bernoulli likelihood needs sigmoid; use --likelihood gaussian",
+        )
+        require(
+            self.variance is None or (self.likelihood == "gaussian" and self.variance > 0),
+            f"variance is {self.variance}: expected a positive number, with --likelihood gaussian",
+        )
+
+    @classmethod
+    def notebook(cls) -> VAEConfig:
+        """The network of the founding notebook: 784-128-100, ReLU, weights of variance 2/N_in."""
+        return cls(data_shape=(1, 28, 28), latent_dim=100, hidden=(128,), activation="relu", initialisation="he")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "network": ("mlp", "conv"),
+    "activation": ("relu", "tanh"),
+    "initialisation": ("lecun", "he", "glorot"),
+    "likelihood": ("bernoulli", "gaussian"),
+    "output": ("sigmoid", "tanh", "linear"),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a VAE is trained: how long, how fast, on what."""
+
+    epochs: int = 6
+    """Passes over the training images."""
+    iterations: int | None = None
+    """Stop after so many minibatches instead of after `epochs`."""
+    batch_size: int = 256
+    """Images in a minibatch."""
+    learning_rate: float = 1e-3
+    """Adam's largest step size."""
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    """Learning rate over the run: a warm-up and a decay to zero, or always the same."""
+    beta: float = 1.0
+    """Weight of the KL term (Higgins et al. 2017); 1 gives the ELBO."""
+    beta_warmup: float = 0.0
+    """Part of the run, 0 to 1, over which beta grows from 0 (Bowman et al. 2016)."""
+    binarisation: Binarisation = "grey"
+    """Convention for the pixels: grey as they are, dynamic drawn anew each time, static drawn once."""
+    corruption: Corruption = "none"
+    """Noise put on the encoder's input; the target stays clean (denoising, Vincent et al. 2010)."""
+    corruption_level: float = 0.3
+    """Standard deviation of gaussian noise, or probability that a pixel is hit."""
+    train_images: int | None = None
+    """Train on a stratified subset of so many images; None takes all."""
+    seed: int = 0
+    """Seed of the initial weights and of every draw while training."""
+    device: str = "auto"
+    """auto (CUDA when present, else the CPU), cpu, cuda, cuda:1, ..."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that train nothing."""
+        require(self.epochs >= 1, f"epochs is {self.epochs}: expected 1 or more")
+        require(
+            self.iterations is None or self.iterations >= 1, f"iterations is {self.iterations}: expected 1 or more"
+        )
+        require(self.batch_size >= 1, f"batch size is {self.batch_size}: expected 1 or more")
+        require(
+            0 < self.learning_rate < float("inf"), f"learning rate is {self.learning_rate}: expected a positive number"
+        )
+        require(0 <= self.beta < float("inf"), f"beta is {self.beta}: expected 0 or more")
+        require(0 <= self.beta_warmup <= 1, f"beta warm-up is {self.beta_warmup}: expected a part from 0 to 1")
+        require_in("schedule", self.schedule, ("one-cycle", "constant"))
+        require_in("binarisation", self.binarisation, ("grey", "dynamic", "static"))
+        require_in("corruption", self.corruption, ("none", "gaussian", "masking", "salt-and-pepper"))
+        require(self.seed >= 0, f"seed is {self.seed}: expected 0 or more")
+        require(
+            self.train_images is None or self.train_images >= 1,
+            f"train images is {self.train_images}: expected 1 or more",
+        )
+
+    @classmethod
+    def notebook(cls) -> TrainConfig:
+        """The founding notebook's run: 100,000 minibatches of 64 from 55,000 images, Adam at a constant 1e-3."""
+        return cls(iterations=100_000, batch_size=64, learning_rate=1e-3, schedule="constant", train_images=55_000)

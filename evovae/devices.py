@@ -1,0 +1,28 @@
+"""Where tensors live: the only place that knows what `auto` means."""
+
+from __future__ import annotations
+
+import torch
+
+from evovae.errors import InputError
+
+
+def resolve_device(name: str | torch.device = "auto") -> torch.device:
+    """Return the device called `name`; `auto` is CUDA when present, else the CPU.
+
+    Raises:
+        InputError: if there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(f"device {str(name)!r} is not available here: expected auto, cpu, cuda or cuda:N") from error
+    return device
+
+
+def counts_are_free(tensor: torch.Tensor) -> bool:
+    """Whether the host can ask how many elements of `tensor` are set without waiting for another device."""
+    return tensor.device.type == "cpu"

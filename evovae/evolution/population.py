@@ -1,0 +1,97 @@
+"""Populations: replicates side by side in one tensor, with fitness, weights and random streams."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from deap import base
+from torch import Tensor
+
+from evovae.streams import Streams
+
+
+class Individual(list[float]):
+    """One genome as DEAP knows it: a list of genes with a `fitness`."""
+
+    def __init__(self, genes: list[float], fitness: base.Fitness) -> None:
+        super().__init__(genes)
+        self.fitness = fitness
+
+
+@dataclass(frozen=True)
+class Population:
+    """R replicates of N individuals with D genes and M objectives; nothing in it is ever changed in place."""
+
+    genomes: Tensor
+    """(R, N, D)."""
+    fitness: Tensor
+    """(R, N, M), as the objective gave it; NaN where not evaluated yet."""
+    valid: Tensor
+    """bool (R, N): whether the fitness belongs to the genome. In DEAP's words, an invalid one is not evaluated yet."""
+    weights: tuple[float, ...]
+    """One for each objective: positive to maximise, negative to minimise."""
+    streams: Streams
+    """The random stream of each replicate."""
+
+    @classmethod
+    def unevaluated(cls, genomes: Tensor, weights: tuple[float, ...], streams: Streams) -> Population:
+        """Return a population of `genomes` (R, N, D) whose fitness is not known yet."""
+        fitness = torch.full((*genomes.shape[:2], len(weights)), math.nan, device=genomes.device)
+        return cls(genomes, fitness, torch.zeros_like(fitness[..., 0], dtype=torch.bool), weights, streams)
+
+    def __len__(self) -> int:
+        """Number of individuals N in each replicate."""
+        return self.genomes.shape[1]
+
+    @property
+    def replicates(self) -> int:
+        """Number of replicates R."""
+        return self.genomes.shape[0]
+
+    @property
+    def wvalues(self) -> Tensor:
+        """Fitness times weights (R, N, M), larger is better; minus infinity where not finite, so that it never wins."""
+        weighted = self.fitness * torch.tensor(self.weights, device=self.fitness.device)
+        return weighted.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
+
+    def take(self, index: Tensor) -> Population:
+        """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
+        return replace(
+            self,
+            genomes=_take(self.genomes, index),
+            fitness=_take(self.fitness, index),
+            valid=self.valid.gather(1, index),
+        )
+
+    def best(self, k: int = 1) -> Population:
+        """Return the best `k` of each replicate, best first."""
+        return self.take(ranking_key(self.wvalues).topk(k, dim=1).indices)
+
+    def replicate(self, r: int) -> list[Individual]:
+        """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`."""
+        fitness_type: Any = type("Fitness", (base.Fitness,), {"weights": self.weights})
+        rows = zip(self.genomes[r].tolist(), self.fitness[r].tolist(), self.valid[r].tolist(), strict=True)
+        return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
+
+
+def ranking_key(wvalues: Tensor) -> Tensor:
+    """Return numbers (R, N) that order individuals as DEAP orders fitnesses: by `wvalues` (R, N, M), lexicographically."""
+    if wvalues.shape[-1] == 1:
+        return wvalues[..., 0]
+    order = torch.arange(wvalues.shape[1], device=wvalues.device).expand(wvalues.shape[:2])
+    for objective in reversed(range(wvalues.shape[-1])):  # stable sorts, the least significant first
+        order = order.gather(1, wvalues[..., objective].gather(1, order).argsort(dim=1, stable=True))
+    ordered = _take(wvalues, order)
+    steps = (ordered[:, 1:] != ordered[:, :-1]).any(-1).cumsum(1)
+    ranks = torch.cat((torch.zeros_like(order[:, :1]), steps), dim=1)
+    return torch.empty_like(ranks).scatter_(1, order, ranks).to(wvalues.dtype)
+
+
+def _take(values: Tensor, index: Tensor) -> Tensor:
+    """Return `values` (R, N, ...) at `index` (R, K): (R, K, ...)."""
+    replicates, n = values.shape[:2]
+    offsets = torch.arange(replicates, device=index.device).mul_(n).unsqueeze(1)
+    return values.flatten(0, 1).index_select(0, (index + offsets).flatten()).unflatten(0, index.shape)

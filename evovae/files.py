@@ -1,0 +1,98 @@
+"""Files that are whole or absent: atomic writes, JSON, and safetensors with a configuration in the metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+
+from evovae.errors import InputError
+
+FORMAT = 1
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary name beside `path`, sync it, and rename it: a kill leaves old or new, whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` as indented JSON, atomically."""
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: if the file is missing, unreadable or holds no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {_first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object: expected a file that evovae wrote")
+    return content
+
+
+def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
+    """Write one safetensors file, atomically; `kind` (what the file is) and `config` go into its metadata."""
+    metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
+    write_bytes(path, serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
+
+
+def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a file that `save_tensors` wrote: its tensors, on the CPU, and its configuration.
+
+    Raises:
+        InputError: if the file is missing, truncated, no safetensors, of another kind or of another format version.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is not there: expected a {kind} file (.safetensors) that evovae wrote")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        config = json.loads(metadata.get("config", "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
+    if metadata.get("evovae") != kind or not isinstance(config, dict):
+        found = metadata.get("evovae", "not evovae's")
+        raise InputError(f"{path} is no {kind} file ({found}): expected one that evovae wrote")
+    if metadata.get("format") != str(FORMAT):
+        raise InputError(f"{path} has format {metadata.get('format')!r}: this evovae reads format {FORMAT}")
+    return tensors, config
+
+
+def load_weights(module: torch.nn.Module, path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Fill `module` with `tensors` read from `path`.
+
+    Raises:
+        InputError: if a tensor is missing, too many or of another shape.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).partition(": ")[2]
+        raise InputError(f"{path} does not fit its own configuration: {reason}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,169 @@
+"""How well a VAE explains images: ELBO, IWAE bound, NLL by importance sampling, active units.
+
+Every figure is in nats per image: summed over pixels and latent variables, averaged over images. Every figure belongs to
+a convention for the pixels (`Binarisation`); figures of different conventions cannot be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from evovae.config import Binarisation
+from evovae.data import Images, binarise, to_unit
+from evovae.errors import InputError
+from evovae.vae import VAE
+
+ACTIVE_THRESHOLD = 0.01
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The ELBO of a set of images and its two parts, in nats per image."""
+
+    binarisation: Binarisation
+    images: int
+    samples: int
+    """Draws of z for each image over which the reconstruction error is averaged."""
+    reconstruction: float
+    """-E[log P(X|z)], summed over pixels: the reconstruction error."""
+    kl: float
+    """KL(Q(z|X) || N(0, I)), summed over latent variables."""
+    active_units: int
+    """Latent variables whose posterior mean has a variance above 0.01 over the images."""
+
+    @property
+    def elbo(self) -> float:
+        """The evidence lower bound, -(reconstruction + kl)."""
+        return -(self.reconstruction + self.kl)
+
+
+@dataclass(frozen=True)
+class ImportanceEstimate:
+    """An average over images of log (1/k) sum_i P(x, z_i) / Q(z_i|x), in nats per image."""
+
+    kind: Literal["iwae-bound", "nll"]
+    binarisation: Binarisation
+    images: int
+    samples: int
+    """Importance samples k for each image."""
+    value: float
+    """The bound on log P(x) (`iwae-bound`), or its negative (`nll`)."""
+
+
+@torch.no_grad()
+def evaluate(
+    vae: VAE,
+    images: Images,
+    binarisation: Binarisation = "grey",
+    samples: int = 1,
+    seed: int = 0,
+    batch_size: int = 1000,
+) -> Likelihood:
+    """Return the ELBO of `images` with its parts apart, and the number of active units.
+
+    A plain autoencoder has no KL term: its `kl` is 0 and its `elbo` the negative reconstruction error.
+    """
+    _check(images, samples)
+    generator = torch.Generator(vae.device).manual_seed(seed)
+    reconstruction, kl = (torch.zeros((), dtype=torch.float64, device=vae.device) for _ in range(2))
+    means = []
+    for batch in images.images.split(batch_size):
+        x = binarise(to_unit(batch.to(vae.device)), binarisation, generator)
+        mean, log_variance = vae.encode(x)
+        means.append(mean)
+        if vae.config.variational:
+            kl += vae.kl_divergence(mean, log_variance).sum(dtype=torch.float64)
+        for _ in range(samples):
+            noise = torch.randn(mean.shape, generator=generator, device=vae.device)
+            logits = vae.decode_logits(vae.reparameterise(mean, log_variance, noise))
+            reconstruction += vae.reconstruction_error(logits, x).sum(dtype=torch.float64) / samples
+    return Likelihood(
+        binarisation=binarisation,
+        images=len(images),
+        samples=samples,
+        reconstruction=reconstruction.item() / len(images),
+        kl=kl.item() / len(images),
+        active_units=int(active_units(torch.cat(means)).sum()),
+    )
+
+
+def active_units(means: Tensor) -> Tensor:
+    """Return which latent variables are active: posterior `means` (B, D) of the data -> bool (D,).
+
+    A unit is active when the variance over the data of its posterior mean exceeds 0.01 (Burda et al. 2016, sec. 5.2).
+    """
+    return means.var(0, correction=0) > ACTIVE_THRESHOLD
+
+
+def log_importance_weights(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
+    """Return log P(x, z_i) / Q(z_i|x) (k, B), in nats, of data `x` (B, *data_shape) and `noise` (k, B, D).
+
+    Raises:
+        InputError: for a plain autoencoder, whose code has no density.
+    """
+    if not vae.config.variational:
+        raise InputError("a plain autoencoder has no likelihood: use evaluate() for its reconstruction error")
+    k, batch = noise.shape[:2]
+    mean, log_variance = vae.encode(x)
+    z = vae.reparameterise(mean, log_variance, noise)  # k B D
+    logits = vae.decode_logits(z.flatten(0, 1)).unflatten(0, (k, batch))
+    # The normalising constants of the prior and of the posterior cancel, but for the posterior's log-variance.
+    log_prior_over_posterior = 0.5 * (noise.square() - z.square() + log_variance).sum(-1)
+    return log_prior_over_posterior - vae.reconstruction_error(logits, x)
+
+
+def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
+    """Return the importance-weighted bound on log P(x) (B,), in nats, of `x` (B, *data_shape) and `noise` (k, B, D).
+
+    Burda et al. 2016, eq. 8; k = 1 gives the ELBO, and the bound grows with k. Its gradient trains an IWAE.
+    """
+    return torch.logsumexp(log_importance_weights(vae, x, noise), 0) - math.log(noise.shape[0])
+
+
+@torch.no_grad()
+def estimate_iwae_bound(
+    vae: VAE, images: Images, samples: int, binarisation: Binarisation = "grey", seed: int = 0, chunk: int = 5000
+) -> ImportanceEstimate:
+    """Return the average IWAE bound of `images` with k = `samples`, decoding at most about `chunk` codes at once."""
+    value = _mean_bound(vae, images, samples, binarisation, seed, chunk)
+    return ImportanceEstimate("iwae-bound", binarisation, len(images), samples, value)
+
+
+@torch.no_grad()
+def estimate_nll(
+    vae: VAE, images: Images, samples: int = 5000, binarisation: Binarisation = "grey", seed: int = 0, chunk: int = 5000
+) -> ImportanceEstimate:
+    """Return the negative log-likelihood of `images` by importance sampling (Burda et al. 2016, sec. 5: 5,000 samples).
+
+    Memory is that of about `chunk` decoded codes, whatever `samples` is.
+    """
+    value = -_mean_bound(vae, images, samples, binarisation, seed, chunk)
+    return ImportanceEstimate("nll", binarisation, len(images), samples, value)
+
+
+def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisation, seed: int, chunk: int) -> float:
+    _check(images, samples)
+    generator = torch.Generator(vae.device).manual_seed(seed)
+    total = torch.zeros((), dtype=torch.float64, device=vae.device)
+    at_once = min(samples, chunk)
+    for batch in images.images.split(max(1, chunk // at_once)):
+        x = binarise(to_unit(batch.to(vae.device)), binarisation, generator)
+        log_sum = torch.full((len(x),), -math.inf, device=vae.device)
+        for start in range(0, samples, at_once):
+            shape = (min(at_once, samples - start), len(x), vae.config.latent_dim)
+            noise = torch.randn(shape, generator=generator, device=vae.device)
+            log_sum = torch.logaddexp(log_sum, torch.logsumexp(log_importance_weights(vae, x, noise), 0))
+        total += (log_sum - math.log(samples)).sum(dtype=torch.float64)
+    return total.item() / len(images)
+
+
+def _check(images: Images, samples: int) -> None:
+    if samples < 1:
+        raise InputError(f"samples is {samples}: expected 1 or more")
+    if len(images) < 1:
+        raise InputError("there are no images to evaluate: expected 1 or more")

@@ -1,0 +1,111 @@
+"""Random streams: every draw in evovae comes from a generator made here, keyed by a seed and by what it is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evovae.errors import InputError
+
+BLOCK = 1024
+_MASK = 2**32 - 1
+
+
+def make_generator(seed: int, *key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return a generator on `device` for the purpose `key` of `seed`, by numpy's SeedSequence.
+
+    Raises:
+        InputError: if `seed` is negative.
+    """
+    return torch.Generator(device).manual_seed(_entropy(seed, *key))
+
+
+class Streams:
+    """One random stream for each of R replicates, drawn from side by side.
+
+    Stream r of seed s depends on s and r alone: with the same requests it gives the same numbers by itself, among a
+    hundred, in any order and in any split. Within a seed no two streams share a generator's seed: torch's CPU
+    generator takes 32 bits, and r is mapped to them one to one.
+
+    Args:
+        seed: the seed s, 0 or more.
+        replicates: how many streams, numbered from 0; or the numbers r themselves.
+        device: where the numbers are drawn, and where they stay.
+    """
+
+    def __init__(self, seed: int, replicates: int | Sequence[int], device: torch.device | str = "cpu") -> None:
+        keys = range(replicates) if isinstance(replicates, int) else replicates
+        if len(keys) < 1:
+            raise InputError(f"replicates is {replicates}: expected 1 or more")
+        start = _entropy(seed)
+        # An odd multiplier makes r -> seed a bijection on 32 bits; this one (2^32 / golden ratio) spreads neighbours.
+        seeds = [(start + r * 2654435769) & _MASK for r in keys]
+        self._generators = [torch.Generator(device).manual_seed(s) for s in seeds]
+        self._block = torch.empty(len(keys), 0, device=device)
+        self._used = 0
+
+    def __len__(self) -> int:
+        """Number of streams R."""
+        return len(self._generators)
+
+    def __getitem__(self, replicate: int) -> torch.Generator:
+        """The generator behind one stream."""
+        return self._generators[replicate]
+
+    def clone(self) -> Streams:
+        """Return streams that will draw the same numbers, independently of these."""
+        copy = object.__new__(Streams)
+        copy._generators = [g.clone_state() for g in self._generators]
+        copy._block, copy._used = self._block, self._used
+        return copy
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw from [0, 1): float32 of 24 random bits, in `shape` (R, ...) and in memory that the caller owns."""
+        count = math.prod(shape) // len(self)
+        if count > BLOCK:
+            return self._draw(count).view(shape)
+        if self._used + count > self._block.shape[1]:
+            # Small requests share a block: one call a stream and block, instead of one a stream and request.
+            self._block, self._used = self._draw(BLOCK), 0
+        start, self._used = self._used, self._used + count
+        return self._block[:, start : self._used].clone().view(shape)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Draw from 0 ... high - 1: int64 in `shape` (R, ...), even to 2^-48 also where `high` nears 2^24."""
+        coarse, fine = self.uniform(*shape, 2).double().unbind(-1)
+        return ((coarse + fine * 2.0**-24) * high).long()
+
+    def select(self, chosen: Tensor, individuals: int) -> SelectedStreams:
+        """Return the streams as the `chosen` ones, int64 (K,) of all R * `individuals`, see them."""
+        return SelectedStreams(self, chosen, individuals)
+
+    def _draw(self, count: int) -> Tensor:
+        if len(self) == 1:
+            return torch.rand(1, count, generator=self[0], device=self._block.device)
+        return torch.stack([torch.rand(count, generator=g, device=self._block.device) for g in self._generators])
+
+
+class SelectedStreams:
+    """Streams that serve K selected individuals, packed as (K, ...), with the numbers that are theirs.
+
+    Numbers are drawn for every individual and the others' are dropped: an individual meets the same numbers whoever
+    else is selected, and a packed computation gives the same children as a masked one.
+    """
+
+    def __init__(self, streams: Streams, chosen: Tensor, individuals: int) -> None:
+        self._streams, self._chosen, self._individuals = streams, chosen, individuals
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw from [0, 1): float32 in `shape` (K, ...)."""
+        everyone = self._streams.uniform(len(self._streams), self._individuals, *shape[1:])
+        return everyone.flatten(0, 1).index_select(0, self._chosen)
+
+
+def _entropy(seed: int, *key: int) -> int:
+    if seed < 0:
+        raise InputError(f"seed is {seed}: expected 0 or more")
+    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0])

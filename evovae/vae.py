@@ -1,0 +1,163 @@
+"""The variational autoencoder: encoder Q(z|X), decoder P(X|z), and the noise between them.
+
+An autoencoder has three parts: an encoding function, a decoding function, and a distance that says how much was lost
+between the data and its reconstruction. A variational one (Kingma and Welling 2014) makes the code a random variable:
+the encoder gives the mean and the log-variance of a normal distribution Q(z|X), the distance is the negative
+log-likelihood of the data under P(X|z), and the Kullback-Leibler divergence from Q(z|X) to the prior N(0, I) keeps the
+codes where the prior can find them, so that a draw from the prior decodes to something believable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evovae import files
+from evovae.config import VAEConfig
+from evovae.errors import InputError
+from evovae.networks import build_decoder, build_encoder, initialise
+
+FILE_NAME = "vae.safetensors"
+_OUTPUTS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "linear": lambda mean: mean}
+
+
+class VAE(nn.Module):
+    """A variational autoencoder, or a plain one (`config.variational=False`).
+
+    Args:
+        config: its shape and likelihood.
+        seed: seed of the initial weights; the global random state is neither read nor written.
+    """
+
+    def __init__(self, config: VAEConfig | None = None, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config or VAEConfig()
+        # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
+        with torch.device("meta"):
+            self.encoder = build_encoder(self.config)
+            self.decoder = build_decoder(self.config)
+        self.to_empty(device="cpu")
+        initialise(self, self.config.initialisation, torch.Generator().manual_seed(seed))
+        if self.config.likelihood == "gaussian":
+            variance = 1.0 if self.config.variance is None else self.config.variance
+            log_variance = torch.full((), math.log(variance))
+            self.data_log_variance = nn.Parameter(log_variance, requires_grad=self.config.variance is None)
+        if not self.config.variational:
+            # A plain autoencoder has no prior. A normal distribution fitted to its codes afterwards takes that place
+            # (Ghosh et al. 2020, "From variational to deterministic autoencoders", sec. 4).
+            self.register_buffer("code_mean", torch.zeros(self.config.latent_dim))
+            self.register_buffer("code_cholesky", torch.eye(self.config.latent_dim))
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on."""
+        return next(self.parameters()).device
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Q(z|X): mean and log-variance, both (B, D), of data `x` (B, *data_shape).
+
+        The log-variance log(sigma^2), and not sigma, is what the encoder puts out: it may take any value, while sigma
+        must stay positive. A plain autoencoder's code is a point: its log-variance is minus infinity.
+
+        Raises:
+            InputError: if `x` has another shape than the model reads.
+        """
+        if tuple(x.shape[1:]) != self.config.data_shape:
+            raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {', '.join(map(str, self.config.data_shape))})")
+        code = self.encoder(x)
+        if not self.config.variational:
+            return code, torch.full_like(code, -math.inf)
+        mean, log_variance = code.chunk(2, dim=1)
+        return mean, log_variance
+
+    @staticmethod
+    def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+        """Return a draw z = mean + sigma * noise from Q(z|X); all shapes broadcast to that of `noise`.
+
+        A random node passes no gradient to the parameters of its distribution. Moving the draw outside (`noise` is
+        N(0, 1) whatever the parameters are) leaves a deterministic function of mean and variance, and the gradient
+        passes (Kingma and Welling 2014, sec. 2.4). `noise` takes its shape from the batch at hand, of any size.
+        """
+        return mean + torch.exp(0.5 * log_variance) * noise
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Return the mean of P(X|z) before its output function: `z` (B, D) -> (B, *data_shape)."""
+        if z.ndim != 2 or z.shape[1] != self.config.latent_dim:
+            raise InputError(f"z has shape {tuple(z.shape)}: expected (B, {self.config.latent_dim})")
+        return self.decoder(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the mean of P(X|z): `z` (B, D) -> (B, *data_shape), images in [0, 1].
+
+        Raises:
+            InputError: if `z` is not (B, D).
+        """
+        return _OUTPUTS[self.config.output](self.decode_logits(z))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the decoded posterior mean of `x` (B, *data_shape), in the same shape."""
+        return self.decode(self.encode(x)[0])
+
+    def sample_prior(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw `n` latent vectors (n, D) from the prior N(0, I); from the fitted codes for a plain autoencoder."""
+        noise = torch.randn(n, self.config.latent_dim, generator=generator, device=generator.device).to(self.device)
+        return self.codes_from_noise(noise)
+
+    def codes_from_noise(self, noise: Tensor) -> Tensor:
+        """Return the latent vectors (B, D) of standard normal `noise` (B, D): itself for a VAE."""
+        return noise if self.config.variational else self.code_mean + noise @ self.code_cholesky.T
+
+    def reconstruction_error(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Return -log P(x|z) in nats, summed over the data: `logits` (..., *data_shape) -> (...).
+
+        Bernoulli: the cross-entropy, also for grey values in [0, 1], where it is a bound on no likelihood but the
+        convention of the field. Gaussian: the density with one variance for all pixels (Rybkin et al. 2021).
+        """
+        dims = tuple(range(-len(self.config.data_shape), 0))
+        if self.config.likelihood == "bernoulli":
+            # softplus(l) - x l equals the cross-entropy of sigmoid(l) and never overflows.
+            return (functional.softplus(logits) - x * logits).sum(dims)
+        error = (_OUTPUTS[self.config.output](logits) - x).square().sum(dims)
+        log_variance = self.data_log_variance
+        constant = 0.5 * math.prod(self.config.data_shape) * (math.log(2 * math.pi) + log_variance)
+        return 0.5 * error / log_variance.exp() + constant
+
+    @staticmethod
+    def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+        """Return KL(Q(z|X) || N(0, I)) in nats per latent variable, in the shape of `mean` (Kingma and Welling, app. B)."""
+        return 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance)
+
+    def fit_codes(self, codes: Tensor) -> None:
+        """Fit the normal distribution that stands in for a plain autoencoder's prior to `codes` (B, D)."""
+        codes = codes.double()
+        jitter = 1e-6 * torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
+        covariance = torch.atleast_2d(torch.cov(codes.T, correction=0))
+        self.code_mean.copy_(codes.mean(0))
+        self.code_cholesky.copy_(torch.linalg.cholesky(covariance + jitter * (1.0 + covariance.trace())))
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and configuration to one safetensors file, atomically."""
+        files.save_tensors(Path(path), "vae", self.state_dict(), dataclasses.asdict(self.config))
+
+    @classmethod
+    def load(cls, path: str | Path) -> VAE:
+        """Read a VAE, on the CPU, from a file that `save` wrote or from a run folder that holds one.
+
+        Raises:
+            InputError: if the file is missing, truncated, of another kind or version, or does not fit itself.
+        """
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() else path
+        tensors, settings = files.load_tensors(path, "vae")
+        try:
+            config = VAEConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+            vae = cls(config)
+        except (TypeError, InputError, RuntimeError) as error:
+            raise InputError(f"{path} has a configuration that this evovae cannot read: {error}") from error
+        files.load_weights(vae, path, tensors)
+        return vae
