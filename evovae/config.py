@@ -146,3 +146,72 @@ class TrainConfig:
     def notebook(cls) -> TrainConfig:
         """The founding notebook's run: 100,000 minibatches of 64 from 55,000 images, Adam at a constant 1e-3."""
         return cls(iterations=100_000, batch_size=64, learning_rate=1e-3, schedule="constant", train_images=55_000)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and where they come from."""
+
+    dataset: str = "mnist"
+    """mnist (ships with evovae), fashion-mnist, kmnist, cifar10, ... or a folder of idx files or of pictures."""
+    data_dir: str | None = None
+    """Where torchvision's image sets are, or are put; None: the user's cache folder."""
+    image_size: int | None = None
+    """Cut pictures to squares of so many pixels a side."""
+    grey: bool = False
+    """Turn colour into grey."""
+
+
+@dataclass(frozen=True)
+class EvolveConfig:
+    """One evolution: what for, how many, with which operators."""
+
+    objective: str = "digit:8"
+    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness, lightness; sums as digit:8+0.1*ink; several by a comma."""
+    population: int = 200
+    """Individuals N in each replicate."""
+    generations: int = 100
+    """Generations after the initial one."""
+    replicates: int = 10
+    """Independent repetitions R, evolved side by side."""
+    seed: int = 0
+    """Seed of the random streams."""
+    support: Literal["free", "box", "ball", "shell"] = "ball"
+    """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
+    mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"] = "cxBlend"
+    """Crossover."""
+    cxpb: float = 0.5
+    """Probability that two neighbours mate."""
+    alpha: float = 0.5
+    """cxBlend: how far children may lie outside their parents, as a part of the distance between them."""
+    swap: float = 0.5
+    """cxUniform: probability that a gene is exchanged."""
+    mutpb: float = 0.2
+    """Probability that an individual mutates."""
+    sigma: float = 0.5
+    """Standard deviation of mutGaussian."""
+    indpb: float = 0.2
+    """Probability that a gene of a mutating individual changes."""
+    tournsize: int = 3
+    """Individuals in a tournament."""
+    hall_of_fame: int = 10
+    """Best individuals kept for each replicate."""
+    baseline: bool = True
+    """Also run random search with as many evaluations."""
+    device: str = "auto"
+    """auto (CUDA when present, else the CPU), cpu, cuda, cuda:1, ..."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that evolve nothing."""
+        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("seed", 0), ("tournsize", 1)):
+            value = getattr(self, name)
+            require(value >= least, f"{name} is {value}: expected {least} or more")
+        require(self.hall_of_fame >= 1, f"hall of fame is {self.hall_of_fame}: expected 1 or more")
+        for name in ("cxpb", "mutpb", "indpb", "swap"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
+        for name in ("alpha", "sigma"):
+            value = getattr(self, name)
+            require(0 <= value < float("inf"), f"{name} is {value}: expected 0 or more")
+        require_in("support", self.support, ("free", "box", "ball", "shell"))
+        require_in("mate", self.mate, ("cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"))

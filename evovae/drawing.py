@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
+from evovae import files
 from evovae.errors import InputError
 
 # Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
@@ -65,16 +66,7 @@ def save(figure: Figure | Axes, path: str | os.PathLike[str]) -> None:
     assert isinstance(root, Figure)
     picture = BytesIO()
     root.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 9})
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(picture.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_bytes(Path(path), picture.getvalue())
 
 
 @style()
@@ -83,8 +75,8 @@ def image_grid(
 ) -> Axes:
     """Images side by side, row by row, as one picture.
 
-    The Axes measures in cells: image `i` starts at `(i % columns, i // columns)`. Where no Axes is given, the cells are
-    wide enough for the captions.
+    The Axes measures in cells: image `i` lies in column `i % columns` and row `i // columns`. Where no Axes is given,
+    the cells are wide enough for the captions.
 
     Args:
         images: `(N, C, H, W)`.
@@ -110,7 +102,8 @@ def image_grid(
     # Room for row and column labels; what is left of it is trimmed when the figure is saved.
     ax = ax or new_axes(columns * cell + 0.9, rows * cell * tall / wide + 0.4)
     canvas = tile(pixels, columns, gap, footer)
-    ax.imshow(canvas, extent=(0, columns, rows, 0), aspect=tall / wide, interpolation="nearest")
+    half = gap / wide / 2  # centres each image on the middle of its cell
+    ax.imshow(canvas, extent=(half, columns + half, rows, 0), aspect=tall / wide, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.tick_params(length=0, labelsize=_CAPTION_POINTS + 0.5)
     ax.spines[:].set_visible(False)

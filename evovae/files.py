@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
 
 from evovae.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = 1
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to a temporary name beside `path`, sync it, and rename it: a kill leaves old or new, whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -54,6 +52,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
     """Write one safetensors file, atomically; `kind` (what the file is) and `config` go into its metadata."""
+    from safetensors.torch import save as serialise  # imports torch, which figures and command lines do without
+
     metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
     write_bytes(path, serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
 

@@ -1,0 +1,54 @@
+"""evovae: evolve images in the latent space of a variational autoencoder.
+
+The public names below are imported when first used: `import evovae` itself costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evovae.config import TrainConfig, VAEConfig
+    from evovae.data import load_images
+    from evovae.encodings import LatentEncoding, VectorEncoding
+    from evovae.errors import InputError
+    from evovae.judges import judges_for
+    from evovae.likelihood import evaluate
+    from evovae.realism import realism
+    from evovae.training import fit
+    from evovae.vae import VAE
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "VAE",
+    "InputError",
+    "LatentEncoding",
+    "TrainConfig",
+    "VAEConfig",
+    "VectorEncoding",
+    "evaluate",
+    "fit",
+    "judges_for",
+    "load_images",
+    "realism",
+]
+
+_ROOMS = {
+    "VAE": "vae",
+    "InputError": "errors",
+    "LatentEncoding": "encodings",
+    "TrainConfig": "config",
+    "VAEConfig": "config",
+    "VectorEncoding": "encodings",
+    "evaluate": "likelihood",
+    "fit": "training",
+    "judges_for": "judges",
+    "load_images": "data",
+    "realism": "realism",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -1,0 +1,28 @@
+"""How large image sets and their images may be."""
+
+from evovae.errors import InputError
+
+MAX_BYTES = 4 << 30
+"""Most bytes of pixels that one tensor may hold: 4 GiB."""
+
+MIN_SIDE = 8
+MAX_SIDE = 128
+"""Fewest and most pixels on a side of an image; the models are made for small images."""
+
+
+def check_sides(height: int, width: int, where: str) -> None:
+    """Refuse images that are too small or too large, naming `where` they are."""
+    if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
+        raise InputError(
+            f"{where}: images of {height} x {width} pixels; expected {MIN_SIDE} to {MAX_SIDE} on each side; "
+            "resize them, as with --image-size 28"
+        )
+
+
+def check_bytes(needed: int, where: str) -> None:
+    """Refuse to hold more than `MAX_BYTES` in one tensor, naming `where` the images are."""
+    if needed > MAX_BYTES:
+        raise InputError(
+            f"{where}: {needed} bytes of pixels; expected at most {MAX_BYTES}; "
+            "use fewer images, --grey, or a smaller --image-size"
+        )

@@ -1,0 +1,97 @@
+"""Read picture files into one tensor."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from evovae.data.fit import resize
+from evovae.data.limits import check_bytes, check_sides
+from evovae.errors import InputError
+
+# Named to Pillow as well: left to guess, it would hand a PostScript file called .png to an interpreter.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """The picture files in `folder`, by name; hidden files and other kinds of file are passed over."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def read_pictures(paths: Sequence[Path], image_size: int | None, grey: bool) -> Tensor:
+    """Read pictures, turned as their EXIF orientation says, the first frame of an animation.
+
+    Transparent parts are laid over white, as a viewer shows them. Of 16 bits, the upper 8 are kept.
+
+    Args:
+        paths: At least one picture file.
+        image_size: Side to resize to, as `resize` does; None requires all to have one size.
+        grey: Whether to read one channel (ITU-R BT.601 luma); False reads three, unless every picture is stored as
+            grey.
+
+    Returns:
+        uint8 `(N, C, H, W)`.
+
+    Raises:
+        InputError: A file cannot be read, is a decompression bomb, or has pixels of 32 bits; sizes differ, or are too
+            small or too large; or there is too much for memory.
+    """
+    pictures: list[Tensor] = []
+    for path in paths:
+        picture = _read(path, grey)
+        if image_size is not None:
+            picture = resize(picture[None], image_size)[0]
+        height, width = picture.shape[1:]
+        if not pictures:
+            check_sides(height, width, repr(str(path)))
+            check_bytes(len(paths) * (1 if grey else 3) * height * width, f"{len(paths)} pictures as {str(path)!r}")
+        elif picture.shape[1:] != pictures[0].shape[1:]:
+            first_height, first_width = pictures[0].shape[1:]
+            raise InputError(
+                f"{str(path)!r} has {height} x {width} pixels and {str(paths[0])!r} {first_height} x {first_width}; "
+                "expected one size; resize them, as with --image-size 28"
+            )
+        pictures.append(picture)
+    channels = max(len(picture) for picture in pictures)
+    return torch.stack([picture.expand(channels, -1, -1) for picture in pictures])
+
+
+def _read(path: Path, grey: bool) -> Tensor:
+    try:
+        with warnings.catch_warnings():
+            # What Pillow remarks on metadata is no concern here; what it says about size is.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_FORMATS) as picture:
+                return _to_tensor(picture, grey)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{str(path)!r} unpacks to more than {Image.MAX_IMAGE_PIXELS} pixels; expected an ordinary picture; "
+            "make it smaller or remove it"
+        ) from error
+    # A decoder that trips over a damaged file raises whatever it stumbles on: OSError, SyntaxError, struct.error, ...
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{str(path)!r} cannot be read as a picture ({reason}); repair or remove it") from error
+
+
+def _to_tensor(picture: Image.Image, grey: bool) -> Tensor:
+    if picture.mode in ("I", "F"):
+        raise ValueError("its pixels have 32 bits, expected 8 or 16")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    mode = "L" if grey or picture.mode in ("1", "L", "LA") else "RGB"
+    if picture.has_transparency_data:
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    pixels = torch.from_numpy(np.array(picture.convert(mode)))
+    return pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1)

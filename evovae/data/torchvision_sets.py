@@ -1,0 +1,96 @@
+"""Image sets that torchvision finds in the data directory, or downloads into it."""
+
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import numpy as np
+import torch
+
+from evovae.data.images import Images, ImageSet
+from evovae.data.names import TORCHVISION_SETS, TorchvisionSet
+from evovae.errors import InputError
+
+
+def default_data_dir() -> Path:
+    """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
+
+
+def load_torchvision_set(name: str, data_dir: Path) -> ImageSet:
+    """Read one of torchvision's image sets, downloading it first if it is not there.
+
+    CIFAR is published as pickles. They are the one exception to the rule that no pickle is loaded: torchvision reads
+    them, whether downloaded or found in `data_dir`, only after each file's MD5 proved to be the published one. The
+    same check is made for every other set, except for idx files found already decompressed, whose MD5 torchvision
+    does not know.
+
+    Args:
+        name: A key of `TORCHVISION_SETS`.
+        data_dir: Where the files lie or are put.
+
+    Raises:
+        InputError: The files are neither there nor to be had, or are not the published ones.
+    """
+    # Takes seconds, and most runs do not need it.
+    from torchvision import datasets
+
+    source = TORCHVISION_SETS[name]
+    dataset_class = getattr(datasets, source.class_name)
+    _refuse_unverified(source, dataset_class, data_dir)
+    splits = []
+    for arguments in (source.train, source.test):
+        try:
+            # Standard output belongs to results; older torchvision announces its downloads there.
+            with redirect_stdout(sys.stderr):
+                splits.append(dataset_class(str(data_dir), download=True, **arguments))
+        # Readers that trip over a damaged file raise whatever they stumble on, beside the network's own errors.
+        except Exception as error:
+            raise InputError(
+                f"image set {name!r} could not be read from {str(data_dir)!r} or downloaded into it "
+                f"({_reason(error)}); put {source.files} there, or name the folder that has this with --data-dir"
+            ) from error
+    train, test = (_to_images(split, source.transposed) for split in splits)
+    classes = getattr(splits[0], "classes", range(int(train.labels.max()) + 1))
+    return ImageSet(name, train, test, tuple(str(label) for label in classes))
+
+
+def _refuse_unverified(source: TorchvisionSet, dataset_class: Any, data_dir: Path) -> None:
+    """Refuse files that torchvision would take as they are: its former pickles, and those of USPS."""
+    from torchvision.datasets.utils import check_integrity
+
+    former = data_dir / source.class_name / "processed"
+    if former.exists():
+        raise InputError(
+            f"{str(former)!r} holds pickles of an old torchvision; expected the published files, {source.files}; "
+            "remove that folder"
+        )
+    for _, file, md5 in getattr(dataset_class, "split_list", {}).values():
+        path = data_dir / file
+        if path.exists() and not check_integrity(path, md5):
+            raise InputError(
+                f"{str(path)!r} is not the published file; expected MD5 {md5}; remove it or fetch it again"
+            )
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    # The classes of the MNIST family wrap the network's error in a RuntimeError, with its text only.
+    unreachable = "urlopen error" in text and not isinstance(error, HTTPError)
+    return f"no network was reached: {text}" if unreachable else text
+
+
+def _to_images(dataset: Any, transposed: bool) -> Images:
+    images = torch.as_tensor(np.asarray(dataset.data))
+    if images.ndim == 3:
+        images = images.unsqueeze(1)
+    elif images.shape[-1] == 3:
+        images = images.permute(0, 3, 1, 2)
+    if transposed:
+        images = images.transpose(2, 3)
+    labels = torch.as_tensor(np.asarray(dataset.targets if hasattr(dataset, "targets") else dataset.labels))
+    # QMNIST gives eight numbers for each image, the class first.
+    return Images(images.contiguous(), labels.reshape(len(images), -1)[:, 0].to(torch.int64))

@@ -1,0 +1,254 @@
+"""The two long jobs, from settings to a finished run folder: training a VAE, and evolving in its latent space."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from deap import base
+from torch import Tensor
+
+from evovae import evolution, files, objectives
+from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
+from evovae.data import ImageSet, load_images
+from evovae.devices import resolve_device
+from evovae.encodings import LatentEncoding
+from evovae.errors import InputError
+from evovae.evolution import Generation, HallOfFame, Population
+from evovae.judges import Judges, judges_for
+from evovae.likelihood import evaluate
+from evovae.progress import track
+from evovae.realism import realism
+from evovae.runs import BASELINE, EXAMPLES, HALL_OF_FAME, HISTORY, POPULATION, Run, check_out, recording
+from evovae.training import fit, iterations_in
+from evovae.vae import FILE_NAME, VAE
+
+FRAMES = 101
+"""Moments at most whose best genomes are kept for the filmstrip."""
+
+
+def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Path, overwrite: bool = False) -> Run:
+    """Train a VAE on an image set and record it in the run folder `out`; the model takes the shape of the images.
+
+    Raises:
+        InputError: if a setting, the image set or the folder cannot be used; nothing is written then.
+        TrainingDiverged: if the loss stops being finite; the last finite model is kept.
+    """
+    check_out(out, overwrite)
+    resolve_device(config.device)
+    images = load(data)
+    model = replace(model, data_shape=images.shape)
+    vae = VAE(model, seed=config.seed)
+    records = fit(vae, images.train, config)
+    settings = {"data": asdict(data), "vae": asdict(model), "train": asdict(config)}
+    with recording(out, "training", settings, overwrite) as run:
+        rows: list[dict[str, Any]] = []
+        test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
+        total = iterations_in(config, len(images.train))
+        try:
+            with track("training", total) as advance:
+                for record in records:
+                    found = evaluate(vae, test, config.binarisation, seed=config.seed)
+                    tested = {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
+                    rows.append(
+                        {"epoch": record.epoch, "elbo": record.elbo}
+                        | {k: v for k, v in asdict(record).items() if k != "epoch"}
+                        | tested
+                        | {"active_units": found.active_units}
+                    )
+                    run.write_table(HISTORY, pd.DataFrame(rows))
+                    vae.save(run.folder / FILE_NAME)
+                    advance(record.iterations, f"epoch {record.epoch}  test -ELBO {-found.elbo:.2f}")
+        finally:
+            vae.save(run.folder / FILE_NAME)
+            files.save_tensors(run.folder / EXAMPLES, "examples", {"images": images.test.images[:10]}, {})
+    return run
+
+
+def evolve(
+    vae_path: str | Path, config: EvolveConfig, out: str | Path, data: DataConfig | None = None, overwrite: bool = False
+) -> Run:
+    """Evolve images in the latent space of a VAE and record it in the run folder `out`.
+
+    The VAE's run folder remembers its image set; `data` overrides it. Judges that do not ship with evovae are trained
+    when first needed, and kept beside the VAE.
+
+    Raises:
+        InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
+    """
+    check_out(out, overwrite)
+    device = resolve_device(config.device)
+    vae = VAE.load(vae_path).to(device)
+    data = data or choose_data(vae_path)
+    images = load(data)
+    if images.shape != vae.config.data_shape:
+        raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
+    judges = functools.cache(lambda: find_judges(images, vae_path, device))
+    objective = objectives.parse(config.objective, objectives.Context(images, lambda: _need_judges(judges()).judge))
+    encoding = LatentEncoding(vae, config.support)
+    toolbox = make_toolbox(encoding, objective, config)
+    settings = {"vae": str(vae_path), "data": asdict(data), "evolve": asdict(config)}
+    with recording(out, "evolution", settings | {"names": objective.names, "weights": objective.weights}, overwrite) as run:
+        vae.save(run.folder / FILE_NAME)
+        population = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
+        search = Search(objective.names, config.hall_of_fame)
+        steps = evolution.eaSimple_iter(
+            population, toolbox, config.cxpb, config.mutpb, config.generations, search.hall_of_fame
+        )
+        baseline = Search(objective.names, config.hall_of_fame)
+        try:
+            search.follow(steps, "evolving", config.generations + 1)
+            if config.baseline:
+                budget = int(search.evaluations.max())
+                # A stream of its own: the baseline must not begin with the evolution's own initial population.
+                first = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed + 1)
+                steps = evolution.random_search_iter(first, toolbox, budget, baseline.hall_of_fame)
+                baseline.follow(steps, "random search", -(-budget // config.population))
+        finally:
+            if search.population is not None:
+                searches = {"evolution": search} | ({"random search": baseline} if baseline.rows else {})
+                _write_evolution(run, searches, encoding, judges())
+    return run
+
+
+class Search:
+    """What is kept of a search while it runs: history, hall of fame, the best of each moment, the last population."""
+
+    def __init__(self, names: tuple[str, ...], size: int) -> None:
+        self.names = names
+        self.hall_of_fame = HallOfFame(size)
+        self.rows: list[dict[str, np.ndarray]] = []
+        self.frames: list[tuple[int, Tensor, Tensor]] = []
+        self.population: Population | None = None
+        self.evaluations = np.zeros(1, dtype=int)
+
+    def follow(self, generations: Iterator[Generation], label: str, total: int) -> None:
+        """Run the search to its end, showing progress."""
+        frames = set(np.linspace(0, total - 1, min(FRAMES, total)).round().astype(int).tolist())
+        with track(label, total) as advance:
+            for generation in generations:
+                statistics = generation.statistics()
+                self.rows.append({"generation": np.full_like(statistics["nevals"], generation.gen)} | statistics)
+                self.population, self.evaluations = generation.population, statistics["evaluations"]
+                if generation.gen in frames:
+                    best = generation.population.best()
+                    self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
+                best_column = statistics["max" if generation.population.weights[0] > 0 else "min"]
+                advance(generation.gen + 1, f"best {np.mean(best_column.reshape(len(best_column), -1)[:, 0]):.4g}")
+
+    def table(self) -> pd.DataFrame:
+        """The history: one row per replicate and generation; with several objectives a column for each."""
+        frames = []
+        for row in self.rows:
+            columns = {"replicate": np.arange(len(row["nevals"]))}
+            for name, values in row.items():
+                split = values.T if values.ndim == 2 else [values]
+                suffixes = [f"_{objective}" for objective in self.names] if values.ndim == 2 else [""]
+                columns |= {name + suffix: column for suffix, column in zip(suffixes, split, strict=True)}
+            frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True)
+
+
+def make_toolbox(
+    encoding: LatentEncoding, objective: objectives.Objective, config: EvolveConfig | None = None
+) -> base.Toolbox:
+    """Return the toolbox that `config` describes."""
+    config = config or EvolveConfig()
+    toolbox = evolution.toolbox(encoding, objective)
+    parameters = {"cxBlend": {"alpha": config.alpha}, "cxUniform": {"indpb": config.swap}}.get(config.mate, {})
+    toolbox.register("mate", getattr(evolution, config.mate), **parameters)
+    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
+    toolbox.register("select", evolution.selTournament, tournsize=config.tournsize)
+    return toolbox
+
+
+def load(data: DataConfig) -> ImageSet:
+    """Load the image set that `data` describes."""
+    return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
+
+
+def choose_data(vae_path: str | Path, dataset: str | None = None, data_dir: str | None = None) -> DataConfig:
+    """Return the image set `dataset`, or else the one that a VAE's run folder remembers.
+
+    Raises:
+        InputError: if none is given, and `vae_path` is a bare file or its run folder remembers none.
+    """
+    if dataset is not None:
+        return DataConfig(dataset=dataset, data_dir=data_dir)
+    try:
+        data = DataConfig(**Run.open(_folder_of(vae_path)).config["data"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError(f"{vae_path} remembers no image set: give it with --dataset") from error
+    return data if data_dir is None else replace(data, data_dir=data_dir)
+
+
+def find_judges(images: ImageSet, vae_path: str | Path, device: torch.device) -> Judges | None:
+    """Return the image set's judges, kept beside the VAE; None for images of one class, which need telling apart."""
+    if len(images.classes) < 2:
+        return None
+    with track("training judges", 2) as advance:
+        return judges_for(
+            images,
+            _folder_of(vae_path),
+            device,
+            lambda role, epoch: advance(
+                (role == "heldout") + epoch.epoch / epoch.epochs, f"{role} accuracy {epoch.accuracy:.3f}"
+            ),
+        )
+
+
+def _folder_of(vae_path: str | Path) -> Path:
+    return Path(vae_path) if Path(vae_path).is_dir() else Path(vae_path).parent
+
+
+def _need_judges(judges: Judges | None) -> Judges:
+    if judges is None:
+        raise InputError("the image set has one class: a judge needs two or more; use an objective other than digit")
+    return judges
+
+
+def _write_evolution(
+    run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None
+) -> None:
+    tensors: dict[str, Tensor] = {}
+    halls = []
+    for label, search in searches.items():
+        prefix = "" if label == "evolution" else "baseline_"
+        hall = search.hall_of_fame
+        generations, genomes, fitness = zip(*search.frames, strict=True)
+        tensors |= {
+            f"{prefix}hall_genomes": hall.genomes,
+            f"{prefix}hall_fitness": hall.fitness,
+            f"{prefix}frame_generations": torch.tensor(generations),
+            f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
+            f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
+        }
+        halls.append(_hall_table(label, search, encoding, judges))
+        run.write_table(BASELINE if prefix else HISTORY, search.table())
+        if not prefix and search.population is not None:
+            tensors |= {"genomes": search.population.genomes, "fitness": search.population.fitness}
+    files.save_tensors(run.folder / POPULATION, "population", tensors, {})
+    run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
+
+
+def _hall_table(
+    label: str, search: Search, encoding: LatentEncoding, judges: Judges | None
+) -> pd.DataFrame:
+    genomes, fitness = search.hall_of_fame.genomes, search.hall_of_fame.fitness
+    replicates, size = genomes.shape[:2]
+    table = pd.DataFrame(
+        {
+            "search": label,
+            "replicate": np.repeat(np.arange(replicates), size),
+            "rank": np.tile(np.arange(size), replicates),
+        }
+    )
+    names = search.names if len(search.names) > 1 else ("fitness",)
+    table[list(names)] = fitness.flatten(0, 1).cpu().numpy()
+    return pd.concat([table, realism(encoding, genomes.flatten(0, 1), judges)], axis=1)

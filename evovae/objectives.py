@@ -1,0 +1,239 @@
+"""Objectives: what a batch of phenotypes is worth, and the registry that finds them by name ("digit:8").
+
+An objective takes phenotypes (B, C, H, W) in [0, 1] to fitness (B, M) and knows DEAP's weights: +1 maximises, -1
+minimises. Any callable of that form will do; those here carry names and weights along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evovae.data import ImageSet, to_unit
+from evovae.errors import InputError
+from evovae.judges import log_odds
+
+BOLD = 0.5
+SSIM_WINDOW, SSIM_SIGMA, SSIM_C1, SSIM_C2 = 11, 1.5, 0.01**2, 0.03**2
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A batch objective with M names and weights."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, phenotypes: Tensor) -> Tensor:
+        """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
+        return self.function(phenotypes)
+
+
+def target(image: Tensor, name: str = "target") -> Objective:
+    """Mean squared error to `image` (C, H, W), uint8 or in [0, 1]; minimised, 0 to 1."""
+    goal = _unit_image(image)
+
+    def error(x: Tensor) -> Tensor:
+        return (x - goal.to(x.device)).square_().flatten(1).mean(1, keepdim=True)
+
+    return Objective((name,), (-1.0,), error)
+
+
+def ssim(image: Tensor, name: str = "ssim") -> Objective:
+    """Structural similarity to `image` (C, H, W), uint8 or in [0, 1]; maximised, -1 to 1.
+
+    Wang et al. 2004, eq. 13: Gaussian window of 11 x 11 with standard deviation 1.5, averaged over the positions where
+    it fits and over channels.
+
+    Raises:
+        InputError: if the image is smaller than the window.
+    """
+    goal = _unit_image(image)
+    if min(goal.shape[1:]) < SSIM_WINDOW:
+        raise InputError(f"image has shape {tuple(goal.shape)}: ssim needs at least {SSIM_WINDOW} pixels a side")
+    goal_mean, goal_square = _blur(torch.stack((goal, goal.square())))
+    goal_variance = goal_square - goal_mean.square()
+
+    def similarity(x: Tensor) -> Tensor:
+        g, g_mean, g_variance = (t.to(x.device) for t in (goal, goal_mean, goal_variance))
+        mean, square, product = _blur(torch.cat((x, x.square(), x * g))).chunk(3)
+        covariance = product - mean * g_mean
+        variance = square - mean.square()
+        numerator = (2 * mean * g_mean + SSIM_C1) * (2 * covariance + SSIM_C2)
+        denominator = (mean.square() + g_mean.square() + SSIM_C1) * (variance + g_variance + SSIM_C2)
+        return (numerator / denominator).flatten(1).mean(1, keepdim=True)
+
+    return Objective((name,), (1.0,), similarity)
+
+
+def digit(judge: nn.Module, k: int) -> Objective:
+    """Log-odds log p - log(1 - p), in nats, that `judge` gives class `k`; maximised, unbounded.
+
+    From the logits, since probabilities saturate at 1 and hide all progress beyond.
+    """
+    return Objective((f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1))
+
+
+def ink() -> Objective:
+    """Mean intensity of the image; maximised, 0 to 1."""
+    return Objective(("ink",), (1.0,), lambda x: x.flatten(1).mean(1, keepdim=True))
+
+
+def symmetry() -> Objective:
+    """Part of the ink that its mirror image (left to right) covers; maximised, 0 to 1, and 0 for an empty image."""
+
+    def covered(x: Tensor) -> Tensor:
+        overlap = torch.minimum(x, x.flip(-1)).flatten(1).sum(1, keepdim=True)
+        return overlap / x.flatten(1).sum(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+
+    return Objective(("symmetry",), (1.0,), covered)
+
+
+def boldness() -> Objective:
+    """Number of pixels at 0.5 or above (colours averaged); maximised, 0 to H * W."""
+    return Objective(("boldness",), (1.0,), lambda x: (x.mean(1) >= BOLD).flatten(1).sum(1, keepdim=True).to(x.dtype))
+
+
+def lightness() -> Objective:
+    """Mean of the pixels at 0.5 or above (colours averaged); maximised, 0.5 to 1, and 0 where there are none."""
+
+    def mean_bold(x: Tensor) -> Tensor:
+        grey = x.mean(1).flatten(1)
+        bold = grey >= BOLD
+        return (grey * bold).sum(1, keepdim=True) / bold.sum(1, keepdim=True).clamp_min(1)
+
+    return Objective(("lightness",), (1.0,), mean_bold)
+
+
+def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
+    """Sum of coefficient * weight * objective over single objectives; maximised.
+
+    The weight turns each term the way it is meant, so that a positive coefficient always asks for more of it.
+    """
+
+    def total(x: Tensor) -> Tensor:
+        parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
+        return torch.stack(parts).sum(0)
+
+    return Objective((name,), (1.0,), total)
+
+
+def several(objectives: list[Objective]) -> Objective:
+    """Several objectives at once, side by side: M columns."""
+    names = tuple(name for o in objectives for name in o.names)
+    weights = tuple(weight for o in objectives for weight in o.weights)
+    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a named objective may need beyond its name."""
+
+    images: ImageSet
+    judge: Callable[[], nn.Module]
+    """Gives the judge; called only by objectives that need one."""
+
+
+class _Build(Protocol):
+    def __call__(self, argument: str, context: Context) -> Objective: ...
+
+
+def _build_target(argument: str, context: Context) -> Objective:
+    return target(_find_image(argument, context.images), f"target:{argument}")
+
+
+def _build_ssim(argument: str, context: Context) -> Objective:
+    return ssim(_find_image(argument, context.images), f"ssim:{argument}")
+
+
+def _build_digit(argument: str, context: Context) -> Objective:
+    classes = len(context.images.classes)
+    if not argument.isdecimal() or int(argument) >= classes:
+        raise InputError(f"objective digit:{argument}: expected a class from 0 to {classes - 1}, such as digit:0")
+    return digit(context.judge(), int(argument))
+
+
+def _plain(objective: Callable[[], Objective]) -> _Build:
+    def build(argument: str, context: Context) -> Objective:
+        if argument:
+            raise InputError(f"objective {objective.__name__}:{argument}: {objective.__name__} takes no argument")
+        return objective()
+
+    return build
+
+
+REGISTRY: dict[str, tuple[str, _Build]] = {
+    "digit": ("digit:K (log-odds of class K, maximised, unbounded)", _build_digit),
+    "target": ("target:SPLIT/INDEX (mean squared error, minimised, 0 to 1)", _build_target),
+    "ssim": ("ssim:SPLIT/INDEX (structural similarity, maximised, -1 to 1)", _build_ssim),
+    "ink": ("ink (mean intensity, maximised, 0 to 1)", _plain(ink)),
+    "symmetry": ("symmetry (ink covered by its mirror image, maximised, 0 to 1)", _plain(symmetry)),
+    "boldness": ("boldness (pixels at 0.5 or above, maximised, 0 to H*W)", _plain(boldness)),
+    "lightness": ("lightness (mean of those pixels, maximised, 0 or 0.5 to 1)", _plain(lightness)),
+}
+
+
+def parse(spec: str, context: Context) -> Objective:
+    """Return the objective that `spec` names.
+
+    `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8` two
+    at once. SPLIT/INDEX is train/N or test/N, counted from 0.
+
+    Raises:
+        InputError: if a name is unknown or its argument does not fit; the message lists what there is.
+    """
+    objectives = [_parse_sum(part, context) for part in spec.split(",")]
+    return objectives[0] if len(objectives) == 1 else several(objectives)
+
+
+def _parse_sum(spec: str, context: Context) -> Objective:
+    # A plus sign after an e belongs to a number such as 1e+3.
+    terms = [_parse_term(term, context) for term in re.split(r"(?<![0-9.]e)\+", spec)]
+    if len(terms) == 1 and terms[0][0] is None:
+        return terms[0][1]
+    return weighted_sum([(1.0 if factor is None else factor, objective) for factor, objective in terms], spec)
+
+
+def _parse_term(term: str, context: Context) -> tuple[float | None, Objective]:
+    factor, star, name_and_argument = term.rpartition("*")
+    name, _, argument = name_and_argument.strip().partition(":")
+    if name not in REGISTRY:
+        known = "; ".join(description for description, _ in REGISTRY.values())
+        raise InputError(f"objective {name!r} is unknown: expected {known}; joined by + (sum) or , (several)")
+    try:
+        coefficient = float(factor) if star else None
+    except ValueError:
+        raise InputError(f"objective {term!r}: {factor!r} is no number; write a sum as digit:8+0.5*ink") from None
+    return coefficient, REGISTRY[name][1](argument, context)
+
+
+def _find_image(argument: str, images: ImageSet) -> Tensor:
+    split, _, index = argument.partition("/")
+    if split not in ("train", "test") or not index.isdecimal():
+        raise InputError(f"image {argument!r}: expected train/INDEX or test/INDEX, such as test/42")
+    found = images.train.images if split == "train" else images.test.images
+    if int(index) >= len(found):
+        raise InputError(f"image {argument!r} is not there: {split} has images 0 to {len(found) - 1}")
+    return found[int(index)]
+
+
+def _unit_image(image: Tensor) -> Tensor:
+    if image.ndim != 3:
+        raise InputError(f"target image has shape {tuple(image.shape)}: expected (C, H, W)")
+    return to_unit(image) if image.dtype == torch.uint8 else image
+
+
+def _blur(x: Tensor) -> Tensor:
+    """Weighted means of `x` (B, C, H, W) under the SSIM window, where it fits: (B, C, H - 10, W - 10)."""
+    place = torch.arange(SSIM_WINDOW, dtype=x.dtype, device=x.device) - SSIM_WINDOW // 2
+    window = torch.exp(-0.5 * (place / SSIM_SIGMA).square())
+    window = (window / window.sum()).view(1, 1, 1, -1)
+    rows = functional.conv2d(x.flatten(0, 1).unsqueeze(1), window)
+    return functional.conv2d(rows, window.transpose(2, 3)).view(*x.shape[:2], rows.shape[2] - 10, rows.shape[3])

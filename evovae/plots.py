@@ -1,0 +1,211 @@
+"""Every figure of the house.
+
+Each function takes data (numpy arrays, pandas frames or torch tensors on the CPU) and an Axes, draws, and returns the
+Axes. Without an Axes it makes one on a figure of fitting size, never through pyplot: no display is needed and no figure
+stays registered. Images are float in `[0, 1]` or `uint8`, grey (C = 1) or RGB (C = 3).
+"""
+
+from collections.abc import Hashable, Mapping
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from evovae.drawing import BASELINE, PALETTE, draw_line, image_grid, label_ends, new_axes, save, style, tile, to_pixels
+from evovae.errors import InputError
+from evovae.statistics import bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "filmstrip",
+    "fitness_curve",
+    "hall_of_fame",
+    "image_grid",
+    "manifold",
+    "prior_samples",
+    "reconstructions",
+    "save",
+    "style",
+    "training_curve",
+]
+
+_POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
+
+
+@style()
+def training_curve(history: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+    """-ELBO and its two terms against the epoch: test in bold where there is one, training thin beside it.
+
+    Args:
+        history: a row per epoch, with columns `epoch`, `elbo` (negative), `reconstruction` and `kl` (positive), all in
+            nats per image, and optionally `test_elbo`, `test_reconstruction` and `test_kl`.
+        ax: where to draw.
+    """
+    ax = ax or new_axes(6.4, 3.8)
+    tested = "test_elbo" in history and np.any(history["test_elbo"].notna())
+    ends = []
+    for colour, name, label, sign in (
+        (PALETTE[0], "elbo", "-ELBO", -1),
+        (PALETTE[1], "reconstruction", "reconstruction", 1),
+        (PALETTE[2], "kl", "KL", 1),
+    ):
+        for column, width in ((f"test_{name}", 2.2), (name, 0.9)) if tested else ((name, 2.2),):
+            known = history[["epoch", column]].dropna()  # the test set need not be measured at every epoch
+            draw_line(ax, known["epoch"], sign * known[column], color=colour, linewidth=width)
+        last = sign * history[f"test_{name}" if tested else name].dropna().iloc[-1]
+        ends.append((f"{label}  {last:.1f}", last, colour))
+    ax.set(xlabel="epoch", ylabel="nats per image", title="bold: test, thin: training" if tested else "training")
+    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    label_ends(ax, ends)
+    return ax
+
+
+@style()
+def reconstructions(originals: ArrayLike, reconstructions: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Each image above what the model made of it, ten pairs in a row.
+
+    Args:
+        originals: `(N, C, H, W)`.
+        reconstructions: `(N, C, H, W)`, in the same order.
+        ax: where to draw.
+
+    Raises:
+        InputError: images of another shape, or not as many of the one as of the other.
+    """
+    above, below = to_pixels(originals), to_pixels(reconstructions)
+    if above.shape != below.shape:
+        raise InputError(f"originals {above.shape} and reconstructions {below.shape} as (N, H, W, RGB): expected alike")
+    columns = min(10, len(above))
+    missing = -len(above) % columns
+    pairs = np.stack([above, below])  # (2, N, H, W, 3)
+    pairs = np.pad(pairs, ((0, 0), (0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
+    rows = pairs.reshape(2, -1, columns, *above.shape[1:]).swapaxes(0, 1).reshape(-1, *above.shape[1:])
+    ax = image_grid(np.moveaxis(rows, -1, 1), columns, ax=ax)
+    lines = len(rows) // columns
+    ax.set_yticks(np.arange(lines) + 0.5, ["original", "decoded"] * (lines // 2))
+    return ax
+
+
+@style()
+def prior_samples(images: ArrayLike, ax: Axes | None = None) -> Axes:
+    """What the model decodes from its prior, in a grid as square as their number allows.
+
+    Args:
+        images: `(N, C, H, W)`.
+        ax: where to draw.
+    """
+    return image_grid(images, int(np.ceil(np.sqrt(len(np.asarray(images))))), ax=ax)
+
+
+@style()
+def fitness_curve(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    ylabel: str = "best fitness",
+    individual: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Interquartile mean over replicates against evaluations, with its 95% bootstrap band.
+
+    Curves take the colours of the palette in order; one whose label contains "random" is the baseline, and grey.
+
+    Args:
+        curves: by label, `evaluations (G,)` and `values (R, G)`; NaN leaves a gap.
+        ylabel: what the values are.
+        individual: also draw every replicate as a thin line, for up to 20 replicates.
+        ax: where to draw.
+
+    Raises:
+        InputError: evaluations and values that do not fit together.
+    """
+    ax = ax or new_axes(6.4, 3.8)
+    colours, ends = cycle(PALETTE), []
+    for label, (evaluations, values) in curves.items():
+        x, y = np.asarray(evaluations, dtype=float), np.asarray(values, dtype=float)
+        if y.ndim != 2 or x.shape != y.shape[1:]:
+            raise InputError(f"curve {label!r} {x.shape}, {y.shape}: expected evaluations (G,) and values (R, G)")
+        shown = np.unique(np.linspace(0, len(x) - 1, _POINTS_ON_A_CURVE).round().astype(int))
+        x, y = x[shown], y[:, shown]
+        colour = BASELINE if "random" in label.lower() else next(colours)
+        middle, low, high = bootstrap(y)
+        ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
+        if individual and len(y) <= 20:
+            for replicate in y:
+                draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
+        draw_line(ax, x, middle, color=colour, linewidth=2.2, label=label)
+        finite = middle[np.isfinite(middle)]
+        ends.append((label, finite[-1] if finite.size else np.nan, colour))
+    ax.set(xlabel="evaluations", ylabel=ylabel, title="interquartile mean of replicates, 95% bootstrap band")
+    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    label_ends(ax, ends)
+    return ax
+
+
+@style()
+def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax: Axes | None = None) -> Axes:
+    """The best image through the generations, one row per replicate, for the first five replicates.
+
+    Args:
+        images: `(R, T, C, H, W)`.
+        generations: `(T,)`.
+        fitness: `(R, T)`, written under the images.
+        ax: where to draw.
+    """
+    strips, moments = np.asarray(images)[:5], np.asarray(generations)
+    replicates, columns = strips.shape[:2]
+    captions = [f"{value:.4g}" for value in np.asarray(fitness, dtype=float)[:5].ravel()]
+    ax = image_grid(strips.reshape(-1, *strips.shape[2:]), columns, captions, ax)
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.set_xticks(np.arange(columns) + 0.5, [f"{moment}" for moment in moments])
+    ax.set_xlabel("generation")
+    ax.set_yticks(np.arange(replicates) + 0.4, [f"replicate {r}" for r in range(replicates)])
+    return ax
+
+
+@style()
+def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+    """The best images ever, each with its fitness and, below, what measures outside the fitness say of it.
+
+    Args:
+        images: `(K, C, H, W)`.
+        fitness: `(K,)` or `(K, M)`.
+        realism: a row per image, with columns `log_prior` (per gene) and `reconstruction_distance` (root mean square), and
+            where there are judges `predicted` (the judge's class) and `held_out` (the held-out judge's probability).
+        ax: where to draw.
+    """
+    values = np.asarray(fitness, dtype=float)
+    captions = [
+        ", ".join(f"{value:.4g}" for value in row) + "\n" + " · ".join(_realism_words(seen))
+        for row, seen in zip(values.reshape(len(values), -1), realism.to_dict("records"), strict=True)
+    ]
+    ax = image_grid(images, 5, captions, ax)
+    judged = "predicted class @ held-out probability · " if "held_out" in realism else ""
+    ax.set_title(f"fitness\n{judged}log prior per gene · reconstruction distance")
+    return ax
+
+
+def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
+    judged = [f"{seen['predicted']} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
+    return [*judged, f"{seen['log_prior']:.2f}", f"{seen['reconstruction_distance']:.3f}"]
+
+
+@style()
+def manifold(decoded: ArrayLike, ax: Axes | None = None) -> Axes:
+    """A two-dimensional latent space as one map of images.
+
+    Args:
+        decoded: `(K, K, C, H, W)`; `decoded[i, j]` stands in row i from the top and column j.
+        ax: where to draw.
+    """
+    tiles = np.asarray(decoded)
+    pixels = to_pixels(tiles.reshape(-1, *tiles.shape[2:]))
+    ax = ax or new_axes(6, 6)
+    ax.imshow(tile(pixels, tiles.shape[1], gap=0, footer=0), interpolation="nearest")
+    ax.set_axis_off()
+    return ax

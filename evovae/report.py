@@ -1,0 +1,87 @@
+"""What the command line prints: tables of results, and what there is to choose from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from evovae import statistics
+from evovae.data import known_sets
+from evovae.objectives import REGISTRY
+from evovae.runs import HALL_OF_FAME, Run, describe_environment
+
+
+def summarise_evolution(run: Run) -> pd.DataFrame:
+    """Return a row for each search of an evolution run: best fitness over replicates, and the realism of these images.
+
+    Columns: search, evaluations, best (interquartile mean over replicates of the first objective), low, high (its 95%
+    bootstrap interval), mean, mean_low, mean_high (the same of the mean), then the mean realism of each replicate's best.
+    """
+    hall = run.read_table(HALL_OF_FAME)
+    best = hall[hall["rank"] == 0]
+    column = run.config["names"][0] if len(run.config["names"]) > 1 else "fitness"
+    histories = {"evolution": run.history}
+    if (best["search"] == "random search").any():
+        histories["random search"] = run.read_table("baseline.csv")
+    rows = []
+    for label, history in histories.items():
+        found = best[best["search"] == label]
+        middle = statistics.bootstrap(found[column].to_numpy())
+        mean = statistics.bootstrap(found[column].to_numpy(), statistic=np.mean)
+        rows.append(
+            {
+                "search": label,
+                "evaluations": history.groupby("replicate")["evaluations"].max().mean(),
+                **dict(zip(("best", "low", "high"), middle, strict=True)),
+                **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
+                **found[list(found.columns[found.columns.get_loc("log_prior") :])].mean().to_dict(),
+                **({"held_out": found["held_out"].mean()} if "held_out" in found else {}),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def print_evolution(run: Run) -> None:
+    """Print the summary of an evolution run as a table."""
+    summary = summarise_evolution(run)
+    config = run.config["evolve"]
+    table = Table(
+        title=f"{config['objective']}, {config['replicates']} replicates of {config['population']} individuals, "
+        f"{config['generations']} generations"
+    )
+    headings = {
+        "evaluations": "evaluations",
+        "mean": "mean best (95% interval)",
+        "held_out": "held-out p",
+        "log_prior": "log prior / gene",
+        "reconstruction_distance": "reconstruction distance",
+    }
+    shown = {name: heading for name, heading in headings.items() if name in summary}
+    table.add_column("search")
+    for heading in shown.values():
+        table.add_column(heading, justify="right")
+    for row in summary.to_dict("records"):
+        texts = {name: f"{row[name]:.3f}" for name in shown}
+        texts["evaluations"] = f"{row['evaluations']:,.0f}"
+        texts["mean"] = f"{row['mean']:.2f} ({row['mean_low']:.2f} to {row['mean_high']:.2f})"
+        table.add_row(row["search"], *texts.values())
+    Console().print(table)
+
+
+def print_info() -> None:
+    """Print versions, devices, image sets and objectives."""
+    environment = describe_environment()
+    rows = {
+        "versions": ", ".join(f"{name} {version}" for name, version in environment["versions"].items()),
+        "commit": environment["commit"] or "not a checkout",
+        "device": f"{environment['cuda'] or 'cpu'} ({environment['threads']} threads, {environment['processor']})",
+        "image sets": ", ".join(known_sets()) + ", or a folder",
+        "objectives": "\n".join(description for description, _ in REGISTRY.values()),
+    }
+    table = Table(show_header=False, box=None)
+    for name, text in rows.items():
+        table.add_row(name, text)
+    Console().print(table)

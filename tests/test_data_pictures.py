@@ -1,0 +1,252 @@
+"""Folders of pictures."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from refusals import refused
+
+import evovae.data.limits
+from evovae.data import load_images
+
+
+def save(path: Path, colour: Any = 0, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Path:
+    """A picture of one colour; size is (width, height)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+    return path
+
+
+def save_all(folder: Path, colours: Iterable[Any], mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> None:
+    for index, colour in enumerate(colours):
+        save(folder / f"{index:03}.png", colour, mode, size)
+
+
+def test_flat_folder_is_one_class_with_a_tenth_held_out(tmp_path: Path):
+    save_all(tmp_path, [(index, 0, 255) for index in range(20)])
+    image_set = load_images(str(tmp_path))
+    assert image_set.classes == ("all",)
+    assert image_set.shape == (3, 8, 8)
+    assert (len(image_set.train), len(image_set.test)) == (18, 2)
+    reds = [*image_set.train.images[:, 0, 0, 0].tolist(), *image_set.test.images[:, 0, 0, 0].tolist()]
+    assert sorted(reds) == list(range(20))
+    assert torch.equal(load_images(tmp_path).test.images, image_set.test.images)
+
+
+def test_class_folders_give_labels_in_the_order_of_their_names(tmp_path: Path):
+    save_all(tmp_path / "zebra", [(200, 0, 0)] * 10)
+    save_all(tmp_path / "ant", [(100, 0, 0)] * 20)
+    image_set = load_images(tmp_path)
+    assert image_set.classes == ("ant", "zebra")
+    assert image_set.test.labels.tolist() == [0, 0, 1]
+    assert image_set.test.images[:, 0, 0, 0].tolist() == [100, 100, 200]
+    assert set(image_set.train.images[image_set.train.labels == 1][:, 0].flatten().tolist()) == {200}
+
+
+def test_train_and_test_folders_are_the_splits(tmp_path: Path):
+    for split, counts in (("train", (3, 2)), ("test", (1, 2))):
+        for label, count in zip("ab", counts, strict=True):
+            save_all(tmp_path / split / label, [(len(split), 0, 0)] * count)
+    image_set = load_images(tmp_path)
+    assert image_set.train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert image_set.test.labels.tolist() == [0, 1, 1]
+    assert set(image_set.train.images[:, 0].flatten().tolist()) == {5}
+    assert set(image_set.test.images[:, 0].flatten().tolist()) == {4}
+
+
+def test_flat_train_and_test_folders_are_one_class(tmp_path: Path):
+    save(tmp_path / "train" / "a.png")
+    save(tmp_path / "test" / "b.png")
+    assert load_images(tmp_path).classes == ("all",)
+
+
+def test_train_and_test_must_have_the_same_classes(tmp_path: Path):
+    for path in ("train/a/1.png", "train/b/1.png", "test/a/1.png"):
+        save(tmp_path / path)
+    with refused(repr(str(tmp_path)), "'b'", "train/ and test/"):
+        load_images(tmp_path)
+
+
+def test_splits_must_have_the_same_size(tmp_path: Path):
+    save(tmp_path / "train" / "a.png", size=(8, 8))
+    save(tmp_path / "test" / "b.png", size=(9, 8))
+    with refused("8 x 8", "8 x 9", "b.png", "--image-size 28"):
+        load_images(tmp_path)
+
+
+def test_files_that_are_no_pictures_are_passed_over(tmp_path: Path):
+    save_all(tmp_path, [0] * 3)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    save_all(tmp_path / ".thumbnails", [0])
+    image_set = load_images(tmp_path)
+    assert len(image_set.train) + len(image_set.test) == 3
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "JPEG", "bmp", "gif", "webp", "tif", "tiff", "ppm"])
+def test_formats_are_read(tmp_path: Path, ending: str):
+    for name in "ab":
+        save(tmp_path / f"{name}.{ending}", (200, 200, 200))
+    image_set = load_images(tmp_path, grey=True)
+    assert image_set.shape == (1, 8, 8)
+    assert int(image_set.test.images[0, 0, 4, 4]) == pytest.approx(200, abs=3)
+
+
+def test_pictures_are_grey_when_all_are_stored_grey(tmp_path: Path):
+    save(tmp_path / "a.png", 255, "1")
+    save(tmp_path / "b.png", 100, "L")
+    assert load_images(tmp_path).shape == (1, 8, 8)
+    save(tmp_path / "c.png", (9, 9, 9), "RGB")
+    assert load_images(tmp_path).shape == (3, 8, 8)
+
+
+def test_sixteen_bit_grey_keeps_its_upper_bits(tmp_path: Path):
+    for name in "ab":
+        Image.fromarray(np.full((8, 8), 0x8042, dtype=np.uint16)).save(tmp_path / f"{name}.png")
+    image_set = load_images(tmp_path)
+    assert image_set.shape == (1, 8, 8)
+    assert image_set.train.images.unique().tolist() == [0x80]
+
+
+def test_transparent_pixels_lie_over_white(tmp_path: Path):
+    save_all(tmp_path, [(255, 0, 0, 0)] * 2, "RGBA")
+    assert load_images(tmp_path).train.images.unique().tolist() == [255]
+
+
+def test_pictures_are_turned_as_their_exif_says(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in "ab":
+        Image.new("RGB", (12, 8)).save(tmp_path / f"{name}.jpg", exif=exif)
+    assert load_images(tmp_path).shape == (3, 12, 8)
+
+
+def test_grey_is_the_luma_of_the_standard(tmp_path: Path):
+    for name, colour in (("r", (255, 0, 0)), ("g", (0, 255, 0)), ("b", (0, 0, 255)), ("w", (255, 255, 255))):
+        save_all(tmp_path / name, [colour] * 2)
+    train = load_images(tmp_path, grey=True).train
+    by_class = dict(zip(train.labels.tolist(), train.images[:, 0, 0, 0].tolist(), strict=True))
+    assert [by_class[label] for label in range(4)] == [29, 150, 76, 255]  # b, g, r, w
+
+
+def test_image_size_keeps_the_centre_without_distortion(tmp_path: Path):
+    # Red, a green square in the middle, blue: the square alone remains.
+    pixels = np.zeros((16, 48, 3), dtype=np.uint8)
+    for third in range(3):
+        pixels[:, 16 * third : 16 * (third + 1), third] = 255
+    for name in "ab":
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    images = load_images(tmp_path, image_size=8).train.images
+    assert images.shape[1:] == (3, 8, 8)
+    assert torch.equal(images[0, 1], torch.full((8, 8), 255, dtype=torch.uint8))
+    assert images[0, 0].max() == images[0, 2].max() == 0
+
+
+def test_image_size_averages_rather_than_skips_pixels(tmp_path: Path):
+    chequered = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    for name in "ab":
+        Image.fromarray(chequered).save(tmp_path / f"{name}.png")
+    inner = load_images(tmp_path, image_size=8).train.images[0, 0, 2:-2, 2:-2]
+    assert inner.min() > 110
+    assert inner.max() < 145
+
+
+def test_image_size_brings_different_sizes_together(tmp_path: Path):
+    save(tmp_path / "a.png", size=(300, 5))
+    save(tmp_path / "b.png", size=(9, 40))
+    assert load_images(tmp_path, image_size=28).shape == (3, 28, 28)
+
+
+def test_different_sizes_are_refused_with_a_hint(tmp_path: Path):
+    save(tmp_path / "a.png", size=(8, 8))
+    save(tmp_path / "b.png", size=(9, 10))
+    with refused("a.png", "8 x 8", "b.png", "10 x 9", "--image-size 28"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(7, 8), (8, 129)])
+def test_sizes_that_do_not_fit_are_refused_with_a_hint(tmp_path: Path, size: tuple[int, int]):
+    save_all(tmp_path, [0, 0], size=size)
+    with refused("000.png", f"{size[1]} x {size[0]}", "8 to 128", "--image-size 28"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, content: bytes):
+    save_all(tmp_path, [0, 0])
+    (tmp_path / "broken.png").write_bytes(content)
+    with refused(repr(str(tmp_path / "broken.png")), "repair or remove"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "gif", "webp", "bmp"])
+def test_a_truncated_picture_is_named(tmp_path: Path, ending: str):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    path = tmp_path / f"cut.{ending}"
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    save(tmp_path / "whole.png", size=(32, 32))
+    with refused(repr(str(path)), "repair or remove"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_32_bits_are_refused(tmp_path: Path, mode: str):
+    save(tmp_path / "deep.tif", 0, mode)
+    save(tmp_path / "whole.tif", 0, mode)
+    with refused("deep.tif", "32 bits"):
+        load_images(tmp_path)
+
+
+@pytest.mark.parametrize("limit", [60, 20])
+def test_decompression_bombs_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int):
+    # 64 pixels: Pillow warns beyond the limit, and raises beyond twice the limit.
+    save_all(tmp_path, [0, 0])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with refused("000.png", f"more than {limit} pixels"):
+        load_images(tmp_path, image_size=28)
+
+
+def test_more_pictures_than_memory_allows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_all(tmp_path, [0] * 10)
+    monkeypatch.setattr(evovae.data.limits, "MAX_BYTES", 1000)
+    with refused("10 pictures", "000.png", "1920 bytes", "at most 1000"):
+        load_images(tmp_path)
+
+
+def test_each_class_needs_two_pictures_to_be_split(tmp_path: Path):
+    save_all(tmp_path / "a", [0] * 30)
+    save(tmp_path / "b" / "only.png")
+    with refused(repr(str(tmp_path)), "'b'", "2 or more"):
+        load_images(tmp_path)
+
+
+def test_one_picture_is_too_few(tmp_path: Path):
+    save(tmp_path / "only.png")
+    with refused(repr(str(tmp_path)), "2 or more"):
+        load_images(tmp_path)
+
+
+def test_loose_pictures_beside_class_folders_are_refused(tmp_path: Path):
+    save_all(tmp_path / "cats", [0, 0])
+    save(tmp_path / "loose.png")
+    with refused(repr(str(tmp_path)), "'loose.png'", "'cats'"):
+        load_images(tmp_path)
+
+
+def test_an_empty_folder_says_what_it_may_hold(tmp_path: Path):
+    with refused(repr(str(tmp_path)), "no images", "train-images-idx3-ubyte.gz", "pictures", "train/"):
+        load_images(tmp_path)
+
+
+def test_remarks_of_pillow_neither_pass_nor_stay(tmp_path: Path):
+    save_all(tmp_path, [0, 0])
+    filters = list(warnings.filters)
+    load_images(tmp_path)
+    assert warnings.filters == filters

@@ -1,0 +1,245 @@
+"""Judges know their digits, train alike from one seed, touch nothing global, and refuse files that are not theirs."""
+
+import json
+import random
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from evovae import judges
+from evovae.data import Images, ImageSet, load_images
+from evovae.errors import InputError
+from evovae.judges import ROLES, Judge, accuracy, judges_for, log_odds, train_judge
+
+WEIGHTS = Path(str(resources.files("evovae") / "weights"))
+
+
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(judges, "MIN_STEPS", 20)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_images("mnist")
+
+
+def stripes(name: str = "stripes", shape=(1, 16, 16), n: int = 64) -> ImageSet:
+    """Images with noise whose upper or lower half is bright: classes that anything can learn."""
+    generator = torch.Generator().manual_seed(3)
+    pixels = torch.randint(0, 100, (n, *shape), generator=generator)
+    labels = torch.arange(n) % 2
+    half = shape[1] // 2
+    pixels[labels == 0, :, :half] += 150
+    pixels[labels == 1, :, half:] += 150
+    images = Images(pixels.to(torch.uint8), labels)
+    return ImageSet(name, images, images, ("upper", "lower"))
+
+
+def trained(architecture, seed: int, image_set: ImageSet) -> tuple[Judge, list]:
+    judge = Judge(architecture, image_set.shape, len(image_set.classes), seed)
+    return judge, list(train_judge(judge, image_set.train, seed))
+
+
+def same(a: Judge, b: Judge) -> bool:
+    pairs = zip(a.state_dict().items(), b.state_dict().items(), strict=True)
+    return all(i == j and torch.equal(p, q) for (i, p), (j, q) in pairs)
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_shipped_judges_read_the_mnist_test_set(mnist, position):
+    judge = judges_for(mnist)[position]
+    assert accuracy(judge, mnist.test) >= 0.989
+    assert judge.architecture == list(ROLES.values())[position][0]
+    assert not judge.training
+    assert not any(p.requires_grad for p in judge.parameters())
+
+
+def test_shipped_files_are_small():
+    sizes = {path.name: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
+    assert sorted(sizes) == ["heldout-mnist.safetensors", "judge-mnist.safetensors"]
+    assert max(sizes.values()) <= 300_000
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+def test_a_seed_decides_every_bit(architecture):
+    first, records = trained(architecture, 5, stripes())
+    again, _ = trained(architecture, 5, stripes())
+    other, _ = trained(architecture, 6, stripes())
+    assert same(first, again)
+    assert not same(first, other)
+    assert [r.epoch for r in records] == list(range(1, records[-1].epochs + 1))
+    assert not same(Judge(architecture, (1, 16, 16), 2, 5), Judge(architecture, (1, 16, 16), 2, 6))
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+def test_global_random_state_is_neither_read_nor_written(architecture):
+    torch.manual_seed(1)
+    before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002 (the state itself)
+    first, _ = trained(architecture, 5, stripes())
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1:] == (random.getstate(), str(np.random.get_state()))  # noqa: NPY002
+    torch.manual_seed(2)
+    assert same(first, trained(architecture, 5, stripes())[0])
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 33, 17), (3, 64, 64)])
+def test_image_sizes_from_8_to_64_train(architecture, shape):
+    image_set = stripes(shape=shape, n=8)
+    judge, records = trained(architecture, 0, image_set)
+    assert records[-1].loss < records[0].loss
+    assert judge(torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))).shape == (3, 2)
+    assert sum(p.numel() for p in judge.parameters()) * 4 < 300_000
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+def test_a_judge_scores_an_image_alone_as_it_does_among_others(architecture):
+    judge = Judge(architecture, (1, 28, 28), 10).train()
+    x = torch.rand(9, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(judge(x)[4:5], judge(x[4:5]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+def test_a_loaded_judge_is_the_saved_one(architecture, tmp_path):
+    judge = Judge(architecture, (3, 20, 24), 7, seed=4)
+    judge.trained_on = "pictures"
+    judge.save(tmp_path / "judge.safetensors")
+    loaded = Judge.load(tmp_path / "judge.safetensors")
+    assert same(judge, loaded)
+    x = torch.rand(5, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(judge(x), loaded(x))
+    assert (loaded.architecture, loaded.data_shape, loaded.classes) == (architecture, (3, 20, 24), 7)
+    assert loaded.trained_on == "pictures"
+    assert [p.name for p in tmp_path.iterdir()] == ["judge.safetensors"]
+
+
+def bad_files(path: Path) -> dict[str, bytes]:
+    """Bytes of files that are no judge, made from the judge at `path`."""
+    whole, tensors = path.read_bytes(), load_file(path)
+    metadata = {"evovae": "judge", "format": "1"}
+    config = {"architecture": "lenet", "data_shape": [1, 16, 16], "classes": 2, "trained_on": ""}
+    name, tensor = next(iter(tensors.items()))
+
+    def file(tensors=tensors, config=config, **changed) -> bytes:
+        save_file(tensors, path, metadata | {"config": json.dumps(config)} | changed)
+        return path.read_bytes()
+
+    return {
+        "truncated": whole[: len(whole) // 2],
+        "empty": b"",
+        "no safetensors": b"these are not the weights you are looking for",
+        "no metadata": file(evovae=""),
+        "another kind": file(evovae="vae"),
+        "another format": file(format="99"),
+        "no configuration": file(config="null"),
+        "unknown architecture": file(config=config | {"architecture": "resnet"}),
+        "words for numbers": file(config=config | {"classes": "ten"}),
+        "a shape of two": file(config=config | {"data_shape": [16, 16]}),
+        "a shape of halves": file(config=config | {"data_shape": [1.5, 16, 16]}),
+        "half a configuration": file(config={"architecture": "lenet"}),
+        "other classes": file(config=config | {"classes": 3}),
+        "astronomically many classes": file(config=config | {"classes": 10**15}),
+        "tensor missing": file({k: v for k, v in tensors.items() if k != name}),
+        "tensor too many": file(tensors | {"more": torch.zeros(1)}),
+        "tensor of another shape": file(tensors | {name: tensor[..., :1].contiguous()}),
+    }
+
+
+def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path):
+    path = tmp_path / "judge.safetensors"
+    Judge("lenet", (1, 16, 16), 2).save(path)
+    for what, content in bad_files(path).items():
+        path.write_bytes(content)
+        with pytest.raises(InputError) as refused:
+            Judge.load(path)
+        assert str(path) in str(refused.value), what
+        assert "\n" not in str(refused.value), what
+    with pytest.raises(InputError, match=r"nowhere\.safetensors"):
+        Judge.load(tmp_path / "nowhere.safetensors")
+
+
+def test_judges_of_other_images_are_trained_once_and_kept(tmp_path):
+    reports = []
+    first = judges_for(stripes(), tmp_path / "run", report=lambda role, record: reports.append((role, record.epoch)))
+    assert {role for role, _ in reports} == {"judge", "heldout"}
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["heldout.safetensors", "judge.safetensors"]
+    assert first.judge.architecture != first.held_out.architecture
+    assert all(accuracy(judge, stripes().test) > 0.9 for judge in first)
+    reports.clear()
+    second = judges_for(stripes(), tmp_path / "run", report=lambda *report: reports.append(report))
+    assert not reports
+    assert all(same(a, b) for a, b in zip(first, second, strict=True))
+    assert not any(p.requires_grad for judge in second for p in judge.parameters())
+
+
+@pytest.mark.parametrize("other", [stripes("others"), stripes(shape=(3, 16, 16))], ids=["name", "shape"])
+def test_judges_of_other_images_are_not_taken_for_those_of_these(tmp_path, other):
+    judges_for(stripes(), tmp_path)
+    reports = []
+    found = judges_for(other, tmp_path, report=lambda role, _: reports.append(role))
+    assert {*reports} == {"judge", "heldout"}
+    assert found.judge.data_shape == other.shape
+
+
+def test_a_broken_judge_in_the_folder_is_not_overwritten(tmp_path):
+    path = tmp_path / "judge.safetensors"
+    path.write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"judge\.safetensors"):
+        judges_for(stripes(), tmp_path)
+    assert path.read_bytes() == b"broken"
+
+
+def test_mnist_in_another_size_is_not_judged_by_the_shipped_weights(monkeypatch):
+    assert judges_for(stripes("mnist")).judge.data_shape == (1, 16, 16)
+
+
+def test_log_odds_are_those_of_the_probabilities():
+    logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
+    for k in range(10):
+        p = logits.softmax(1)[:, k]
+        torch.testing.assert_close(log_odds(logits, k), p.log() - (1 - p).log(), rtol=1e-9, atol=1e-9)
+
+
+def test_log_odds_tell_images_apart_where_probabilities_no_longer_do():
+    logits = torch.tensor([[50.0, 0, 0], [60.0, 0, 0], [-3e4, 0, 0], [3e4, 0, 0]], requires_grad=True)
+    assert logits[0].softmax(0)[0] == logits[1].softmax(0)[0] == 1
+    odds = log_odds(logits, 0)
+    assert odds.isfinite().all()
+    assert odds[0] < odds[1] < odds[3]
+    odds.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("k", [-1, 10])
+def test_log_odds_of_no_class(k):
+    with pytest.raises(InputError, match="0 to 9"):
+        log_odds(torch.zeros(2, 10), k)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("resnet", (1, 28, 28), 10), ("lenet", (28, 28), 10), ("lenet", (1, 7, 28), 10), ("lenet", (1, 28, 28), 1)],
+)
+def test_a_judge_that_cannot_be_built(arguments):
+    with pytest.raises(InputError):
+        Judge(*arguments)
+
+
+def test_images_and_judge_must_fit(mnist):
+    judge = Judge("lenet", (1, 16, 16), 2)
+    with pytest.raises(InputError, match="28"):
+        train_judge(judge, mnist.train)
+    with pytest.raises(InputError, match="28"):
+        judge(torch.zeros(1, 1, 28, 28))
+    with pytest.raises(InputError, match="label 9"):
+        train_judge(Judge("lenet", (1, 28, 28), 2), mnist.train)
