@@ -40,7 +40,8 @@ class Train:
         run = jobs.train(self.data, self.model, self.training, self.out, self.overwrite)
         last = run.history.iloc[-1]
         print(
-            f"test -ELBO {-last.test_elbo:.2f} nats (reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
+            f"test -ELBO {-last.test_elbo:.2f} nats "
+            f"(reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
             f"{last.active_units:.0f} active units of {self.model.latent_dim}"
         )
         _print_paths([run.folder, *figures.draw(run)])
@@ -154,7 +155,7 @@ def parse(arguments: list[str]) -> Train | Evolve | Plot | Demo | Info:
     try:
         with contextlib.redirect_stderr(errors):
             return tyro.cli(
-                Command,  # type: ignore[arg-type]
+                Command,
                 prog="evovae",
                 description="Evolve images in the latent space of a variational autoencoder.",
                 args=arguments,
@@ -169,7 +170,7 @@ def parse(arguments: list[str]) -> Train | Evolve | Plot | Demo | Info:
 def _one_line(box: str) -> str:
     """Return the text of tyro's error box, up to its first rule, as one line."""
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ") for line in box.splitlines()]
-    body = []
+    body: list[str] = []
     for line in lines[1:]:
         if set(line) <= {"─"} and body:
             break

@@ -124,9 +124,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that train nothing."""
         require(self.epochs >= 1, f"epochs is {self.epochs}: expected 1 or more")
-        require(
-            self.iterations is None or self.iterations >= 1, f"iterations is {self.iterations}: expected 1 or more"
-        )
+        require(self.iterations is None or self.iterations >= 1, f"iterations is {self.iterations}: expected 1 or more")
         require(self.batch_size >= 1, f"batch size is {self.batch_size}: expected 1 or more")
         require(
             0 < self.learning_rate < float("inf"), f"learning rate is {self.learning_rate}: expected a positive number"
@@ -167,7 +165,8 @@ class EvolveConfig:
     """One evolution: what for, how many, with which operators."""
 
     objective: str = "digit:8"
-    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness, lightness; sums as digit:8+0.1*ink; several by a comma."""
+    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a sum, and
+    digit:3,digit:8 are two at once."""
     population: int = 200
     """Individuals N in each replicate."""
     generations: int = 100

@@ -40,7 +40,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
         InputError: if a run is no evolution, or their objectives differ.
     """
     objective = None
-    curves = {}
+    curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for run in runs:
         if run.config["kind"] != "evolution":
             raise InputError(f"{run.folder} is a {run.config['kind']} run: only evolutions can be compared")

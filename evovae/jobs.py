@@ -38,7 +38,7 @@ def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Pa
 
     Raises:
         InputError: if a setting, the image set or the folder cannot be used; nothing is written then.
-        TrainingDiverged: if the loss stops being finite; the last finite model is kept.
+        DivergenceError: if the loss stops being finite; the last finite model is kept.
     """
     check_out(out, overwrite)
     resolve_device(config.device)
@@ -94,7 +94,9 @@ def evolve(
     encoding = LatentEncoding(vae, config.support)
     toolbox = make_toolbox(encoding, objective, config)
     settings = {"vae": str(vae_path), "data": asdict(data), "evolve": asdict(config)}
-    with recording(out, "evolution", settings | {"names": objective.names, "weights": objective.weights}, overwrite) as run:
+    with recording(
+        out, "evolution", settings | {"names": objective.names, "weights": objective.weights}, overwrite
+    ) as run:
         vae.save(run.folder / FILE_NAME)
         population = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
         search = Search(objective.names, config.hall_of_fame)
@@ -213,9 +215,7 @@ def _need_judges(judges: Judges | None) -> Judges:
     return judges
 
 
-def _write_evolution(
-    run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None
-) -> None:
+def _write_evolution(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
@@ -237,9 +237,7 @@ def _write_evolution(
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
 
-def _hall_table(
-    label: str, search: Search, encoding: LatentEncoding, judges: Judges | None
-) -> pd.DataFrame:
+def _hall_table(label: str, search: Search, encoding: LatentEncoding, judges: Judges | None) -> pd.DataFrame:
     genomes, fitness = search.hall_of_fame.genomes, search.hall_of_fame.fitness
     replicates, size = genomes.shape[:2]
     table = pd.DataFrame(

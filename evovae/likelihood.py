@@ -1,7 +1,7 @@
 """How well a VAE explains images: ELBO, IWAE bound, NLL by importance sampling, active units.
 
-Every figure is in nats per image: summed over pixels and latent variables, averaged over images. Every figure belongs to
-a convention for the pixels (`Binarisation`); figures of different conventions cannot be compared.
+Every figure is in nats per image: summed over pixels and latent variables, averaged over images. Every figure belongs
+to a convention for the pixels (`Binarisation`); figures of different conventions cannot be compared.
 """
 
 from __future__ import annotations

@@ -183,8 +183,8 @@ REGISTRY: dict[str, tuple[str, _Build]] = {
 def parse(spec: str, context: Context) -> Objective:
     """Return the objective that `spec` names.
 
-    `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8` two
-    at once. SPLIT/INDEX is train/N or test/N, counted from 0.
+    `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8`
+    two at once. SPLIT/INDEX is train/N or test/N, counted from 0.
 
     Raises:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.

@@ -175,8 +175,8 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
     Args:
         images: `(K, C, H, W)`.
         fitness: `(K,)` or `(K, M)`.
-        realism: a row per image, with columns `log_prior` (per gene) and `reconstruction_distance` (root mean square), and
-            where there are judges `predicted` (the judge's class) and `held_out` (the held-out judge's probability).
+        realism: a row per image, with columns `log_prior` (per gene) and `reconstruction_distance` (root mean square),
+            and where there are judges `predicted` (the judge's class) and `held_out` (the held-out's probability).
         ax: where to draw.
     """
     values = np.asarray(fitness, dtype=float)

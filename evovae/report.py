@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -17,8 +16,8 @@ from evovae.runs import HALL_OF_FAME, Run, describe_environment
 def summarise_evolution(run: Run) -> pd.DataFrame:
     """Return a row for each search of an evolution run: best fitness over replicates, and the realism of these images.
 
-    Columns: search, evaluations, best (interquartile mean over replicates of the first objective), low, high (its 95%
-    bootstrap interval), mean, mean_low, mean_high (the same of the mean), then the mean realism of each replicate's best.
+    Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates of the first
+    objective, and its 95% bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
     """
     hall = run.read_table(HALL_OF_FAME)
     best = hall[hall["rank"] == 0]

@@ -18,7 +18,7 @@ from evovae.streams import make_generator
 from evovae.vae import VAE
 
 
-class TrainingDiverged(RuntimeError):
+class DivergenceError(RuntimeError):
     """The loss stopped being finite; the model is back at its last finite state."""
 
 
@@ -52,7 +52,7 @@ def fit(vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> I
 
     Raises:
         InputError: if images and model do not fit, or the subset asked for is larger than the set.
-        TrainingDiverged: if the loss is not finite; `vae` then holds its state at the end of the last finite epoch.
+        DivergenceError: if the loss is not finite; `vae` then holds its state at the end of the last finite epoch.
     """
     config = config or TrainConfig()
     if isinstance(data, Images):
@@ -95,7 +95,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         reconstruction_mean, kl_mean = (sums / seen).tolist()
         if not math.isfinite(reconstruction_mean + kl_mean):
             vae.load_state_dict(last_good)
-            raise TrainingDiverged(
+            raise DivergenceError(
                 f"the loss stopped being finite in epoch {epoch} (iterations {iteration - len(batches) + 1} to "
                 f"{iteration}): the model is kept as it was before; try a lower learning rate than "
                 f"{config.learning_rate:g}"
@@ -103,9 +103,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         if iteration == total and not vae.config.variational:
             _fit_codes(vae, data)
         before = (iteration - 1) / total
-        yield Epoch(
-            epoch, iteration, reconstruction_mean, kl_mean, beta(config, before), learning_rate(config, before)
-        )
+        yield Epoch(epoch, iteration, reconstruction_mean, kl_mean, beta(config, before), learning_rate(config, before))
 
 
 def _loss_terms(vae: VAE, x: Tensor, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:

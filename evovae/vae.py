@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,11 @@ from evovae.errors import InputError
 from evovae.networks import build_decoder, build_encoder, initialise
 
 FILE_NAME = "vae.safetensors"
-_OUTPUTS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "linear": lambda mean: mean}
+_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "linear": lambda mean: mean,
+}
 
 
 class VAE(nn.Module):
@@ -33,6 +39,9 @@ class VAE(nn.Module):
         config: its shape and likelihood.
         seed: seed of the initial weights; the global random state is neither read nor written.
     """
+
+    code_mean: Tensor
+    code_cholesky: Tensor
 
     def __init__(self, config: VAEConfig | None = None, seed: int = 0) -> None:
         super().__init__()
@@ -68,7 +77,8 @@ class VAE(nn.Module):
             InputError: if `x` has another shape than the model reads.
         """
         if tuple(x.shape[1:]) != self.config.data_shape:
-            raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {', '.join(map(str, self.config.data_shape))})")
+            shape = ", ".join(map(str, self.config.data_shape))
+            raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {shape})")
         code = self.encoder(x)
         if not self.config.variational:
             return code, torch.full_like(code, -math.inf)
@@ -129,7 +139,10 @@ class VAE(nn.Module):
 
     @staticmethod
     def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-        """Return KL(Q(z|X) || N(0, I)) in nats per latent variable, in the shape of `mean` (Kingma and Welling, app. B)."""
+        """Return KL(Q(z|X) || N(0, I)) in nats for each latent variable, in the shape of `mean`.
+
+        Kingma and Welling 2014, app. B.
+        """
         return 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance)
 
     def fit_codes(self, codes: Tensor) -> None:
@@ -155,8 +168,8 @@ class VAE(nn.Module):
         path = path / FILE_NAME if path.is_dir() else path
         tensors, settings = files.load_tensors(path, "vae")
         try:
-            config = VAEConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
-            vae = cls(config)
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+            vae = cls(VAEConfig(**fields))
         except (TypeError, InputError, RuntimeError) as error:
             raise InputError(f"{path} has a configuration that this evovae cannot read: {error}") from error
         files.load_weights(vae, path, tensors)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from evovae.data.images import Images
 from evovae.data.limits import check_bytes, check_sides
@@ -63,7 +63,7 @@ def resize(images: Tensor, side: int) -> Tensor:
     # Cut first: scaling first would turn a picture of 1 x 1,000,000 pixels into a huge one.
     top, left = (height - shorter) // 2, (width - shorter) // 2
     square = images[:, :, top : top + shorter, left : left + shorter]
-    return F.interpolate(square, size=(side, side), mode="bilinear", antialias=True)
+    return functional.interpolate(square, size=(side, side), mode="bilinear", antialias=True)
 
 
 def _in_chunks(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

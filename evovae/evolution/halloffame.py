@@ -53,5 +53,7 @@ class HallOfFame:
 
 
 def _join(a: Population, b: Population) -> Population:
-    pair = [torch.cat(parts, dim=1) for parts in ((a.genomes, b.genomes), (a.fitness, b.fitness), (a.valid, b.valid))]
-    return Population(*pair, a.weights, a.streams)
+    genomes, fitness, valid = (
+        torch.cat(pair, dim=1) for pair in ((a.genomes, b.genomes), (a.fitness, b.fitness), (a.valid, b.valid))
+    )
+    return Population(genomes, fitness, valid, a.weights, a.streams)

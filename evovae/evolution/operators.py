@@ -7,7 +7,6 @@ Selections take a population and return one of `k` individuals a replicate.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,7 +32,7 @@ def cxOnePoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, T
 
 
 def cxTwoPoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
-    """Exchange the genes between two different points, drawn from 1 ... D: parents (..., D) -> two children (..., D)."""
+    """Exchange the genes between two different points of 1 ... D: parents (..., D) -> two children (..., D)."""
     size = _at_least_two(first)
     draws = random.uniform(*first.shape[:-1], 2)
     one = _integers(1, size, draws[..., :1])

@@ -78,7 +78,7 @@ class Population:
 
 
 def ranking_key(wvalues: Tensor) -> Tensor:
-    """Return numbers (R, N) that order individuals as DEAP orders fitnesses: by `wvalues` (R, N, M), lexicographically."""
+    """Return numbers (R, N) that order individuals by `wvalues` (R, N, M) as DEAP does: lexicographically."""
     if wvalues.shape[-1] == 1:
         return wvalues[..., 0]
     order = torch.arange(wvalues.shape[1], device=wvalues.device).expand(wvalues.shape[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from deap import base
@@ -18,7 +18,7 @@ CHUNK = 1024
 
 
 def toolbox(
-    encoding: Encoding, objective: Callable[[Tensor], Tensor], weights: tuple[float, ...] | None = None
+    encoding: Encoding, objective: Callable[[Tensor], Tensor], weights: Sequence[float] | None = None
 ) -> base.Toolbox:
     """Return a toolbox that evolves genomes of `encoding` for `objective`.
 
@@ -32,7 +32,7 @@ def toolbox(
         weights: one for each of the M objectives, positive to maximise; the objective's own `weights` when left out,
             or (1.0,).
     """
-    weights = tuple(weights or getattr(objective, "weights", (1.0,)))
+    weights = tuple(getattr(objective, "weights", (1.0,)) if weights is None else weights)
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:

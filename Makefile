@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. Both install what is missing into .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check smoke bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/installed  ## train a VAE on MNIST, evolve an eight in its latent space, draw the gallery (runs/demo)
+	$(BIN)/evovae demo --out runs/demo
+
+test: $(VENV)/installed-test  ## run the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+smoke: $(VENV)/installed  ## every experiment, in seconds
+	set -e; for script in experiments/*.py; do echo "== $$script"; $(BIN)/python $$script --smoke; done
+
+bench: $(VENV)/installed  ## measure the speed figures into results/speed (keep the machine otherwise idle)
+	set -e; for script in experiments/speed_*.py; do $(BIN)/python $$script; done
+
+clean:  ## remove the environment, caches and runs
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evovae needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=24'
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,114 @@
+"""Run folders: made whole, refused when in use, and believable afterwards."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from refusals import refused
+
+from evovae import runs
+from evovae.errors import InputError
+from evovae.runs import Run, check_out, recording
+
+
+def test_a_run_remembers_its_settings_and_its_circumstances_apart(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {"answer": 42}) as run:
+        assert json.loads((run.folder / "environment.json").read_text())["status"] == "running"
+    assert Run.open(run.folder).config == {"format": 1, "kind": "training", "answer": 42}
+    environment = json.loads((run.folder / "environment.json").read_text())
+    assert environment["status"] == "finished"
+    assert environment["end"] >= environment["start"]
+    assert {"python", "torch", "deap", "evovae"} <= environment["versions"].keys()
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "interrupted"), (OSError, "failed")])
+def test_how_a_run_ended_is_kept(tmp_path: Path, error: type[BaseException], status: str) -> None:
+    with pytest.raises(error), recording(tmp_path / "run", "training", {}):
+        raise error
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["status"] == status
+
+
+def test_a_table_keeps_its_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": [0.1, float("nan")], "c": [1e-30, 1 / 3]})
+    with recording(tmp_path / "run", "training", {}) as run:
+        run.write_table("t.csv", table)
+    pd.testing.assert_frame_equal(run.read_table("t.csv"), table, rtol=1e-8)
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with refused(str(tmp_path), "--overwrite"):
+        check_out(tmp_path)
+    with refused(str(tmp_path), "no run folder"):
+        check_out(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_overwriting_replaces_the_whole_run(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {}) as run:
+        run.write_table("old.csv", pd.DataFrame({"a": [1]}))
+        (run.figures / "old.png").write_bytes(b"")
+    with recording(tmp_path / "run", "evolution", {}, overwrite=True):
+        pass
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "environment.json"}
+    assert Run.open(tmp_path / "run").config["kind"] == "evolution"
+
+
+def test_a_file_or_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with refused(str(file), "is a file"):
+        check_out(file)
+    with refused(str(file / "run"), "no writable folder"):
+        check_out(file / "run")
+
+
+def test_a_folder_in_use_is_refused_until_its_writer_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    code = "import sys; from evovae.runs import recording\nwith recording(sys.argv[1], 'training', {}): print(input())"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        while not (folder / "environment.json").exists():
+            assert writer.poll() is None
+        with refused(str(folder), "in use"), recording(folder, "training", {}, overwrite=True):
+            pass
+    finally:
+        writer.kill()
+        writer.communicate()
+    with recording(folder, "training", {}, overwrite=True) as run:
+        assert run.folder == folder
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [(None, "no run folder"), ("{", "JSON"), ("[]", "JSON"), ('{"kind": "training"}', "format")],
+)
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str | None, word: str) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with refused(str(tmp_path), word):
+        _ = Run.open(tmp_path)
+
+
+def test_a_missing_or_broken_table_is_refused(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {}) as run:
+        pass
+    with refused("history.csv"):
+        _ = run.history
+    (run.folder / "history.csv").write_bytes(b"")
+    with refused("history.csv"):
+        _ = run.history
+
+
+def test_the_commit_is_absent_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "evovae" / "runs.py"))
+    assert runs.describe_environment()["commit"] is None
+
+
+def test_an_input_error_is_a_value_error() -> None:
+    assert issubclass(InputError, ValueError)
