@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from evovae.data.names import Binarisation, Corruption
 from evovae.errors import InputError
 
+MAX_SEED = 2**63 - 1
+
 
 def require(condition: bool, message: str) -> None:
     """Raise `InputError` with `message` unless `condition` holds."""
     if not condition:
         raise InputError(message)
+
+
+def require_whole(name: str, value: int, least: int, most: float = math.inf) -> None:
+    """Raise `InputError` unless `value` is a whole number from `least` to `most`; NaN and infinity are none."""
+    limits = f"{least} or more" if most == math.inf else f"{least} to {most}"
+    require(_is_whole(value) and least <= value <= most, f"{name} is {value!r}: expected a whole number, {limits}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def require_in(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -34,9 +47,9 @@ class VAEConfig:
     """Units of the encoder's fully connected layers; the decoder mirrors them."""
     channels: tuple[int, ...] = (32, 64)
     """Channels of the encoder's convolutions, each of which halves the image (conv only); the decoder mirrors them."""
-    activation: Literal["relu", "tanh"] = "relu"
+    activation: Literal["silu", "relu", "tanh"] = "silu"
     """Nonlinearity between the layers."""
-    initialisation: Literal["lecun", "he", "glorot"] = "he"
+    initialisation: Literal["lecun", "he", "glorot"] = "lecun"
     """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out)."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Distribution of the data given z."""
@@ -49,11 +62,13 @@ class VAEConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that make no model."""
+        for name, sizes in (("data shape", self.data_shape), ("hidden", self.hidden), ("channels", self.channels)):
+            whole = isinstance(sizes, tuple) and all(_is_whole(size) and size >= 1 for size in sizes)
+            require(whole, f"{name} is {sizes!r}: expected a tuple of positive whole numbers")
         images = len(self.data_shape) == 3
         require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
-        for name, sizes in (("data shape", self.data_shape), ("hidden", self.hidden), ("channels", self.channels)):
-            require(all(size >= 1 for size in sizes), f"{name} is {sizes}: expected positive whole numbers")
-        require(self.latent_dim >= 1, f"latent dim is {self.latent_dim}: expected 1 or more")
+        require_whole("latent dim", self.latent_dim, 1)
+        require(isinstance(self.variational, bool), f"variational is {self.variational!r}: expected true or false")
         for name, known in _CHOICES.items():
             require_in(name, getattr(self, name), known)
         require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
@@ -71,7 +86,7 @@ class VAEConfig:
             f"output is {self.output!r}: a bernoulli likelihood needs sigmoid; use --likelihood gaussian",
         )
         require(
-            self.variance is None or (self.likelihood == "gaussian" and self.variance > 0),
+            self.variance is None or (self.likelihood == "gaussian" and 0 < self.variance < math.inf),
             f"variance is {self.variance}: expected a positive number, with --likelihood gaussian",
         )
 
@@ -83,7 +98,7 @@ class VAEConfig:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "network": ("mlp", "conv"),
-    "activation": ("relu", "tanh"),
+    "activation": ("silu", "relu", "tanh"),
     "initialisation": ("lecun", "he", "glorot"),
     "likelihood": ("bernoulli", "gaussian"),
     "output": ("sigmoid", "tanh", "linear"),
@@ -94,16 +109,18 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 class TrainConfig:
     """How a VAE is trained: how long, how fast, on what."""
 
-    epochs: int = 6
+    epochs: int = 4
     """Passes over the training images."""
     iterations: int | None = None
     """Stop after so many minibatches instead of after `epochs`."""
     batch_size: int = 256
     """Images in a minibatch."""
-    learning_rate: float = 1e-3
-    """Adam's largest step size."""
+    learning_rate: float = 1.6e-2
+    """Adam's step size, at its largest."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """Learning rate over the run: a warm-up and a decay to zero, or always the same."""
+    """Learning rate over the run: up over the first tenth and down to zero (Smith and Topin 2019), or always the same."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Of matrix products; auto is bfloat16 for images where the device multiplies it natively, else float32."""
     beta: float = 1.0
     """Weight of the KL term (Higgins et al. 2017); 1 gives the ELBO."""
     beta_warmup: float = 0.0
@@ -123,27 +140,35 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that train nothing."""
-        require(self.epochs >= 1, f"epochs is {self.epochs}: expected 1 or more")
-        require(self.iterations is None or self.iterations >= 1, f"iterations is {self.iterations}: expected 1 or more")
-        require(self.batch_size >= 1, f"batch size is {self.batch_size}: expected 1 or more")
-        require(
-            0 < self.learning_rate < float("inf"), f"learning rate is {self.learning_rate}: expected a positive number"
-        )
-        require(0 <= self.beta < float("inf"), f"beta is {self.beta}: expected 0 or more")
+        require_whole("epochs", self.epochs, 1)
+        if self.iterations is not None:
+            require_whole("iterations", self.iterations, 1)
+        require_whole("batch size", self.batch_size, 1)
+        require(0 < self.learning_rate < math.inf, f"learning rate is {self.learning_rate}: expected a positive number")
+        require(0 <= self.beta < math.inf, f"beta is {self.beta}: expected 0 or more")
         require(0 <= self.beta_warmup <= 1, f"beta warm-up is {self.beta_warmup}: expected a part from 0 to 1")
+        require_in("precision", self.precision, ("auto", "bfloat16", "float32"))
         require_in("schedule", self.schedule, ("one-cycle", "constant"))
         require_in("binarisation", self.binarisation, ("grey", "dynamic", "static"))
         require_in("corruption", self.corruption, ("none", "gaussian", "masking", "salt-and-pepper"))
-        require(self.seed >= 0, f"seed is {self.seed}: expected 0 or more")
-        require(
-            self.train_images is None or self.train_images >= 1,
-            f"train images is {self.train_images}: expected 1 or more",
-        )
+        level, probability = self.corruption_level, self.corruption in ("masking", "salt-and-pepper")
+        require(0 <= level < math.inf, f"corruption level is {level}: expected 0 or more")
+        require(level <= 1 or not probability, f"corruption level is {level}: expected a probability from 0 to 1")
+        require_whole("seed", self.seed, 0, MAX_SEED)
+        if self.train_images is not None:
+            require_whole("train images", self.train_images, 1)
 
     @classmethod
     def notebook(cls) -> TrainConfig:
         """The founding notebook's run: 100,000 minibatches of 64 from 55,000 images, Adam at a constant 1e-3."""
-        return cls(iterations=100_000, batch_size=64, learning_rate=1e-3, schedule="constant", train_images=55_000)
+        return cls(
+            iterations=100_000,
+            batch_size=64,
+            learning_rate=1e-3,
+            schedule="constant",
+            precision="float32",
+            train_images=55_000,
+        )
 
 
 @dataclass(frozen=True)
@@ -202,15 +227,15 @@ class EvolveConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that evolve nothing."""
-        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("seed", 0), ("tournsize", 1)):
-            value = getattr(self, name)
-            require(value >= least, f"{name} is {value}: expected {least} or more")
-        require(self.hall_of_fame >= 1, f"hall of fame is {self.hall_of_fame}: expected 1 or more")
+        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("tournsize", 1)):
+            require_whole(name, getattr(self, name), least)
+        require_whole("hall of fame", self.hall_of_fame, 1)
+        require_whole("seed", self.seed, 0, MAX_SEED)
         for name in ("cxpb", "mutpb", "indpb", "swap"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
         for name in ("alpha", "sigma"):
             value = getattr(self, name)
-            require(0 <= value < float("inf"), f"{name} is {value}: expected 0 or more")
+            require(0 <= value < math.inf, f"{name} is {value}: expected 0 or more")
         require_in("support", self.support, ("free", "box", "ball", "shell"))
         require_in("mate", self.mate, ("cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"))

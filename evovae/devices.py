@@ -23,6 +23,14 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     return device
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether `device` multiplies bfloat16 matrices natively; elsewhere they are slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases cannot tell
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
 def counts_are_free(tensor: torch.Tensor) -> bool:
     """Whether the host can ask how many elements of `tensor` are set without waiting for another device."""
     return tensor.device.type == "cpu"

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from scipy.stats import chi2
 from torch import Tensor
+from torch.nn import functional
 
 from evovae.config import require, require_in
 from evovae.vae import VAE
@@ -83,14 +84,15 @@ class LatentEncoding(Encoding):
         return -0.5 * (genomes.square().sum(-1) + self.dim * math.log(2 * math.pi))
 
     def project(self, genomes: Tensor) -> Tensor:
-        """Return `genomes` (..., D) clipped to the box, or scaled into the ball or onto the shell."""
+        """Return `genomes` (..., D) clipped to the box, or scaled into the ball or onto the shell (but zero stays)."""
         if self.support == "free":
             return genomes
         if self.support == "box":
             return genomes.clamp(-BOX_LIMIT, BOX_LIMIT)
-        norm = torch.linalg.vector_norm(genomes, dim=-1, keepdim=True).clamp_min(torch.finfo(genomes.dtype).tiny)
-        scale = self.radius / norm
-        return genomes * (scale.clamp_max(1.0) if self.support == "ball" else scale)
+        if self.support == "shell":
+            return functional.normalize(genomes, dim=-1) * self.radius
+        norm = torch.linalg.vector_norm(genomes, dim=-1, keepdim=True)
+        return genomes * (self.radius / norm).clamp_max(1.0)
 
 
 class VectorEncoding(Encoding):
@@ -108,7 +110,8 @@ class VectorEncoding(Encoding):
     ) -> None:
         require(dim >= 1, f"dim is {dim}: expected 1 or more")
         require((low is None) == (high is None), f"bounds are {low} and {high}: give both or neither")
-        require(low is None or high is None or low < high, f"bounds are {low} and {high}: expected low < high")
+        ordered = low is None or high is None or -math.inf < low < high < math.inf
+        require(ordered, f"bounds are {low} and {high}: expected finite ones, low < high")
         self.dim = dim
         self.bounds = None if low is None or high is None else (low, high)
         self.sigma = 0.5 if self.bounds is None else 0.1 * (self.bounds[1] - self.bounds[0])

@@ -44,9 +44,9 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     for run in runs:
         if run.config["kind"] != "evolution":
             raise InputError(f"{run.folder} is a {run.config['kind']} run: only evolutions can be compared")
-        if objective not in (None, run.config["evolve"]["objective"]):
+        if objective not in (None, run.config["evolution"]["objective"]):
             raise InputError(f"{run.folder} has objective {run.config['evolve']['objective']}, not {objective}")
-        objective = run.config["evolve"]["objective"]
+        objective = run.config["evolution"]["objective"]
         curves |= fitness_curves(run, prefix=f"{run.folder.name}: " if len(runs) > 1 else "")
     plots.save(plots.fitness_curve(curves, ylabel=f"best {objective} so far"), out)
     return out
@@ -95,7 +95,7 @@ def _training_figures(run: Run) -> dict[str, Axes]:
 
 def _evolution_figures(run: Run) -> dict[str, Axes]:
     config = run.config
-    encoding = LatentEncoding(VAE.load(run.folder), config["evolve"]["support"])
+    encoding = LatentEncoding(VAE.load(run.folder), config["evolution"]["support"])
     found = files.load_tensors(run.folder / POPULATION, "population")[0]
     shown = np.unique(np.linspace(0, len(found["frame_generations"]) - 1, FILM_FRAMES).round().astype(int))
     frames = found["frame_genomes"][:5, shown]  # R T D

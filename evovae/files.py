@@ -62,7 +62,8 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[s
     """Read a file that `save_tensors` wrote: its tensors, on the CPU, and its configuration.
 
     Raises:
-        InputError: if the file is missing, truncated, no safetensors, of another kind or of another format version.
+        InputError: if the file is missing, truncated, no safetensors, of another kind or format version, or without a
+            configuration.
     """
     if not path.is_file():
         raise InputError(f"{path} is not there: expected a {kind} file (.safetensors) that evovae wrote")
@@ -70,14 +71,18 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[s
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        config = json.loads(metadata.get("config", "null"))
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
-    if metadata.get("evovae") != kind or not isinstance(config, dict):
-        found = metadata.get("evovae", "not evovae's")
-        raise InputError(f"{path} is no {kind} file ({found}): expected one that evovae wrote")
+    if metadata.get("evovae") != kind:
+        raise InputError(f"{path} is of kind {metadata.get('evovae')!r}: expected a {kind} file that evovae wrote")
     if metadata.get("format") != str(FORMAT):
         raise InputError(f"{path} has format {metadata.get('format')!r}: this evovae reads format {FORMAT}")
+    try:
+        config = json.loads(metadata.get("config", ""))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} has a configuration that is no JSON: {_first_line(error)}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} has a configuration that is no JSON object: expected a file that evovae wrote")
     return tensors, config
 
 

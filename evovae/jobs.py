@@ -46,7 +46,7 @@ def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Pa
     model = replace(model, data_shape=images.shape)
     vae = VAE(model, seed=config.seed)
     records = fit(vae, images.train, config)
-    settings = {"data": asdict(data), "vae": asdict(model), "train": asdict(config)}
+    settings = {"data": asdict(data), "model": asdict(model), "training": asdict(config)}
     with recording(out, "training", settings, overwrite) as run:
         rows: list[dict[str, Any]] = []
         test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
@@ -93,7 +93,7 @@ def evolve(
     objective = objectives.parse(config.objective, objectives.Context(images, lambda: _need_judges(judges()).judge))
     encoding = LatentEncoding(vae, config.support)
     toolbox = make_toolbox(encoding, objective, config)
-    settings = {"vae": str(vae_path), "data": asdict(data), "evolve": asdict(config)}
+    settings = {"vae": str(vae_path), "data": asdict(data), "evolution": asdict(config)}
     with recording(
         out, "evolution", settings | {"names": objective.names, "weights": objective.weights}, overwrite
     ) as run:

@@ -100,8 +100,8 @@ class Judge(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights and configuration to one safetensors file, atomically."""
-        names = ("architecture", "data_shape", "classes", "trained_on")
-        files.save_tensors(Path(path), "judge", self.state_dict(), {name: getattr(self, name) for name in names})
+        config = {name: getattr(self, name) for name in ("architecture", "data_shape", "classes", "trained_on")}
+        files.save_tensors(Path(path), "judge", self.state_dict(), config)
 
     @classmethod
     def load(cls, path: str | Path) -> Judge:
@@ -134,6 +134,10 @@ class JudgeEpoch:
     """Share of them that it got right, 0 to 1."""
     seconds: float
     """Since the start of training."""
+
+
+Report = Callable[[str, JudgeEpoch], None]
+"""Is told the role, "judge" or "heldout", and each epoch's record."""
 
 
 def train_judge(judge: Judge, images: Images, seed: int = 0) -> Iterator[JudgeEpoch]:
@@ -221,10 +225,7 @@ ROLES: dict[str, tuple[Architecture, int]] = {"judge": ("lenet", 0), "heldout": 
 
 
 def judges_for(
-    images: ImageSet,
-    folder: Path | None = None,
-    device: str | torch.device = "cpu",
-    report: Callable[[str, JudgeEpoch], None] | None = None,
+    images: ImageSet, folder: Path | None = None, device: str | torch.device = "cpu", report: Report | None = None
 ) -> Judges:
     """Return the judges of an image set: shipped for MNIST, found in `folder`, or trained now and kept there.
 
@@ -232,7 +233,7 @@ def judges_for(
         images: the image set.
         folder: where `judge.safetensors` and `heldout.safetensors` are, or shall be; None keeps nothing.
         device: where the judges are trained and returned.
-        report: called with "judge" or "heldout" and each epoch's record when one is trained.
+        report: called after each epoch when a judge has to be trained.
 
     Raises:
         InputError: if a file in `folder` is no judge, or the images are of one class.
@@ -255,13 +256,7 @@ def _kept(role: str, images: ImageSet, folder: Path | None) -> Judge | None:
     return judge if learned == (images.name, images.shape, len(images.classes)) else None
 
 
-def _trained(
-    role: str,
-    images: ImageSet,
-    folder: Path | None,
-    device: torch.device,
-    report: Callable[[str, JudgeEpoch], None] | None,
-) -> Judge:
+def _trained(role: str, images: ImageSet, folder: Path | None, device: torch.device, report: Report | None) -> Judge:
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
     architecture, seed = ROLES[role]
@@ -309,7 +304,7 @@ class _ConvNeXtBlock(nn.Module):
 
 
 def _convnext(data_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
-    width = 48
+    width = 48  # channels of every block
     return nn.Sequential(
         nn.Conv2d(data_shape[0], width, 8, stride=4, padding=2),
         *(_ConvNeXtBlock(width) for _ in range(3)),

@@ -66,9 +66,14 @@ def evaluate(
 ) -> Likelihood:
     """Return the ELBO of `images` with its parts apart, and the number of active units.
 
-    A plain autoencoder has no KL term: its `kl` is 0 and its `elbo` the negative reconstruction error.
+    A plain autoencoder has no KL term: its `kl` is 0 and its `elbo` the negative reconstruction error. Another
+    `batch_size` meets other noise: the estimate changes by sampling error.
+
+    Raises:
+        InputError: if `samples` or `batch_size` is below 1, the images do not fit the model, or they are to be static
+            and are not binarised.
     """
-    _check(images, samples)
+    _check(images, binarisation, samples=samples, batch_size=batch_size)
     generator = torch.Generator(vae.device).manual_seed(seed)
     reconstruction, kl = (torch.zeros((), dtype=torch.float64, device=vae.device) for _ in range(2))
     means = []
@@ -129,7 +134,7 @@ def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
 def estimate_iwae_bound(
     vae: VAE, images: Images, samples: int, binarisation: Binarisation = "grey", seed: int = 0, chunk: int = 5000
 ) -> ImportanceEstimate:
-    """Return the average IWAE bound of `images` with k = `samples`, decoding at most about `chunk` codes at once."""
+    """Return the average IWAE bound of `images` with k = `samples`; `chunk` and errors as in `estimate_nll`."""
     value = _mean_bound(vae, images, samples, binarisation, seed, chunk)
     return ImportanceEstimate("iwae-bound", binarisation, len(images), samples, value)
 
@@ -140,14 +145,19 @@ def estimate_nll(
 ) -> ImportanceEstimate:
     """Return the negative log-likelihood of `images` by importance sampling (Burda et al. 2016, sec. 5: 5,000 samples).
 
-    Memory is that of about `chunk` decoded codes, whatever `samples` is.
+    At most `chunk` codes are decoded at once, whatever `samples` is. Another `chunk` meets other noise: the estimate
+    changes by sampling error.
+
+    Raises:
+        InputError: for a plain autoencoder, if `samples` or `chunk` is below 1, the images do not fit the model, or
+            they are to be static and are not binarised.
     """
     value = -_mean_bound(vae, images, samples, binarisation, seed, chunk)
     return ImportanceEstimate("nll", binarisation, len(images), samples, value)
 
 
 def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisation, seed: int, chunk: int) -> float:
-    _check(images, samples)
+    _check(images, binarisation, samples=samples, chunk=chunk)
     generator = torch.Generator(vae.device).manual_seed(seed)
     total = torch.zeros((), dtype=torch.float64, device=vae.device)
     at_once = min(samples, chunk)
@@ -162,8 +172,9 @@ def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisati
     return total.item() / len(images)
 
 
-def _check(images: Images, samples: int) -> None:
-    if samples < 1:
-        raise InputError(f"samples is {samples}: expected 1 or more")
-    if len(images) < 1:
-        raise InputError("there are no images to evaluate: expected 1 or more")
+def _check(images: Images, binarisation: Binarisation, **counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"{name} is {count}: expected 1 or more")
+    if binarisation == "static" and not ((images.images == 0) | (images.images == 255)).all():
+        raise InputError("binarisation is static but the images are grey: use images.binarised(seed) on them first")

@@ -10,7 +10,7 @@ from torch import nn
 
 from evovae.config import VAEConfig
 
-_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+_ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 def build_encoder(config: VAEConfig) -> nn.Sequential:

@@ -6,6 +6,7 @@ minimises. Any callable of that form will do; those here carry names and weights
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -189,13 +190,13 @@ def parse(spec: str, context: Context) -> Objective:
     Raises:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.
     """
-    objectives = [_parse_sum(part, context) for part in spec.split(",")]
+    objectives = [_parse_sum(part.strip(), context) for part in spec.split(",")]
     return objectives[0] if len(objectives) == 1 else several(objectives)
 
 
 def _parse_sum(spec: str, context: Context) -> Objective:
     # A plus sign after an e belongs to a number such as 1e+3.
-    terms = [_parse_term(term, context) for term in re.split(r"(?<![0-9.]e)\+", spec)]
+    terms = [_parse_term(term, context) for term in re.split(r"(?<![0-9.][eE])\+", spec)]
     if len(terms) == 1 and terms[0][0] is None:
         return terms[0][1]
     return weighted_sum([(1.0 if factor is None else factor, objective) for factor, objective in terms], spec)
@@ -207,11 +208,18 @@ def _parse_term(term: str, context: Context) -> tuple[float | None, Objective]:
     if name not in REGISTRY:
         known = "; ".join(description for description, _ in REGISTRY.values())
         raise InputError(f"objective {name!r} is unknown: expected {known}; joined by + (sum) or , (several)")
-    try:
-        coefficient = float(factor) if star else None
-    except ValueError:
-        raise InputError(f"objective {term!r}: {factor!r} is no number; write a sum as digit:8+0.5*ink") from None
+    coefficient = _finite(factor, term) if star else None
     return coefficient, REGISTRY[name][1](argument, context)
+
+
+def _finite(factor: str, term: str) -> float:
+    try:
+        coefficient = float(factor)
+    except ValueError:
+        coefficient = math.nan
+    if not math.isfinite(coefficient):
+        raise InputError(f"objective {term!r}: {factor!r} is no finite number; write a sum as digit:8+0.5*ink")
+    return coefficient
 
 
 def _find_image(argument: str, images: ImageSet) -> Tensor:
@@ -227,7 +235,11 @@ def _find_image(argument: str, images: ImageSet) -> Tensor:
 def _unit_image(image: Tensor) -> Tensor:
     if image.ndim != 3:
         raise InputError(f"target image has shape {tuple(image.shape)}: expected (C, H, W)")
-    return to_unit(image) if image.dtype == torch.uint8 else image
+    if image.dtype == torch.uint8:
+        return to_unit(image)
+    if not (image.is_floating_point() and image.min() >= 0 and image.max() <= 1):
+        raise InputError(f"target image of {image.dtype}: expected uint8, or floats in [0, 1]; is it scaled?")
+    return image
 
 
 def _blur(x: Tensor) -> Tensor:

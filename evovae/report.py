@@ -46,7 +46,7 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
 def print_evolution(run: Run) -> None:
     """Print the summary of an evolution run as a table."""
     summary = summarise_evolution(run)
-    config = run.config["evolve"]
+    config = run.config["evolution"]
     table = Table(
         title=f"{config['objective']}, {config['replicates']} replicates of {config['population']} individuals, "
         f"{config['generations']} generations"

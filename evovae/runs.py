@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import platform
 import shutil
@@ -86,10 +85,13 @@ class Run:
             raise InputError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Write a CSV file, atomically; numbers keep all the digits that float32 needs."""
-        text = io.StringIO()
-        table.to_csv(text, index=False, float_format="%.9g", lineterminator="\n")
-        files.write_bytes(self.folder / name, text.getvalue().encode())
+        """Write a CSV file, atomically."""
+        files.write_bytes(self.folder / name, format_table(table))
+
+
+def format_table(table: pd.DataFrame) -> bytes:
+    """Return `table` as CSV with all the digits that float32 needs."""
+    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode()
 
 
 def check_out(folder: str | Path, overwrite: bool = False) -> None:

@@ -12,10 +12,14 @@ from torch import Tensor
 
 from evovae.config import TrainConfig
 from evovae.data import Images, binarise, corrupt, to_unit
-from evovae.devices import resolve_device
+from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
 from evovae.streams import make_generator
 from evovae.vae import VAE
+
+
+WARMUP = 0.1
+"""Part of a one-cycle run in which the learning rate rises."""
 
 
 class DivergenceError(RuntimeError):
@@ -108,17 +112,31 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
 
 def _loss_terms(vae: VAE, x: Tensor, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return reconstruction error and KL, each averaged over the minibatch `x` (B, *data_shape)."""
-    mean, log_variance = vae.encode(corrupt(x, config.corruption, config.corruption_level, generator))
+    with _autocast(vae, config):
+        mean, log_variance = vae.encode(corrupt(x, config.corruption, config.corruption_level, generator))
     if not vae.config.variational:
-        return vae.reconstruction_error(vae.decode_logits(mean), x).mean(), mean.new_zeros(())
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-    logits = vae.decode_logits(vae.reparameterise(mean, log_variance, noise))
-    return vae.reconstruction_error(logits, x).mean(), vae.kl_divergence(mean, log_variance).sum(1).mean()
+        z, kl = mean, mean.new_zeros(())
+    else:
+        mean, log_variance = mean.float(), log_variance.float()
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
+    with _autocast(vae, config):
+        logits = vae.decode_logits(z)
+    return vae.reconstruction_error(logits.float(), x).mean(), kl
+
+
+def _autocast(vae: VAE, config: TrainConfig) -> torch.autocast:
+    """Bfloat16 matrix products, where they are asked for; weights, noise and likelihoods stay float32."""
+    native = len(vae.config.data_shape) == 3 and multiplies_bfloat16(vae.device)
+    enabled = config.precision == "bfloat16" or (config.precision == "auto" and native)
+    return torch.autocast(vae.device.type, torch.bfloat16, enabled=enabled)
 
 
 def learning_rate(config: TrainConfig, part: float) -> float:
     """Return the learning rate when `part` (0 to 1) of the run is done."""
-    return config.learning_rate
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * min(part / WARMUP, (1.0 - part) / (1.0 - WARMUP))
 
 
 def beta(config: TrainConfig, part: float) -> float:

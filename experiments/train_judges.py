@@ -11,6 +11,7 @@ About one minute on two cores. `--smoke` sees 2,000 images three times and write
 
 import platform
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -79,18 +80,19 @@ described in `evovae/judges.py`; both learned from {images:,} training images of
 
 Written by `python experiments/train_judges.py --threads {args.threads}{" --smoke" if args.smoke else ""}` on \
 {datetime.now(UTC):%Y-%m-%d} with torch {torch.__version__}, Python {platform.python_version()}, \
-{platform.machine()} CPU. The same seeds, versions, threads and kind of CPU give the same bits.
+{platform.machine()} CPU. The same seeds, versions, threads and kind of CPU give the same weights, bit for \
+bit; the order of the metadata in a file may differ. Seconds are of wall time, whatever else the machine did meanwhile.
 
 {markdown(COLUMNS, results)}
 
-Test accuracy is the share of the 10,000 test images, in the weights as shipped. Per epoch, over the training images as
-the judge met them, moved by up to a pixel, and while it learned:
+Test accuracy is the share of the 10,000 test images that the finished judge reads rightly. Loss and accuracy per epoch
+are over the training images as the judge met them, moved by up to a pixel, while it learned:
 
 {markdown(("role", "epoch", "loss (nats)", "accuracy", "seconds"), records)}
 """
 
 
-def markdown(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def markdown(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (columns, ("---",) * len(columns), *rows))
 

@@ -100,7 +100,7 @@ def eaSimple_iter(
         population = evaluate(population, toolbox)
         evaluations = evaluations + evaluated.sum(1)
         if halloffame is not None:
-            halloffame.update(population, evaluated)
+            halloffame.update(population)
         yield Generation(gen, population, evaluated, evaluations)
 
 
@@ -161,7 +161,7 @@ def random_search_iter(
         population = evaluate(population, toolbox)
         done += len(population)
         if halloffame is not None:
-            halloffame.update(population, evaluated)
+            halloffame.update(population)
         count = torch.full((population.replicates,), done, device=population.genomes.device)
         yield Generation(gen, population, evaluated, count)
         gen += 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.population import Population, ranking_key
+from evovae.evolution.population import Population
+from evovae.streams import make_generator
 
 
 class HallOfFame:
     """The `maxsize` best different individuals that each replicate has evaluated, best first.
 
-    As in DEAP, a genome enters once. Looks at the 2 * maxsize best newcomers of a generation.
+    As in DEAP, a genome enters once, and the first to have it stays. One without finite fitness never enters.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -33,18 +35,16 @@ class HallOfFame:
         """(R, K, M), NaN where a replicate has met fewer than K different individuals."""
         return self._filled().fitness
 
-    def update(self, population: Population, evaluated: Tensor | None = None) -> None:
-        """Take in `population`, or only its newly `evaluated` (R, N) individuals: the others were seen before."""
-        key = ranking_key(population.wvalues)
-        if evaluated is not None:
-            key = torch.where(evaluated, key, -math.inf)
-        newcomers = population.take(key.topk(min(2 * self.maxsize, len(population)), dim=1).indices)
-        pool = newcomers if self.members is None else _join(self.members, newcomers)
-        equal = (pool.genomes.unsqueeze(2) == pool.genomes.unsqueeze(1)).all(-1)  # R K K
-        repeated = equal.tril(-1).any(2) | ~pool.wvalues.isfinite().all(-1)
-        fitness = torch.where(repeated.unsqueeze(2), math.nan, pool.fitness)
-        pool = Population(pool.genomes, fitness, pool.valid, pool.weights, pool.streams)
-        self.members = pool.best(min(self.maxsize, len(pool)))
+    def update(self, population: Population) -> None:
+        """Take in the individuals of `population` that are better than the worst member."""
+        best = self._best(population)
+        self.members = best if self.members is None else self._best(_join(self.members, best))
+
+    def _best(self, population: Population) -> Population:
+        """Return the best different individuals, with NaN as fitness where there are fewer than `maxsize`."""
+        usable = population.wvalues.isfinite().all(2) & ~_repeated(population)
+        fitness = torch.where(usable.unsqueeze(2), population.fitness, math.nan)
+        return replace(population, fitness=fitness).best(min(self.maxsize, len(population)))
 
     def _filled(self) -> Population:
         if self.members is None:
@@ -57,3 +57,19 @@ def _join(a: Population, b: Population) -> Population:
         torch.cat(pair, dim=1) for pair in ((a.genomes, b.genomes), (a.fitness, b.fitness), (a.valid, b.valid))
     )
     return Population(genomes, fitness, valid, a.weights, a.streams)
+
+
+def _repeated(population: Population) -> Tensor:
+    """Return bool (R, N): whether an individual with finite fitness and the same genes stands before this one.
+
+    Genomes are told apart by a random linear hash of their bits, which makes one pass over the genes where comparing
+    pairs would make N. Two that differ share it with a chance below 2^-30 (the low bits of round numbers are zero).
+    """
+    genomes = (population.genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
+    odd = torch.randint(-(2**62), 2**62, (genomes.shape[2],), generator=make_generator(0)).mul_(2).add_(1)
+    hashes = genomes.mul_(odd.to(genomes.device)).sum(2)
+    # An individual that cannot enter must not keep out a later one with its genes: it gets a hash of its own.
+    own = torch.arange(len(population), device=hashes.device)
+    ordered, order = torch.where(population.wvalues.isfinite().all(2), hashes, own).sort(dim=1, stable=True)
+    repeated = torch.zeros_like(order, dtype=torch.bool)
+    return repeated.scatter_(1, order[:, 1:], ordered[:, 1:] == ordered[:, :-1])

@@ -53,9 +53,12 @@ class Population:
 
     @property
     def wvalues(self) -> Tensor:
-        """Fitness times weights (R, N, M), larger is better; minus infinity where not finite, so that it never wins."""
+        """Fitness times weights (R, N, M), larger is better.
+
+        Minus infinity in every objective of an individual of which one is not finite, so that it never wins.
+        """
         weighted = self.fitness * torch.tensor(self.weights, device=self.fitness.device)
-        return weighted.nan_to_num(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
+        return torch.where(weighted.isfinite().all(-1, keepdim=True), weighted, -math.inf)
 
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""

@@ -36,6 +36,8 @@ def toolbox(
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:
+        if len(genomes) == 0:
+            return genomes.new_empty(0, len(weights), dtype=torch.float32)
         # In chunks that stay in the processor's caches, and so that memory does not grow with the population.
         parts = [objective(encoding.decode(chunk)) for chunk in genomes.split(CHUNK)]
         for part, chunk in zip(parts, genomes.split(CHUNK), strict=True):
@@ -44,7 +46,7 @@ def toolbox(
                     f"the objective gave shape {tuple(part.shape)} for {len(chunk)} phenotypes: expected "
                     f"({len(chunk)}, {len(weights)}), one column for each weight in {weights}"
                 )
-        return torch.cat(parts).to(torch.float32) if parts else genomes.new_empty(0, len(weights))
+        return torch.cat(parts).to(torch.float32)
 
     def sample(n: int, streams: Streams) -> Tensor:
         return torch.stack([encoding.sample(n, streams[r]) for r in range(len(streams))])

@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m evovae`."""
+
+from evovae.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""What experiment scripts share: a folder of results with tables, figures and where they came from."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from evovae import files, plots
+from evovae.runs import describe_environment, format_table
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+class Results:
+    """The results of one study.
+
+    Args:
+        folder: where they go; made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def table(self, name: str, table: pd.DataFrame) -> None:
+        """Print a table and write it as `name`.csv."""
+        print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+        files.write_bytes(self.folder / f"{name}.csv", format_table(table))
+
+    def figure(self, name: str, axes: Axes) -> None:
+        """Write a figure as `name`.png."""
+        plots.save(axes, self.folder / f"{name}.png")
+
+
+@contextlib.contextmanager
+def study(name: str, smoke: bool) -> Iterator[Results]:
+    """Yield the results folder of a study, `results/NAME`, and write `provenance.json` into it at the end.
+
+    A smoke run writes to a temporary folder that it removes: only full runs leave results.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as temporary:
+        results = Results(Path(temporary) if smoke else RESULTS / name)
+        yield results
+        minutes = {"minutes": round((time.perf_counter() - start) / 60, 1)}
+        files.write_json(results.folder / "provenance.json", describe_environment() | minutes)
+        if not smoke:
+            print(results.folder)

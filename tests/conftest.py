@@ -1,0 +1,45 @@
+"""What every test shares: one torch thread, the embedded digits, and a watch over the global random state."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+import evovae
+from evovae.data import ImageSet
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageSet:
+    """MNIST as it ships with evovae. Shared: look, do not write."""
+    return evovae.load_images("mnist")
+
+
+@pytest.fixture(autouse=True)
+def _global_random_state_stays_untouched() -> Iterator[None]:
+    before = _global_random_state()
+    yield
+    for library, state in _global_random_state().items():
+        assert state == before[library], f"the test changed the global random state of {library}"
+
+
+@pytest.fixture
+def stock_random() -> Iterator[None]:
+    """Python's global random numbers, which DEAP draws from: seeded for this test, and put back afterwards."""
+    before = random.getstate()
+    random.seed(2012)
+    yield
+    random.setstate(before)
+
+
+def _global_random_state() -> dict[str, object]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 - the global state is what is watched
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (name, keys.tobytes(), *rest),
+        "random": random.getstate(),
+    }

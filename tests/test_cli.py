@@ -1,0 +1,317 @@
+"""The command line, as a user types it."""
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from evovae import cli, files
+from evovae.errors import InputError
+
+SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
+SMALL_EVOLVE = [
+    "--population",
+    "12",
+    "--generations",
+    "4",
+    "--replicates",
+    "2",
+    "--hall-of-fame",
+    "3",
+    "--device",
+    "cpu",
+]
+
+
+def evovae(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own."""
+    command = [sys.executable, "-W", "error", "-m", "evovae", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=300)
+
+
+def checked(*arguments: object, cwd: Path | None = None) -> str:
+    """Run the program, expect success, and return what it printed."""
+    done = evovae(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small VAE's run folder."""
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    checked("train", "--out", folder, *SMALL_TRAIN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evolved(trained: Path) -> Path:
+    """A small evolution's run folder."""
+    folder = trained.parent / "eight"
+    checked("evolve", "--vae", trained, "--objective", "digit:8", "--out", folder, *SMALL_EVOLVE)
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Checksums of every file of a run but the one that depends on the clock."""
+    paths = [p for p in folder.rglob("*") if p.is_file() and p.name not in {"environment.json", "config.json"}]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+
+
+def test_a_training_run_holds_what_it_promises(trained: Path) -> None:
+    history = pd.read_csv(trained / "history.csv")
+    assert list(history["epoch"]) == [1, 2]
+    assert history["test_elbo"].is_monotonic_increasing
+    np.testing.assert_allclose(history["elbo"], -(history["reconstruction"] + history["kl"]), rtol=1e-6)
+    config = json.loads((trained / "config.json").read_text())
+    assert config["data"]["dataset"] == "mnist"
+    assert config["model"]["latent_dim"] == 8
+    assert config["training"]["learning_rate"] > 0, "defaults are kept too"
+    assert {p.name for p in (trained / "figures").iterdir()} == {"training.png", "reconstructions.png", "samples.png"}
+
+
+def test_an_evolution_holds_what_it_promises(evolved: Path) -> None:
+    history = pd.read_csv(evolved / "history.csv")
+    assert len(history) == 2 * 5
+    assert list(history.columns[:4]) == ["replicate", "generation", "nevals", "evaluations"]
+    assert (history.groupby("replicate")["nevals"].cumsum() == history["evaluations"]).all()
+    tensors, _ = files.load_tensors(evolved / "population.safetensors", "population")
+    assert tensors["genomes"].shape == (2, 12, 8)
+    assert tensors["hall_genomes"].shape == (2, 3, 8)
+    last = history[history["generation"] == 4]
+    np.testing.assert_allclose(last["max"], tensors["fitness"].amax((1, 2)), rtol=1e-6)
+    hall = pd.read_csv(evolved / "hall_of_fame.csv")
+    assert set(hall["search"]) == {"evolution", "random search"}
+    assert hall["held_out"].between(0, 1).all()
+    assert {p.name for p in (evolved / "figures").iterdir()} == {"fitness.png", "filmstrip.png", "hall_of_fame.png"}
+
+
+def test_random_search_spends_what_evolution_spent(evolved: Path) -> None:
+    spent, baseline = (pd.read_csv(evolved / name)["evaluations"].max() for name in ("history.csv", "baseline.csv"))
+    assert spent == baseline
+
+
+def test_the_same_seed_gives_the_same_files(trained: Path, evolved: Path, tmp_path: Path) -> None:
+    checked("train", "--out", tmp_path / "vae", *SMALL_TRAIN)
+    assert digests(tmp_path / "vae") == digests(trained)
+    checked("evolve", "--vae", trained, "--objective", "digit:8", "--out", tmp_path / "eight", *SMALL_EVOLVE)
+    assert digests(tmp_path / "eight") == digests(evolved)
+
+
+def test_another_seed_gives_other_files(trained: Path, evolved: Path, tmp_path: Path) -> None:
+    checked("evolve", "--vae", trained, "--out", tmp_path / "run", *SMALL_EVOLVE, "--seed", "1")
+    ours, theirs = digests(tmp_path / "run"), digests(evolved)
+    assert ours["history.csv"] != theirs["history.csv"]
+    assert ours["population.safetensors"] != theirs["population.safetensors"]
+
+
+def test_plot_draws_the_same_figures_again_without_the_vae_run(evolved: Path, tmp_path: Path) -> None:
+    before = digests(evolved)
+    for figure in (evolved / "figures").iterdir():
+        figure.unlink()
+    checked("plot", evolved)
+    assert digests(evolved) == before
+
+
+def test_plot_compares_runs_in_one_figure(trained: Path, evolved: Path, tmp_path: Path) -> None:
+    checked(
+        "evolve", "--vae", trained, "--out", tmp_path / "other", *SMALL_EVOLVE, "--mate", "cxSlerp", "--no-baseline"
+    )
+    printed = checked("plot", evolved, tmp_path / "other", "--out", tmp_path / "curves.png")
+    assert str(tmp_path / "curves.png") in printed
+    assert Image.open(tmp_path / "curves.png").format == "PNG"
+
+
+def test_a_target_of_the_remembered_image_set_and_several_objectives(trained: Path, tmp_path: Path) -> None:
+    checked("evolve", "--vae", trained, "--objective", "target:test/7", "--out", tmp_path / "one", *SMALL_EVOLVE)
+    history = pd.read_csv(tmp_path / "one" / "history.csv")
+    assert history["min"].between(0, 1).all()
+    checked("evolve", "--vae", trained, "--objective", "digit:3,digit:8", "--out", tmp_path / "two", *SMALL_EVOLVE)
+    history = pd.read_csv(tmp_path / "two" / "history.csv")
+    assert {"max_digit:3", "max_digit:8"} <= set(history.columns)
+
+
+def test_info_names_versions_image_sets_and_objectives() -> None:
+    printed = checked("info")
+    for word in ("torch", "fashion-mnist", "digit:K", "cpu"):
+        assert word in printed
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(gzip.compress(header + array.tobytes()))
+
+
+def test_a_folder_of_idx_files_goes_the_whole_way(tmp_path: Path) -> None:
+    folder = tmp_path / "shapes"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 200), ("t10k", 40)):
+        labels = rng.integers(0, 2, n).astype(np.uint8)
+        images = np.zeros((n, 16, 16), np.uint8)
+        images[labels == 0, 4:12, 7:9] = 200
+        images[labels == 1, 7:9, 4:12] = 200
+        write_idx(folder / f"{split}-images-idx3-ubyte.gz", images + rng.integers(0, 40, images.shape).astype(np.uint8))
+        write_idx(folder / f"{split}-labels-idx1-ubyte.gz", labels)
+    checked(
+        "train", "--dataset", folder, "--out", tmp_path / "vae", "--epochs", "3", "--hidden", "32", "--latent-dim", "4"
+    )
+    checked("evolve", "--vae", tmp_path / "vae", "--objective", "digit:1", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    assert (tmp_path / "vae" / "judge.safetensors").is_file(), "judges of another image set are kept beside the VAE"
+    assert pd.read_csv(tmp_path / "run" / "hall_of_fame.csv")["predicted"].eq(1).any()
+
+
+def test_a_folder_of_pictures_goes_the_whole_way(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for i in range(30):
+        Image.fromarray(rng.integers(0, 256, (20, 24, 3)).astype(np.uint8)).save(tmp_path / "pictures" / f"{i}.png")
+    checked(
+        *(
+            "train",
+            "--dataset",
+            tmp_path / "pictures",
+            "--image-size",
+            "16",
+            "--network",
+            "conv",
+            "--channels",
+            "4",
+            "8",
+        ),
+        *("--hidden", "16", "--latent-dim", "2", "--out", tmp_path / "vae", "--epochs", "1"),
+    )
+    assert (tmp_path / "vae" / "figures" / "manifold.png").is_file()
+    checked("evolve", "--vae", tmp_path / "vae", "--objective", "ink", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    assert "held_out" not in pd.read_csv(tmp_path / "run" / "hall_of_fame.csv"), "one class leaves nothing to judge"
+
+
+def test_an_interrupted_training_keeps_what_was_done(tmp_path: Path) -> None:
+    out = tmp_path / "vae"
+    command = [sys.executable, "-m", "evovae", "train", "--out", str(out), "--epochs", "1000", "--train-images", "600"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    while not (out / "history.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert json.loads((out / "environment.json").read_text())["status"] == "interrupted"
+    checked("evolve", "--vae", out, "--out", tmp_path / "run", *SMALL_EVOLVE)
+
+
+def test_a_diverging_training_fails_and_keeps_the_last_finite_model(tmp_path: Path) -> None:
+    done = evovae("train", "--out", tmp_path / "vae", *SMALL_TRAIN, "--learning-rate", "1e30")
+    assert done.returncode == 1
+    assert "finite" in done.stderr.splitlines()[-1]
+    tensors, _ = files.load_tensors(tmp_path / "vae" / "vae.safetensors", "vae")
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_help_comes_at_once_and_documents_every_option() -> None:
+    for command in ("train", "evolve", "plot", "demo", "info"):
+        printed = checked(command, "--help")
+        assert "usage: evovae" in printed
+    options = [line for line in checked("evolve", "--help").splitlines() if line.lstrip("│ ").startswith("--")]
+    assert len(options) > 15
+
+
+BAD_INPUT = [
+    (["bogus"], "bogus"),
+    ([], "train"),
+    (["train"], "--out"),
+    (["train", "--out", "run", "--epochs", "0"], "epochs is 0"),
+    (["train", "--out", "run", "--epochs", "three"], "three"),
+    (["train", "--out", "run", "--latent-dim", "-2"], "latent dim is -2"),
+    (["train", "--out", "run", "--hidden", "0"], "hidden"),
+    (["train", "--out", "run", "--network", "transformer"], "transformer"),
+    (["train", "--out", "run", "--learning-rate", "nan"], "learning rate is nan"),
+    (["train", "--out", "run", "--train-images", "70000"], "70000"),
+    (["train", "--out", "run", "--seed", "-1"], "seed is -1"),
+    (["train", "--out", "run", "--device", "warp"], "warp"),
+    (["train", "--out", "run", "--dataset", "mnits"], "mnits"),
+    (["train", "--out", "run", "--dataset", "./missing"], "missing"),
+    (["train", "--out", "run", "--dataset", "empty"], "empty"),
+    (["train", "--out", "run", "--dataset", "text"], "text"),
+    (["train", "--out", "run", "--dataset", "truncated"], "truncated"),
+    (["train", "--out", "run", "--image-size", "2"], "image size"),
+    (["train", "--out", "full"], "--overwrite"),
+    (["train", "--out", "full", "--overwrite"], "no run folder"),
+    (["train", "--out", "file"], "is a file"),
+    (["train", "--out", "file/run"], "no writable folder"),
+    (["evolve", "--vae", "missing", "--out", "run"], "missing"),
+    (["evolve", "--vae", "file", "--out", "run"], "file"),
+    (["evolve", "--vae", "{vae}/vae.safetensors", "--out", "run", "--dataset", "mnits"], "mnits"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--population", "1"], "population is 1"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--population", "-5"], "population is -5"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--generations", "-1"], "generations is -1"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--replicates", "0"], "replicates is 0"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--cxpb", "1.5"], "cxpb is 1.5"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--mutpb", "nan"], "mutpb is nan"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--sigma", "inf"], "sigma is inf"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "beauty"], "digit:K"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "digit:11"], "digit:11"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "target:test/10000"], "test/10000"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--support", "torus"], "torus"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--mate", "cxMagic"], "cxMagic"),
+    (["plot"], "RUN"),
+    (["plot", "missing"], "missing"),
+    (["plot", "{vae}", "--out", "curves.png"], "only evolutions"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "word"), BAD_INPUT, ids=[" ".join(a) or "nothing" for a, _ in BAD_INPUT])
+def test_bad_input_ends_with_one_line_and_status_2_and_nothing_written(
+    arguments: list[str],
+    word: str,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.txt").write_text("no picture")
+    (tmp_path / "truncated").mkdir()
+    (tmp_path / "truncated" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(5000))[:20])
+    (tmp_path / "truncated" / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(50)))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("precious")
+    (tmp_path / "file").write_text("not a folder")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["evovae", *(a.format(vae=trained) for a in arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert message.startswith("evovae: ")
+    assert word in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_bad_input_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = evovae("train", "--out", "run", "--epochs", "0", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_parsing_raises_instead_of_printing() -> None:
+    with pytest.raises(InputError):
+        cli.parse(["train", "--out", "x", "--epochs", "0"])
+    assert torch.get_num_threads() == 1

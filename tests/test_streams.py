@@ -1,0 +1,151 @@
+"""A replicate's numbers depend on seed and replicate alone, are even, and belong to whoever drew them."""
+
+import pytest
+import torch
+from refusals import refused
+from scipy import stats
+
+from evovae.streams import Streams, make_generator
+
+# Numbers asked for in one go, for each stream: none, few, whole blocks, more than a block, and few again.
+REQUESTS = ((3,), (0,), (2, 500), (1,), (1024,), (5000,), (30,), (1023,), (1025,), (2, 3, 4), (700,), (700,), (9,))
+
+
+def draw(streams: Streams) -> torch.Tensor:
+    """All numbers of a mixed sequence of requests: (R, total)."""
+    return torch.cat([streams.uniform(len(streams), *request).flatten(1) for request in REQUESTS], dim=1)
+
+
+@pytest.mark.parametrize("replicates", [1, 2, range(3, 5), range(99, 100), [42], [7, 0, 99, 8], range(99, -1, -1)])
+def test_a_replicate_draws_the_same_alone_in_any_company_and_in_any_order(replicates):
+    keys = list(range(replicates) if isinstance(replicates, int) else replicates)
+    everyone = draw(Streams(5, 100))
+    torch.testing.assert_close(draw(Streams(5, replicates)), everyone[keys], rtol=0, atol=0)
+
+
+def test_drawing_small_and_large_in_turn_repeats_no_number():
+    numbers = draw(Streams(0, 3))
+    # 24 random bits: of 10,000 numbers about three pairs are equal by chance; a repeated block would make hundreds.
+    assert all(len(row.unique()) > len(row) - 20 for row in numbers)
+
+
+def test_seeds_and_replicates_draw_different_numbers():
+    first = torch.cat([Streams(seed, 40).uniform(40, 4) for seed in range(50)])
+    assert len(first.unique(dim=0)) == len(first)
+    streams = Streams(3, 5000)
+    assert len({streams[r].initial_seed() for r in range(5000)}) == 5000
+
+
+def test_neighbouring_replicates_and_seeds_are_uncorrelated():
+    numbers = torch.cat([Streams(seed, 8).uniform(8, 4000) for seed in range(4)])
+    correlation = torch.corrcoef(numbers) - torch.eye(32)
+    assert correlation.abs().max() < 4.5 / 4000**0.5
+
+
+@pytest.mark.parametrize("count", [100, 20_000])
+def test_uniform_is_even_on_zero_to_one_without_one(count):
+    numbers = torch.cat([Streams(seed, 20).uniform(20, count).flatten() for seed in range(2)])
+    assert numbers.dtype == torch.float32
+    assert numbers.min() >= 0.0
+    assert numbers.max() < 1.0
+    assert stats.kstest(numbers.numpy(), "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("high", [1, 2, 7, 200])
+def test_integers_are_even_and_in_range(high):
+    numbers = Streams(1, 4).integers(high, 4, 10_000)
+    counts = numbers.flatten().bincount(minlength=high)
+    assert numbers.dtype == torch.int64
+    assert len(counts) == high
+    assert high == 1 or stats.chisquare(counts.numpy()).pvalue > 1e-3
+
+
+def test_integers_are_even_where_one_draw_of_24_bits_would_not_be():
+    # 2^24 numbers spread over 3 * 2^22 values: one value in three would come twice as often as the others.
+    numbers = Streams(1, 2).integers(3 * 2**22, 2, 15_000).flatten()
+    assert stats.chisquare((numbers % 3).bincount().numpy()).pvalue > 1e-3
+    assert stats.kstest(numbers.numpy() / (3 * 2**22), "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("high", [1, 2, 3, 1000, 2**24 - 1, 2**24, 2**24 + 1, 2**31, 2**40])
+@pytest.mark.parametrize("extreme", [0.0, 1.0 - 2.0**-24])
+def test_integers_stay_in_range_at_the_extremes(monkeypatch, high, extreme):
+    monkeypatch.setattr(Streams, "uniform", lambda self, *shape: torch.full(shape, extreme))
+    assert Streams(0, 1).integers(high, 1).item() == (high - 1 if extreme else 0)
+
+
+def test_writing_into_drawn_numbers_changes_nothing_later():
+    streams, untouched = Streams(2, 3), Streams(2, 3)
+    copy = streams.clone()
+    for request in REQUESTS:
+        drawn = streams.uniform(3, *request)
+        assert torch.equal(drawn, untouched.uniform(3, *request))
+        drawn.fill_(-1.0)
+    assert torch.equal(draw(copy), draw(Streams(2, 3)))
+
+
+@pytest.mark.parametrize("before", [0, 5, 1024, 3000])
+def test_a_clone_draws_the_same_and_neither_disturbs_the_other(before):
+    streams, witness = Streams(4, 3), Streams(4, 3)
+    streams.uniform(3, before)
+    witness.uniform(3, before)
+    copy = streams.clone()
+    expected = draw(witness)
+    assert torch.equal(draw(copy), expected)
+    assert torch.equal(draw(streams), expected)
+    assert len(copy) == 3
+
+
+def test_a_clone_has_generators_of_its_own():
+    streams = Streams(4, 2)
+    copy = streams.clone()
+    first = torch.randn(5, generator=streams[1])
+    assert torch.equal(torch.randn(5, generator=copy[1]), first)
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (2, 300)])
+def test_selected_individuals_get_the_numbers_of_the_dense_draw(shape):
+    dense = Streams(6, 3).uniform(3, 10, *shape).flatten(0, 1)
+    chosen = torch.tensor([0, 4, 9, 10, 22, 29])
+    packed = Streams(6, 3).select(chosen, 10).uniform(6, *shape)
+    assert torch.equal(packed, dense[chosen])
+
+
+def test_whoever_is_selected_the_streams_go_on_alike():
+    after = []
+    for chosen in ([], [3], list(range(20))):
+        streams = Streams(6, 2)
+        assert streams.select(torch.tensor(chosen, dtype=torch.int64), 10).uniform(len(chosen), 7).shape[1] == 7
+        after.append(streams.uniform(2, 50))
+    assert torch.equal(after[0], after[1])
+    assert torch.equal(after[0], after[2])
+
+
+def test_streams_do_not_read_the_global_random_state():
+    drawn = []
+    for seed in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            drawn.append(draw(Streams(0, 2)))
+    assert torch.equal(*drawn)
+
+
+def test_a_generator_is_determined_by_its_seed_and_by_its_whole_key():
+    def numbers(*key: int) -> tuple[float, ...]:
+        return tuple(torch.rand(3, generator=make_generator(*key)).tolist())
+
+    keys = [(0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0), (0, 1, 2), (0, 2, 1), (2**40,), (2**40 + 1,)]
+    assert len({numbers(*key) for key in keys}) == len(keys)
+    assert all(numbers(*key) == numbers(*key) for key in keys)
+
+
+@pytest.mark.parametrize("make", [lambda: Streams(-1, 2), lambda: make_generator(-1), lambda: make_generator(-1, 3)])
+def test_negative_seeds_are_refused(make):
+    with refused("seed is -1", "0 or more"):
+        make()
+
+
+@pytest.mark.parametrize("replicates", [0, -2, [], range(0)])
+def test_no_replicates_are_refused(replicates):
+    with refused("replicates", "1 or more"):
+        Streams(0, replicates)
