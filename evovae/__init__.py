@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from evovae.errors import InputError
     from evovae.judges import judges_for
     from evovae.likelihood import evaluate
-    from evovae.realism import realism
     from evovae.training import fit
     from evovae.vae import VAE
 
@@ -30,7 +29,6 @@ __all__ = [
     "fit",
     "judges_for",
     "load_images",
-    "realism",
 ]
 
 _ROOMS = {
@@ -44,7 +42,6 @@ _ROOMS = {
     "fit": "training",
     "judges_for": "judges",
     "load_images": "data",
-    "realism": "realism",
 }
 
 

@@ -118,7 +118,7 @@ class TrainConfig:
     learning_rate: float = 1.6e-2
     """Adam's step size, at its largest."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """Learning rate over the run: up over the first tenth and down to zero (Smith and Topin 2019), or always the same."""
+    """Learning rate over the run: up for a tenth of it and down to zero (Smith and Topin 2019), or always the same."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Of matrix products; auto is bfloat16 for images where the device multiplies it natively, else float32."""
     beta: float = 1.0

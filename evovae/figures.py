@@ -15,7 +15,7 @@ from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.runs import BASELINE, EXAMPLES, HALL_OF_FAME, POPULATION, Run
-from evovae.statistics import at_evaluations, best_so_far
+from evovae.statistics import best_by_evaluations
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
@@ -53,10 +53,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
 
 
 def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the best fitness so far against evaluations of an evolution and its baseline, of the first objective.
-
-    Replicates evaluate different numbers of individuals in a generation: each is read off at the same evaluations.
-    """
+    """Return the best fitness so far against evaluations of an evolution and its baseline, of the first objective."""
     sign = np.sign(run.config["weights"][0])
     suffix = f"_{run.config['names'][0]}" if len(run.config["names"]) > 1 else ""
     column = ("max" if sign > 0 else "min") + suffix
@@ -69,9 +66,8 @@ def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np
             table.pivot(index="replicate", columns="generation", values=name).to_numpy(dtype=float)
             for name in ("evaluations", column)
         )
-        grid = np.linspace(evaluations[:, 0].max(), evaluations[:, -1].min(), evaluations.shape[1])
-        best = sign * best_so_far(sign * values)
-        curves[prefix + label] = (grid, at_evaluations(evaluations, best, grid))
+        grid, best = best_by_evaluations(evaluations, sign * values)
+        curves[prefix + label] = (grid, sign * best)
     return curves
 
 

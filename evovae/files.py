@@ -51,11 +51,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
-    """Write one safetensors file, atomically; `kind` (what the file is) and `config` go into its metadata."""
+    """Write one safetensors file, atomically; `kind` (what the file is) and `config` go into its metadata.
+
+    The same content gives the same bytes.
+    """
     from safetensors.torch import save as serialise  # imports torch, which figures and command lines do without
 
     metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
-    write_bytes(path, serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
+    content = serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
+    write_bytes(path, _with_sorted_header(content))
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -97,6 +101,14 @@ def load_weights(module: torch.nn.Module, path: Path, tensors: dict[str, torch.T
     except RuntimeError as error:
         reason = " ".join(str(error).split()).partition(": ")[2]
         raise InputError(f"{path} does not fit its own configuration: {reason}") from error
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """Return a safetensors file's bytes with its JSON header in order: the library writes metadata in random order."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + content[start:]
 
 
 def _first_line(error: BaseException) -> str:

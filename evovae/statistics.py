@@ -150,6 +150,21 @@ def best_so_far(values: ArrayLike, axis: int = -1) -> NDArray[np.float64]:
     return np.fmax.accumulate(np.asarray(values, dtype=float), axis=axis)
 
 
+def best_by_evaluations(evaluations: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Best fitness so far of all replicates at the same numbers of evaluations, which a fitness curve is drawn from.
+
+    Args:
+        evaluations: `(R, G)`, increasing along G: replicates evaluate different numbers of individuals a generation.
+        values: `(R, G)`, the best fitness of each generation, larger is better.
+
+    Returns:
+        Evaluations `(G,)`, evenly from where every replicate has begun to where the first ends, and best `(R, G)`.
+    """
+    spent = np.asarray(evaluations, dtype=float)
+    grid = np.linspace(spent[:, 0].max(), spent[:, -1].min(), spent.shape[1])
+    return grid, at_evaluations(spent, best_so_far(values), grid)
+
+
 def at_evaluations(evaluations: ArrayLike, best: ArrayLike, grid: ArrayLike) -> NDArray[np.float64]:
     """Best fitness of each replicate when it had spent so many evaluations.
 

@@ -39,16 +39,17 @@ class Results:
 
 
 @contextlib.contextmanager
-def study(name: str, smoke: bool) -> Iterator[Results]:
-    """Yield the results folder of a study, `results/NAME`, and write `provenance.json` into it at the end.
+def study(name: str, smoke: bool, provenance: str = "provenance.json") -> Iterator[Results]:
+    """Yield the results folder of a study, `results/NAME`, and write where they came from into it at the end.
 
-    A smoke run writes to a temporary folder that it removes: only full runs leave results.
+    A smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
+    name their `provenance` apart.
     """
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         results = Results(Path(temporary) if smoke else RESULTS / name)
         yield results
         minutes = {"minutes": round((time.perf_counter() - start) / 60, 1)}
-        files.write_json(results.folder / "provenance.json", describe_environment() | minutes)
+        files.write_json(results.folder / provenance, describe_environment() | minutes)
         if not smoke:
             print(results.folder)

@@ -17,7 +17,6 @@ from evovae.errors import InputError
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
-
 WARMUP = 0.1
 """Part of a one-cycle run in which the learning rate rises."""
 

@@ -76,12 +76,15 @@ def test_integers_stay_in_range_at_the_extremes(monkeypatch, high, extreme):
 
 def test_writing_into_drawn_numbers_changes_nothing_later():
     streams, untouched = Streams(2, 3), Streams(2, 3)
+    streams.uniform(3, 10)
+    untouched.uniform(3, 10)
     copy = streams.clone()
-    for request in REQUESTS:
+    expected = [untouched.uniform(3, *request) for request in REQUESTS]
+    for request, numbers in zip(REQUESTS, expected, strict=True):
         drawn = streams.uniform(3, *request)
-        assert torch.equal(drawn, untouched.uniform(3, *request))
+        assert torch.equal(drawn, numbers)
         drawn.fill_(-1.0)
-    assert torch.equal(draw(copy), draw(Streams(2, 3)))
+    assert torch.equal(draw(copy), torch.cat([numbers.flatten(1) for numbers in expected], dim=1))
 
 
 @pytest.mark.parametrize("before", [0, 5, 1024, 3000])

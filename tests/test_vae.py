@@ -107,7 +107,7 @@ def test_a_seed_decides_every_weight_and_no_global_state_is_touched(config):
 def test_the_notebook_s_network_is_784_128_100():
     vae = VAE(VAEConfig.notebook())
     layers = [784 * 128 + 128, 128 * 200 + 200, 100 * 128 + 128, 128 * 784 + 784]
-    assert sum(p.numel() for p in vae.parameters()) == sum(layers) == 240_856
+    assert sum(p.numel() for p in vae.parameters()) == sum(layers) == 240_344
     assert vae.encoder[1].weight.var().item() == pytest.approx(2 / 784, rel=0.05)
 
 
@@ -184,6 +184,13 @@ def test_bernoulli_error_is_stable_for_large_logits(logit, pixel, error):
     assert logits.grad.item() == pytest.approx((logit > 0) - pixel, abs=1e-6)
 
 
+def test_bernoulli_error_pulls_the_reconstruction_towards_the_data():
+    logits = torch.cat((5 * randn(1, 8), torch.zeros(1, 8)), dim=1).requires_grad_()  # a fresh decoder may put out 0
+    x = rand(1, 16)
+    VAE(VAEConfig(**SMALL, data_shape=(16,))).reconstruction_error(logits, x).sum().backward()
+    torch.testing.assert_close(logits.grad, (logits.sigmoid() - x).detach())
+
+
 @pytest.mark.parametrize("output", ["sigmoid", "tanh", "linear"])
 @pytest.mark.parametrize("variance", [0.04, 2.0, None], ids=["small", "large", "learned"])
 def test_gaussian_error_is_the_negative_log_density(output, variance):
@@ -252,7 +259,7 @@ def test_a_prior_is_fitted_to_degenerate_codes_too(codes):
     vae.fit_codes(codes)
     z = vae.sample_prior(1000, generator())
     assert z.isfinite().all()
-    torch.testing.assert_close(z.std(0), codes.std(0, correction=0), rtol=0.1, atol=12.0 if codes.max() > 99 else 0.01)
+    torch.testing.assert_close(z.std(0), codes.std(0, correction=0), rtol=0.1, atol=0.2)
 
 
 def test_a_single_latent_variable_s_prior_can_be_fitted():

@@ -92,8 +92,9 @@ def mutGaussian(
     if indpb <= 0:
         return genomes.clone()
     draws = random.uniform(*genomes.shape)
-    # Draws are multiples of 2^-24. Each stands for the middle of its cell, or zero would be an extreme quantile.
-    step = torch.special.ndtri(((draws + 2.0**-25) / indpb).clamp_(max=1.0 - 2.0**-24))
+    # Draws are multiples of 2^-24, few of them below a small indpb: half a step is the most extreme quantile they know.
+    edge = min(2.0**-25 / indpb, 0.5)
+    step = torch.special.ndtri((draws / indpb).clamp_(edge, 1.0 - max(edge, 2.0**-24)))
     step = step * _per_gene(sigma, genomes) + _per_gene(mu, genomes)
     return torch.where(draws < indpb, genomes + step, genomes)
 

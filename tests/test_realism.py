@@ -1,0 +1,96 @@
+"""Realism: measures that the search never saw, equal to direct computation and absent where they mean nothing."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from evovae.config import VAEConfig
+from evovae.encodings import LatentEncoding, VectorEncoding
+from evovae.judges import Judges
+from evovae.realism import realism
+from evovae.vae import VAE
+
+
+class Stub(nn.Module):
+    """A judge of three classes with a random linear layer."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.matrix = torch.randn(36, 3, generator=torch.Generator().manual_seed(seed))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) @ self.matrix
+
+
+JUDGES = Judges(Stub(0), Stub(1))
+
+
+def genomes(n: int, dim: int = 3) -> torch.Tensor:
+    return torch.randn(n, dim, generator=torch.Generator().manual_seed(5))
+
+
+def latent(variational: bool = True) -> LatentEncoding:
+    vae = VAE(VAEConfig((1, 6, 6), latent_dim=3, hidden=(8,), variational=variational))
+    if not variational:
+        vae.fit_codes(4 + 2 * genomes(50))
+    return LatentEncoding(vae)
+
+
+def test_the_judges_are_asked_apart():
+    encoding = latent()
+    table = realism(encoding, genomes(40), JUDGES)
+    assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
+    images = encoding.decode(genomes(40))
+    predicted = [int(Stub(0)(image.unsqueeze(0)).argmax()) for image in images]
+    assert table.predicted.tolist() == predicted
+    assert len(set(predicted)) > 1
+    held_out = [Stub(1)(image.unsqueeze(0)).softmax(1)[0, k].item() for image, k in zip(images, predicted, strict=True)]
+    assert table.held_out.tolist() == pytest.approx(held_out, rel=1e-5)
+    assert table.held_out.between(0, 1).all()
+
+
+@pytest.mark.parametrize("variational", [True, False], ids=["vae", "plain autoencoder"])
+def test_reconstruction_distance_is_that_of_the_image_to_its_own_reconstruction(variational):
+    encoding = latent(variational)
+    table = realism(encoding, genomes(6), None)
+    with torch.no_grad():
+        images = encoding.decode(genomes(6))
+        again = encoding.vae.decode(encoding.vae.encode(images)[0])
+    expected = [((a - b) ** 2).mean().sqrt().item() for a, b in zip(images, again, strict=True)]
+    assert table.reconstruction_distance.tolist() == pytest.approx(expected, rel=1e-4)
+    assert (table.reconstruction_distance > 0).all()
+
+
+def test_log_prior_is_counted_per_gene_and_falls_far_from_the_prior():
+    table = realism(latent(), torch.tensor([[0.0, 0, 0], [1, 1, 1], [5, 0, 0]]), None)
+    at_zero = -0.5 * math.log(2 * math.pi)
+    assert table.log_prior.tolist() == pytest.approx([at_zero, at_zero - 0.5, at_zero - 25 / 6])
+    assert realism(latent(), genomes(2000), None).log_prior.mean() == pytest.approx(-1.42, abs=0.03)
+
+
+def test_without_judges_their_columns_are_absent():
+    assert list(realism(latent(), genomes(1), None).columns) == ["log_prior", "reconstruction_distance"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "log_prior"), [((None, None), -0.5 * math.log(2 * math.pi)), ((-2, 2), -math.log(4))]
+)
+def test_vectors_have_a_prior_alone(bounds, log_prior):
+    table = realism(VectorEncoding(4, *bounds), torch.zeros(3, 4), None)
+    assert list(table.columns) == ["log_prior"]
+    assert table.log_prior.tolist() == pytest.approx([log_prior] * 3)
+
+
+def test_judges_may_be_asked_about_vectors_too():
+    table = realism(VectorEncoding(36), genomes(5, 36), JUDGES)
+    assert list(table.columns) == ["predicted", "held_out", "log_prior"]
+    assert table.predicted.tolist() == Stub(0)(genomes(5, 36)).argmax(1).tolist()
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_there_is_a_row_of_plain_numbers_for_each_genome(n):
+    table = realism(latent(), genomes(n).requires_grad_(), JUDGES)
+    assert len(table) == n
+    assert [str(kind) for kind in table.dtypes] == ["int64", "float32", "float32", "float32"]
