@@ -87,7 +87,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         for batch in batches[: total - iteration]:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config, iteration / total)
-            x = binarise(to_unit(data[batch]), config.binarisation, generator)
+            x = binarise(_floats(data[batch]), config.binarisation, generator)
             reconstruction, kl = _loss_terms(vae, x, config, generator)
             optimiser.zero_grad()
             (reconstruction + beta(config, iteration / total) * kl).backward()
@@ -145,4 +145,9 @@ def beta(config: TrainConfig, part: float) -> float:
 
 @torch.no_grad()
 def _fit_codes(vae: VAE, data: Tensor) -> None:
-    vae.fit_codes(torch.cat([vae.encode(to_unit(batch))[0] for batch in data.split(1000)]))
+    vae.fit_codes(torch.cat([vae.encode(_floats(batch))[0] for batch in data.split(1000)]))
+
+
+def _floats(batch: Tensor) -> Tensor:
+    """Images of bytes in [0, 1]; vectors as they are."""
+    return to_unit(batch) if batch.dtype == torch.uint8 else batch

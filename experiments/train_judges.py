@@ -6,7 +6,8 @@ and writes the weights that evovae ships, with a log beside them. Expect at leas
 
     python experiments/train_judges.py
 
-About one minute on two cores. `--smoke` sees 2,000 images three times and writes to a temporary folder.
+About 80 seconds on two cores that do nothing else. `--smoke` sees 2,000 images three times and writes to a temporary
+folder.
 """
 
 import platform
