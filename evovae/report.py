@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -48,15 +49,16 @@ def print_evolution(run: Run) -> None:
     summary = summarise_evolution(run)
     config = run.config["evolution"]
     table = Table(
+        box=box.SIMPLE,
         title=f"{config['objective']}, {config['replicates']} replicates of {config['population']} individuals, "
-        f"{config['generations']} generations"
+        f"{config['generations']} generations",
     )
     headings = {
         "evaluations": "evaluations",
-        "mean": "mean best (95% interval)",
-        "held_out": "held-out p",
-        "log_prior": "log prior / gene",
-        "reconstruction_distance": "reconstruction distance",
+        "mean": "mean best (95%)",
+        "held_out": "held-out",
+        "log_prior": "log p(z)/gene",
+        "reconstruction_distance": "distance",
     }
     shown = {name: heading for name, heading in headings.items() if name in summary}
     table.add_column("search")
@@ -65,9 +67,10 @@ def print_evolution(run: Run) -> None:
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
-        texts["mean"] = f"{row['mean']:.2f} ({row['mean_low']:.2f} to {row['mean_high']:.2f})"
+        texts["mean"] = f"{row['mean']:.2f} ({row['mean_low']:.2f}, {row['mean_high']:.2f})"
         table.add_row(row["search"], *texts.values())
     Console().print(table)
+    print("of each replicate's best: held-out judge's probability, log prior per gene, distance to its reconstruction")
 
 
 def print_info() -> None:

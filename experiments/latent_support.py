@@ -57,9 +57,9 @@ def main(arguments: Arguments) -> None:
     with study("latent_support", arguments.smoke) as results, track("evolving", 5 * len(arguments.classes)) as advance:
         for k in arguments.classes:
             budget = 0
-            for support in (*SUPPORTS, "random search"):
-                random = support == "random search"
-                encoding = evovae.LatentEncoding(vae, "free" if random else support)
+            for support in (*SUPPORTS, None):
+                random = support is None
+                encoding = evovae.LatentEncoding(vae, support or "free")
                 toolbox = evolution.toolbox(encoding, objectives.digit(judges.judge, k))
                 first = toolbox.population(n=arguments.population, replicates=replicates, seed=arguments.seed + random)
                 best = evolution.HallOfFame(1)
@@ -68,9 +68,9 @@ def main(arguments: Arguments) -> None:
                 else:
                     _, logbook = evolution.eaSimple(first, toolbox, 0.5, 0.2, generations, halloffame=best)
                     budget = max(budget, int(logbook[-1]["evaluations"].max()))
-                rows.append(describe(k, support, encoding, best, judges))
+                rows.append(describe(k, support or "random search", encoding, best, judges))
                 pictures.append(encoding.decode(best.genomes[:10, 0]))
-                advance(len(rows), f"digit:{k} {support}")
+                advance(len(rows), f"digit:{k} {support or 'random search'}")
         results.table("summary", pd.DataFrame(rows))
         columns = len(pictures[0])
         axes = image_grid(torch.cat(pictures), columns)

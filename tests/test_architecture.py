@@ -15,7 +15,7 @@ ROOMS = [
     ["files", "statistics", "devices", "streams", "progress"],
     ["drawing", "data"],
     ["config", "plots"],
-    ["networks"],
+    ["networks", "classifiers"],
     ["vae"],
     ["likelihood", "training", "judges"],
     ["encodings", "objectives"],

@@ -138,6 +138,21 @@ def test_packed_variation_equals_masked_variation(monkeypatch, mate, n):
     assert_same_logbook(*(logbook for _, logbook in results))
 
 
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("n", [8, 9])
+def test_variation_leaves_the_parents_as_they_were_and_marks_all_children(monkeypatch, free, n):
+    monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor: free)
+    box = toolbox()
+    parents = algorithms.evaluate(box.population(n=n, replicates=3), box)
+    kept = dataclasses.replace(parents, genomes=parents.genomes.clone(), valid=parents.valid.clone())
+    offspring = evolution.varAnd(parents, box, 0.5, 0.3)
+    assert_same(parents, kept)
+    changed = (offspring.genomes != parents.genomes).any(-1)
+    assert changed.any()
+    assert not changed.all()
+    assert not (changed & offspring.valid).any()
+
+
 @pytest.mark.parametrize("support", ["box", "ball", "shell"])
 def test_packed_and_masked_variation_project_alike(monkeypatch, support):
     # Images are decoded in batches of other sizes, so that fitness may differ in the last bit: compare one generation.

@@ -1,0 +1,59 @@
+"""The two architectures of the judges.
+
+Networks of one kind share their blind spots, so these differ in kind:
+
+- `lenet` (LeCun et al. 1998, "Gradient-based learning applied to document recognition", sec. II-B) pools what two
+  layers of dense filters find, and reads where they found it with fully connected layers. Here with ReLU, maximum
+  pooling and more filters.
+- `convnext` (Liu et al. 2022, "A ConvNet for the 2020s", the isotropic kind of sec. 3.3) takes the image as 7x7 patches
+  (for 28x28), mixes them by depthwise filters in residual blocks, and averages over all places. Here small: patches
+  that overlap, 5x5 filters, expansion by 2, ReLU.
+"""
+
+from torch import Tensor, nn
+
+
+def build_lenet(data_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """Layers from images (B, C, H, W) of 8 pixels a side or more to logits (B, K)."""
+    channels, height, width = data_shape
+    border = max(0, (17 - min(height, width)) // 2)  # smaller than 16x16, nothing would reach the second pooling
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 5, padding=border),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.AdaptiveAvgPool2d(4),  # changes nothing at 28x28, and makes larger images fit
+        nn.Flatten(),
+        nn.Linear(32 * 4 * 4, 100),
+        nn.ReLU(),
+        nn.Linear(100, classes),
+    )
+
+
+def build_convnext(data_shape: tuple[int, int, int], classes: int) -> nn.Sequential:
+    """Layers from images (B, C, H, W) of 8 pixels a side or more to logits (B, K)."""
+    width = 48  # channels of every block
+    return nn.Sequential(
+        nn.Conv2d(data_shape[0], width, 8, stride=4, padding=2),
+        *(_ConvNeXtBlock(width) for _ in range(3)),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(width, classes),
+    )
+
+
+class _ConvNeXtBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 5, padding=2, groups=width),
+            nn.GroupNorm(1, width, affine=False),  # layer norm over the image; unlike batch norm, images do not mix
+            nn.Conv2d(width, 2 * width, 1),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, width, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
