@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from evovae.data.names import Binarisation, Corruption
 from evovae.errors import InputError
+
+Support = Literal["free", "box", "ball", "shell"]
 
 MAX_SEED = 2**63 - 1
 
@@ -28,9 +30,12 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def require_in(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise `InputError` unless `value` is one of `known`."""
-    require(value in known, f"{name} is {value!r}: expected one of {', '.join(known)}")
+def require_choices(config: Any) -> None:
+    """Raise `InputError` unless every field that is a choice between words has one of them."""
+    for name, hint in get_type_hints(type(config)).items():
+        if get_origin(hint) is Literal:
+            value, words = getattr(config, name), get_args(hint)
+            require(value in words, f"{name.replace('_', ' ')} is {value!r}: expected one of {', '.join(words)}")
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,7 @@ class VAEConfig:
         require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
         require_whole("latent dim", self.latent_dim, 1)
         require(isinstance(self.variational, bool), f"variational is {self.variational!r}: expected true or false")
-        for name, known in _CHOICES.items():
-            require_in(name, getattr(self, name), known)
+        require_choices(self)
         require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
         require(
             self.network == "mlp" or len(self.channels) >= 1,
@@ -94,15 +98,6 @@ class VAEConfig:
     def notebook(cls) -> VAEConfig:
         """The network of the founding notebook: 784-128-100, ReLU, weights of variance 2/N_in."""
         return cls(data_shape=(1, 28, 28), latent_dim=100, hidden=(128,), activation="relu", initialisation="he")
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "network": ("mlp", "conv"),
-    "activation": ("silu", "relu", "tanh"),
-    "initialisation": ("lecun", "he", "glorot"),
-    "likelihood": ("bernoulli", "gaussian"),
-    "output": ("sigmoid", "tanh", "linear"),
-}
 
 
 @dataclass(frozen=True)
@@ -147,10 +142,7 @@ class TrainConfig:
         require(0 < self.learning_rate < math.inf, f"learning rate is {self.learning_rate}: expected a positive number")
         require(0 <= self.beta < math.inf, f"beta is {self.beta}: expected 0 or more")
         require(0 <= self.beta_warmup <= 1, f"beta warm-up is {self.beta_warmup}: expected a part from 0 to 1")
-        require_in("precision", self.precision, ("auto", "bfloat16", "float32"))
-        require_in("schedule", self.schedule, ("one-cycle", "constant"))
-        require_in("binarisation", self.binarisation, ("grey", "dynamic", "static"))
-        require_in("corruption", self.corruption, ("none", "gaussian", "masking", "salt-and-pepper"))
+        require_choices(self)
         level, probability = self.corruption_level, self.corruption in ("masking", "salt-and-pepper")
         require(0 <= level < math.inf, f"corruption level is {level}: expected 0 or more")
         require(level <= 1 or not probability, f"corruption level is {level}: expected a probability from 0 to 1")
@@ -200,7 +192,7 @@ class EvolveConfig:
     """Independent repetitions R, evolved side by side."""
     seed: int = 0
     """Seed of the random streams."""
-    support: Literal["free", "box", "ball", "shell"] = "ball"
+    support: Support = "ball"
     """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
     mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"] = "cxBlend"
     """Crossover."""
@@ -237,5 +229,4 @@ class EvolveConfig:
         for name in ("alpha", "sigma"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name} is {value}: expected 0 or more")
-        require_in("support", self.support, ("free", "box", "ball", "shell"))
-        require_in("mate", self.mate, ("cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"))
+        require_choices(self)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import get_args
 
 import torch
 from scipy.stats import chi2
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.config import require, require_in
+from evovae.config import Support, require
 from evovae.vae import VAE
 
-Support = Literal["free", "box", "ball", "shell"]
-SUPPORTS: tuple[Support, ...] = ("free", "box", "ball", "shell")
+SUPPORTS: tuple[Support, ...] = get_args(Support)
 BOX_LIMIT = 3.0
 BALL_QUANTILE = 0.99
 
@@ -63,7 +62,7 @@ class LatentEncoding(Encoding):
     sigma = 0.5
 
     def __init__(self, vae: VAE, support: Support = "ball") -> None:
-        require_in("support", support, SUPPORTS)
+        require(support in SUPPORTS, f"support is {support!r}: expected one of {', '.join(SUPPORTS)}")
         self.vae = vae.eval().requires_grad_(False)
         self.support = support
         self.dim = vae.config.latent_dim

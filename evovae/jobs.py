@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -89,34 +89,38 @@ def evolve(
     images = load(data)
     if images.shape != vae.config.data_shape:
         raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
+    # Found when the run begins: bad input must be refused before judges are trained and kept.
     judges = functools.cache(lambda: find_judges(images, vae_path, device))
-    objective = objectives.parse(config.objective, objectives.Context(images, lambda: _need_judges(judges()).judge))
+    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x))
+    objective = objectives.parse(config.objective, context)
     encoding = LatentEncoding(vae, config.support)
     toolbox = make_toolbox(encoding, objective, config)
-    settings = {"vae": str(vae_path), "data": asdict(data), "evolution": asdict(config)}
-    with recording(
-        out, "evolution", settings | {"names": objective.names, "weights": objective.weights}, overwrite
-    ) as run:
+    settings: dict[str, Any] = {"vae": str(vae_path), "data": asdict(data), "evolution": asdict(config)}
+    settings |= {"names": list(objective.names), "weights": list(objective.weights)}
+    with recording(out, "evolution", settings, overwrite) as run:
         vae.save(run.folder / FILE_NAME)
-        population = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
-        search = Search(objective.names, config.hall_of_fame)
-        steps = evolution.eaSimple_iter(
-            population, toolbox, config.cxpb, config.mutpb, config.generations, search.hall_of_fame
-        )
-        baseline = Search(objective.names, config.hall_of_fame)
+        judges()
+        search, baseline = (Search(objective.names, config.hall_of_fame) for _ in range(2))
         try:
-            search.follow(steps, "evolving", config.generations + 1)
-            if config.baseline:
-                budget = int(search.evaluations.max())
-                # A stream of its own: the baseline must not begin with the evolution's own initial population.
-                first = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed + 1)
-                steps = evolution.random_search_iter(first, toolbox, budget, baseline.hall_of_fame)
-                baseline.follow(steps, "random search", -(-budget // config.population))
+            _search(toolbox, config, search, baseline)
         finally:
-            if search.population is not None:
-                searches = {"evolution": search} | ({"random search": baseline} if baseline.rows else {})
-                _write_evolution(run, searches, encoding, judges())
+            searches = {"evolution": search, "random search": baseline}
+            done = {label: found for label, found in searches.items() if found.population is not None}
+            if done:
+                _write_evolution(run, done, encoding, judges())
     return run
+
+
+def _search(toolbox: base.Toolbox, config: EvolveConfig, search: Search, baseline: Search) -> None:
+    population = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
+    steps = evolution.eaSimple_iter(
+        population, toolbox, config.cxpb, config.mutpb, config.generations, search.hall_of_fame
+    )
+    search.follow(steps, "evolving", config.generations + 1)
+    if config.baseline:
+        budget = int(search.evaluations.max())
+        steps = evolution.random_search_iter(population, toolbox, budget, baseline.hall_of_fame)
+        baseline.follow(steps, "random search", -(-budget // config.population))
 
 
 class Search:
@@ -207,12 +211,6 @@ def find_judges(images: ImageSet, vae_path: str | Path, device: torch.device) ->
 
 def _folder_of(vae_path: str | Path) -> Path:
     return Path(vae_path) if Path(vae_path).is_dir() else Path(vae_path).parent
-
-
-def _need_judges(judges: Judges | None) -> Judges:
-    if judges is None:
-        raise InputError("the image set has one class: a judge needs two or more; use an objective other than digit")
-    return judges
 
 
 def _write_evolution(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:

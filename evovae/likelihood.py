@@ -16,6 +16,7 @@ from torch import Tensor
 from evovae.config import Binarisation
 from evovae.data import Images, binarise, to_unit
 from evovae.errors import InputError
+from evovae.streams import make_generator
 from evovae.vae import VAE
 
 ACTIVE_THRESHOLD = 0.01
@@ -74,7 +75,7 @@ def evaluate(
             and are not binarised.
     """
     _check(images, binarisation, samples=samples, batch_size=batch_size)
-    generator = torch.Generator(vae.device).manual_seed(seed)
+    generator = make_generator(seed, 2, device=vae.device)
     reconstruction, kl = (torch.zeros((), dtype=torch.float64, device=vae.device) for _ in range(2))
     means = []
     for batch in images.images.split(batch_size):
@@ -158,7 +159,7 @@ def estimate_nll(
 
 def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisation, seed: int, chunk: int) -> float:
     _check(images, binarisation, samples=samples, chunk=chunk)
-    generator = torch.Generator(vae.device).manual_seed(seed)
+    generator = make_generator(seed, 2, device=vae.device)
     total = torch.zeros((), dtype=torch.float64, device=vae.device)
     at_once = min(samples, chunk)
     for batch in images.images.split(max(1, chunk // at_once)):

@@ -6,6 +6,7 @@ minimises. Any callable of that form will do; those here carry names and weights
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from evovae.data import ImageSet, to_unit
@@ -41,8 +42,11 @@ def target(image: Tensor, name: str = "target") -> Objective:
     """Mean squared error to `image` (C, H, W), uint8 or in [0, 1]; minimised, 0 to 1."""
     goal = _unit_image(image)
 
+    goal_on = functools.cache(goal.to)  # copied to a device once: a copy in each generation would wait for it
+
     def error(x: Tensor) -> Tensor:
-        return (x - goal.to(x.device)).square_().flatten(1).mean(1, keepdim=True)
+        _require_shape(x, goal)
+        return (x - goal_on(x.device)).square_().flatten(1).mean(1, keepdim=True)
 
     return Objective((name,), (-1.0,), error)
 
@@ -61,9 +65,11 @@ def ssim(image: Tensor, name: str = "ssim") -> Objective:
         raise InputError(f"image has shape {tuple(goal.shape)}: ssim needs at least {SSIM_WINDOW} pixels a side")
     goal_mean, goal_square = _blur(torch.stack((goal, goal.square())))
     goal_variance = goal_square - goal_mean.square()
+    goals_on = functools.cache(lambda device: [t.to(device) for t in (goal, goal_mean, goal_variance)])
 
     def similarity(x: Tensor) -> Tensor:
-        g, g_mean, g_variance = (t.to(x.device) for t in (goal, goal_mean, goal_variance))
+        _require_shape(x, goal)
+        g, g_mean, g_variance = goals_on(x.device)
         mean, square, product = _blur(torch.cat((x, x.square(), x * g))).chunk(3)
         covariance = product - mean * g_mean
         variance = square - mean.square()
@@ -74,7 +80,7 @@ def ssim(image: Tensor, name: str = "ssim") -> Objective:
     return Objective((name,), (1.0,), similarity)
 
 
-def digit(judge: nn.Module, k: int) -> Objective:
+def digit(judge: Callable[[Tensor], Tensor], k: int) -> Objective:
     """Log-odds log p - log(1 - p), in nats, that `judge` gives class `k`; maximised, unbounded.
 
     From the logits, since probabilities saturate at 1 and hide all progress beyond.
@@ -138,8 +144,8 @@ class Context:
     """What a named objective may need beyond its name."""
 
     images: ImageSet
-    judge: Callable[[], nn.Module]
-    """Gives the judge; called only by objectives that need one."""
+    judge: Callable[[Tensor], Tensor]
+    """The judge: images (B, C, H, W) to logits (B, K)."""
 
 
 class _Build(Protocol):
@@ -156,9 +162,11 @@ def _build_ssim(argument: str, context: Context) -> Objective:
 
 def _build_digit(argument: str, context: Context) -> Objective:
     classes = len(context.images.classes)
+    if classes < 2:
+        raise InputError(f"objective digit:{argument}: the image set has one class, and a judge needs two or more")
     if not argument.isdecimal() or int(argument) >= classes:
         raise InputError(f"objective digit:{argument}: expected a class from 0 to {classes - 1}, such as digit:0")
-    return digit(context.judge(), int(argument))
+    return digit(context.judge, int(argument))
 
 
 def _plain(objective: Callable[[], Objective]) -> _Build:
@@ -240,6 +248,11 @@ def _unit_image(image: Tensor) -> Tensor:
     if not (image.is_floating_point() and image.min() >= 0 and image.max() <= 1):
         raise InputError(f"target image of {image.dtype}: expected uint8, or floats in [0, 1]; is it scaled?")
     return image
+
+
+def _require_shape(x: Tensor, goal: Tensor) -> None:
+    if x.shape[1:] != goal.shape:
+        raise InputError(f"phenotypes have shape {tuple(x.shape)}: the target is {tuple(goal.shape)}, without B")
 
 
 def _blur(x: Tensor) -> Tensor:

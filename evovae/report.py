@@ -13,6 +13,8 @@ from evovae.data import known_sets
 from evovae.objectives import REGISTRY
 from evovae.runs import HALL_OF_FAME, Run, describe_environment
 
+REALISM = ("held_out", "log_prior", "reconstruction_distance")
+
 
 def summarise_evolution(run: Run) -> pd.DataFrame:
     """Return a row for each search of an evolution run: best fitness over replicates, and the realism of these images.
@@ -37,8 +39,7 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
                 "evaluations": history.groupby("replicate")["evaluations"].max().mean(),
                 **dict(zip(("best", "low", "high"), middle, strict=True)),
                 **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
-                **found[list(found.columns[found.columns.get_loc("log_prior") :])].mean().to_dict(),
-                **({"held_out": found["held_out"].mean()} if "held_out" in found else {}),
+                **found[[name for name in REALISM if name in found]].mean().to_dict(),
             }
         )
     return pd.DataFrame(rows)

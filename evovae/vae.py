@@ -22,6 +22,7 @@ from evovae import files
 from evovae.config import VAEConfig
 from evovae.errors import InputError
 from evovae.networks import build_decoder, build_encoder, initialise
+from evovae.streams import make_generator
 
 FILE_NAME = "vae.safetensors"
 _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -39,6 +40,7 @@ class VAE(nn.Module):
         seed: seed of the initial weights; the global random state is neither read nor written.
     """
 
+    data_log_variance: Tensor
     code_mean: Tensor
     code_cholesky: Tensor
 
@@ -50,11 +52,12 @@ class VAE(nn.Module):
             self.encoder = build_encoder(self.config)
             self.decoder = build_decoder(self.config)
         self.to_empty(device="cpu")
-        initialise(self, self.config.initialisation, torch.Generator().manual_seed(seed))
+        initialise(self, self.config.initialisation, make_generator(seed))
         if self.config.likelihood == "gaussian":
-            variance = 1.0 if self.config.variance is None else self.config.variance
-            log_variance = torch.full((), math.log(variance))
-            self.data_log_variance = nn.Parameter(log_variance, requires_grad=self.config.variance is None)
+            if self.config.variance is None:
+                self.data_log_variance = nn.Parameter(torch.zeros(()))
+            else:
+                self.register_buffer("data_log_variance", torch.full((), math.log(self.config.variance)))
         if not self.config.variational:
             # A plain autoencoder has no prior. A normal distribution fitted to its codes afterwards takes that place
             # (Ghosh et al. 2020, "From variational to deterministic autoencoders", sec. 4).
@@ -73,8 +76,12 @@ class VAE(nn.Module):
         must stay positive. A plain autoencoder's code is a point: its log-variance is minus infinity.
 
         Raises:
-            InputError: if `x` has another shape than the model reads.
+            InputError: if `x` is not of floats, or has another shape than the model reads.
         """
+        if not x.is_floating_point():
+            raise InputError(
+                f"x holds {x.dtype}: expected floats in [0, 1], such as evovae.data.to_unit makes of bytes"
+            )
         if tuple(x.shape[1:]) != self.config.data_shape:
             shape = ", ".join(map(str, self.config.data_shape))
             raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {shape})")
@@ -171,6 +178,8 @@ class VAE(nn.Module):
         tensors, settings = files.load_tensors(path, "vae")
         try:
             fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+            if missing := {field.name for field in dataclasses.fields(VAEConfig)} - fields.keys():
+                raise InputError(f"{', '.join(sorted(missing))} is missing")
             vae = cls(VAEConfig(**fields))
         except (TypeError, InputError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace

@@ -221,6 +221,17 @@ def test_fitness_belongs_to_its_genome(mate):
         assert torch.equal(box.evaluate(population.genomes.flatten(0, 1)).view(3, 13, 1), population.fitness)
 
 
+def test_unchanged_individuals_keep_their_fitness_where_everyone_is_decoded(monkeypatch):
+    monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor: False)
+    ages = iter(range(100))
+    box = toolbox(lambda x: torch.full((len(x), 1), float(next(ages))))  # the generation of the last evaluation
+    for generation in eaSimple_iter(box.population(n=20, replicates=2), box, 0.3, 0.2, 4):
+        now = generation.population.fitness[..., 0] == generation.gen
+        assert torch.equal(now, generation.evaluated)
+    assert generation.evaluated.any()
+    assert not generation.evaluated.all()
+
+
 def test_an_evaluated_population_is_not_evaluated_again():
     objective = Counting()
     box = toolbox(objective)
@@ -541,6 +552,17 @@ def test_copies_of_the_best_leave_room_for_the_second_best_in_the_hall_of_fame()
     assert hall.genomes[0, :3].tolist() == [[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]
     assert hall.fitness[0, :3, 0].tolist() == [-1.0, -4.0, -9.0]
     assert hall.fitness[0, 3:].isnan().all()
+
+
+def test_only_finite_fitness_enters_the_hall_of_fame_and_keeps_no_equal_genome_out():
+    genomes = torch.tensor([[[0.0, 0.0], [7.0, 1.0], [2.0, 0.0], [0.0, 0.0], [5.0, 0.0], [2.0, 0.0]]])
+    fitness = torch.tensor([math.inf, math.nan, -math.inf, 1.0, math.nan, 2.0]).view(1, 6, 1)
+    hall = HallOfFame(6)
+    for _ in range(2):
+        hall.update(Population(genomes, fitness, torch.ones(1, 6, dtype=torch.bool), (1.0,), Streams(0, 1)))
+        assert hall.genomes[0, :2].tolist() == [[2.0, 0.0], [0.0, 0.0]]
+        assert hall.fitness[0, :2, 0].tolist() == [2.0, 1.0]
+        assert hall.fitness[0, 2:].isnan().all()
 
 
 def test_a_hall_of_fame_may_hold_fewer_than_its_size():

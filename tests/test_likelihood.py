@@ -18,6 +18,7 @@ from evovae.likelihood import (
     iwae_bound,
     log_importance_weights,
 )
+from evovae.streams import make_generator
 from evovae.vae import VAE
 
 SMALL = {"data_shape": (1, 8, 8), "hidden": (16,), "latent_dim": 3}
@@ -96,7 +97,7 @@ def blind_vae(mean: float = 0.0, log_variance: float = 0.0) -> tuple[VAE, float]
 def test_the_elbo_equals_a_direct_computation_on_the_same_noise(likelihood):
     vae, images = VAE(VAEConfig(**SMALL, likelihood=likelihood)), some_images()
     found = evaluate(vae, images, samples=3, seed=4)
-    x, noise = to_unit(images.images), generator(4)
+    x, noise = to_unit(images.images), make_generator(4, 2)
     with torch.no_grad():
         mean, log_variance = vae.encode(x)
         posterior = Normal(mean, (0.5 * log_variance).exp())
@@ -261,7 +262,7 @@ def test_the_estimate_does_not_depend_on_the_chunk_beyond_its_noise(chunk):
 
 def test_the_estimate_is_the_mean_of_the_bounds_on_the_same_noise():
     vae, images = VAE(VAEConfig(**SMALL)), some_images(4)
-    x, noise = to_unit(images.images), torch.randn(6, 4, 3, generator=generator(8))
+    x, noise = to_unit(images.images), torch.randn(6, 4, 3, generator=make_generator(8, 2))
     expected = iwae_bound(vae, x, noise).mean().item()
     assert estimate_iwae_bound(vae, images, 6, seed=8, chunk=24).value == pytest.approx(expected, rel=1e-5)
     assert estimate_nll(vae, images, 6, seed=8, chunk=24).value == pytest.approx(-expected, rel=1e-5)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from evovae.data.stratified import draw_stratified
 from evovae.errors import InputError
+from evovae.streams import make_generator
 
 
 # Compared by identity: == between tensors gives no single truth value.
@@ -86,7 +87,7 @@ class Images:
         the literature calls statically binarised MNIST; ours is a fixed set of the same kind, drawn by `seed`.
         The draw is the same on every device.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator = make_generator(seed, 4)
         # Exact in integers: a uniform draw from 0..254 is below p with probability p / 255.
         threshold = torch.randint(0, 255, self.images.shape, dtype=torch.uint8, generator=generator)
         return Images((threshold.to(self.images.device) < self.images).to(torch.uint8) * 255, self.labels)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from evovae.streams import make_generator
+
 
 def draw_stratified(labels: Tensor, n: int, seed: int) -> Tensor:
     """Indices of `n` labels, each class in its proportion to within rounding.
@@ -17,7 +19,7 @@ def draw_stratified(labels: Tensor, n: int, seed: int) -> Tensor:
     Returns:
         int64 `(n,)`, ascending, on the device of `labels`.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = make_generator(seed, 3)
     order = torch.randperm(len(labels), generator=generator).to(labels.device)
     classes, counts = labels.unique(return_counts=True)
     shares, remainders = n * counts // len(labels), n * counts % len(labels)

@@ -42,7 +42,8 @@ class HallOfFame:
 
     def _best(self, population: Population) -> Population:
         """Return the best different individuals, with NaN as fitness where there are fewer than `maxsize`."""
-        usable = population.wvalues.isfinite().all(2) & ~_repeated(population)
+        finite = population.wvalues.isfinite().all(2)
+        usable = finite & ~_repeated(population.genomes, finite)
         fitness = torch.where(usable.unsqueeze(2), population.fitness, math.nan)
         return replace(population, fitness=fitness).best(min(self.maxsize, len(population)))
 
@@ -59,17 +60,15 @@ def _join(a: Population, b: Population) -> Population:
     return Population(genomes, fitness, valid, a.weights, a.streams)
 
 
-def _repeated(population: Population) -> Tensor:
-    """Return bool (R, N): whether an individual with finite fitness and the same genes stands before this one.
+def _repeated(genomes: Tensor, among: Tensor) -> Tensor:
+    """Return bool (R, N): whether an earlier one `among` (R, N) these `genomes` (R, N, D) has the same genes.
 
     Genomes are told apart by a random linear hash of their bits, which makes one pass over the genes where comparing
     pairs would make N. Two that differ share it with a chance below 2^-30 (the low bits of round numbers are zero).
     """
-    genomes = (population.genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
-    odd = torch.randint(-(2**62), 2**62, (genomes.shape[2],), generator=make_generator(0)).mul_(2).add_(1)
-    hashes = genomes.mul_(odd.to(genomes.device)).sum(2)
-    # An individual that cannot enter must not keep out a later one with its genes: it gets a hash of its own.
-    own = torch.arange(len(population), device=hashes.device)
-    ordered, order = torch.where(population.wvalues.isfinite().all(2), hashes, own).sort(dim=1, stable=True)
+    bits = (genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
+    odd = torch.randint(-(2**62), 2**62, (bits.shape[2],), generator=make_generator(0)).mul_(2).add_(1)
+    hashes = bits.mul_(odd.to(bits.device)).sum(2)
+    ordered, order = torch.where(among, hashes, -1).sort(dim=1, stable=True)
     repeated = torch.zeros_like(order, dtype=torch.bool)
     return repeated.scatter_(1, order[:, 1:], ordered[:, 1:] == ordered[:, :-1])
