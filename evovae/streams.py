@@ -43,9 +43,11 @@ class Streams:
             raise InputError(f"replicates is {replicates}: expected 1 or more")
         start = _entropy(seed)
         # An odd multiplier makes r -> seed a bijection on 32 bits; this one (2^32 / golden ratio) spreads neighbours.
-        seeds = [(start + r * 2654435769) & _MASK for r in keys]
-        self._generators = [torch.Generator(device).manual_seed(s) for s in seeds]
-        self._block = torch.empty(len(keys), 0, device=device)
+        self._start([(start + r * 2654435769) & _MASK for r in keys], device)
+
+    def _start(self, seeds: list[int], device: torch.device | str) -> None:
+        self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self._block = torch.empty(len(seeds), 0, device=device)
         self._used = 0
 
     def __len__(self) -> int:
@@ -62,6 +64,12 @@ class Streams:
         copy._generators = [g.clone_state() for g in self._generators]
         copy._block, copy._used = self._block, self._used
         return copy
+
+    def sibling(self) -> Streams:
+        """Return as many streams that are not these: those of replicates r + 2^31, for a baseline beside a search."""
+        sibling = object.__new__(Streams)
+        sibling._start([generator.initial_seed() ^ 2**31 for generator in self._generators], self._block.device)
+        return sibling
 
     def uniform(self, *shape: int) -> Tensor:
         """Draw from [0, 1): float32 of 24 random bits, in `shape` (R, ...) and in memory that the caller owns."""

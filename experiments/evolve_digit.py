@@ -64,7 +64,6 @@ def main(arguments: Arguments) -> None:
     _, logbook = evolution.eaSimple(population, toolbox, cxpb=0.5, mutpb=0.2, ngen=generations, halloffame=best)
 
     budget = int(logbook[-1]["evaluations"].max())
-    population = toolbox.population(n=size, replicates=arguments.replicates, seed=arguments.seed + 1)
     _, baseline = evolution.random_search(population, toolbox, budget)
 
     seen = realism(encoding, best.genomes[:, 0], judges)

@@ -61,7 +61,7 @@ def main(arguments: Arguments) -> None:
                 random = support is None
                 encoding = evovae.LatentEncoding(vae, support or "free")
                 toolbox = evolution.toolbox(encoding, objectives.digit(judges.judge, k))
-                first = toolbox.population(n=arguments.population, replicates=replicates, seed=arguments.seed + random)
+                first = toolbox.population(n=arguments.population, replicates=replicates, seed=arguments.seed)
                 best = evolution.HallOfFame(1)
                 if random:
                     evolution.random_search(first, toolbox, budget, halloffame=best)

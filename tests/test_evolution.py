@@ -583,7 +583,7 @@ def test_an_empty_hall_of_fame_and_one_without_places_are_refused():
 # Random search
 
 
-@pytest.mark.parametrize("budget", [10, 11, 25, 30, 99])
+@pytest.mark.parametrize("budget", [1, 10, 11, 25, 30, 99])
 def test_random_search_spends_exactly_its_budget(budget):
     objective = Counting()
     box = toolbox(objective)
@@ -616,11 +616,18 @@ def test_random_search_replicates_do_not_feel_each_other():
     assert_same_logbook(alone, logbook, slice(3, 4))
 
 
-@pytest.mark.parametrize("budget", [0, 9])
-def test_random_search_refuses_less_than_one_population(budget):
+def test_random_search_draws_from_streams_of_its_own():
     box = toolbox()
-    with refused(f"evaluations is {budget}", "10"):
-        random_search(box.population(n=10), box, budget)
+    first = box.population(n=10, replicates=3, seed=4)
+    drawn, _ = random_search(first, box, 10)
+    others = [box.population(n=10, replicates=3, seed=seed) for seed in range(20)]
+    assert not any(torch.isin(drawn.genomes, other.genomes).any() for other in others)
+
+
+def test_random_search_refuses_to_search_nothing():
+    box = toolbox()
+    with refused("evaluations is 0"):
+        random_search(box.population(n=10), box, 0)
 
 
 # Toolbox

@@ -152,3 +152,13 @@ def test_negative_seeds_are_refused(make):
 def test_no_replicates_are_refused(replicates):
     with refused("replicates", "1 or more"):
         Streams(0, replicates)
+
+
+def test_siblings_draw_other_numbers_and_the_same_ones_for_the_same_replicate():
+    streams = Streams(7, 5)
+    siblings = streams.sibling().uniform(5, 100)
+    assert not torch.isin(siblings, streams.uniform(5, 100)).float().mean() > 0.01
+    streams.uniform(5, 2000)
+    assert torch.equal(streams.sibling().uniform(5, 100), siblings), "whatever was drawn before"
+    assert torch.equal(streams.clone().sibling().uniform(5, 100), siblings)
+    assert torch.equal(Streams(7, range(3, 4)).sibling().uniform(1, 100), siblings[3:4])

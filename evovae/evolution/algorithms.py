@@ -147,24 +147,17 @@ def eaSimple(
 def random_search_iter(
     population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: HallOfFame | None = None
 ) -> Iterator[Generation]:
-    """Yield the generations of `random_search`, `population` itself first."""
-    if evaluations < len(population):
-        raise InputError(f"evaluations is {evaluations}: expected at least the population, {len(population)}")
-    streams = population.streams.clone()
-    done, gen = 0, 0
-    while done < evaluations:
-        if gen > 0:
-            n = min(len(population), evaluations - done)
-            genomes = toolbox.sample(n, streams)
-            population = Population.unevaluated(genomes, population.weights, streams)
-        evaluated = ~population.valid
-        population = evaluate(population, toolbox)
-        done += len(population)
+    """Yield the generations of `random_search`."""
+    if evaluations < 1:
+        raise InputError(f"evaluations is {evaluations}: expected 1 or more")
+    streams, weights = population.streams.sibling(), population.weights
+    for gen, start in enumerate(range(0, evaluations, len(population))):
+        size = min(len(population), evaluations - start)
+        drawn = evaluate(Population.unevaluated(toolbox.sample(size, streams), weights, streams), toolbox)
         if halloffame is not None:
-            halloffame.update(population)
-        count = torch.full((population.replicates,), done, device=population.genomes.device)
-        yield Generation(gen, population, evaluated, count)
-        gen += 1
+            halloffame.update(drawn)
+        spent = torch.full((drawn.replicates,), start + size, device=drawn.genomes.device)
+        yield Generation(gen, drawn, torch.ones_like(drawn.valid), spent)
 
 
 def random_search(
@@ -177,11 +170,12 @@ def random_search(
 ) -> tuple[Population, tools.Logbook]:
     """Draw genomes from the prior until each replicate has spent `evaluations`: the baseline of every search.
 
-    `population` is the first draw, and each further generation a new one of the same size (the last may be smaller).
-    What was found is in `halloffame`, and in the running maximum of the logbook.
+    Every generation is a fresh draw of as many individuals as `population` has (the last may be smaller), from streams
+    of its own: give the population that the evolution starts from. What was found is in `halloffame`, and in the
+    running maximum of the logbook.
 
     Raises:
-        InputError: if `evaluations` is below the population's size.
+        InputError: if `evaluations` is below 1.
     """
     return _collect(random_search_iter(population, toolbox, evaluations, halloffame), stats, verbose)
 
