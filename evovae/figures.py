@@ -45,7 +45,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
         if run.config["kind"] != "evolution":
             raise InputError(f"{run.folder} is a {run.config['kind']} run: only evolutions can be compared")
         if objective not in (None, run.config["evolution"]["objective"]):
-            raise InputError(f"{run.folder} has objective {run.config['evolve']['objective']}, not {objective}")
+            raise InputError(f"{run.folder} has objective {run.config['evolution']['objective']}, not {objective}")
         objective = run.config["evolution"]["objective"]
         curves |= fitness_curves(run, prefix=f"{run.folder.name}: " if len(runs) > 1 else "")
     plots.save(plots.fitness_curve(curves, ylabel=f"best {objective} so far"), out)

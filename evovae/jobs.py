@@ -247,4 +247,5 @@ def _hall_table(label: str, search: Search, encoding: LatentEncoding, judges: Ju
     )
     names = search.names if len(search.names) > 1 else ("fitness",)
     table[list(names)] = fitness.flatten(0, 1).cpu().numpy()
-    return pd.concat([table, realism(encoding, genomes.flatten(0, 1), judges)], axis=1)
+    table = pd.concat([table, realism(encoding, genomes.flatten(0, 1), judges)], axis=1)
+    return table[table[names[0]].notna()]  # a replicate may have met fewer individuals than the hall holds

@@ -41,7 +41,7 @@ class Streams:
         keys = range(replicates) if isinstance(replicates, int) else replicates
         if len(keys) < 1:
             raise InputError(f"replicates is {replicates}: expected 1 or more")
-        start = _entropy(seed)
+        start = _entropy(seed, 0)
         # An odd multiplier makes r -> seed a bijection on 32 bits; this one (2^32 / golden ratio) spreads neighbours.
         self._start([(start + r * 2654435769) & _MASK for r in keys], device)
 

@@ -64,7 +64,7 @@ def fit(vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> I
     if tuple(data.shape[1:]) != vae.config.data_shape:
         raise InputError(f"data have shape {tuple(data.shape[1:])}: the model reads {vae.config.data_shape}")
     device = resolve_device(config.device)
-    return _fit(vae.to(device), data.to(device), config)
+    return _fit(vae.to(device).requires_grad_(True).train(), data.to(device), config)
 
 
 def iterations_in(config: TrainConfig, images: int) -> int:
@@ -87,7 +87,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         for batch in batches[: total - iteration]:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config, iteration / total)
-            x = binarise(_floats(data[batch]), config.binarisation, generator)
+            x = binarise(_floats(data.index_select(0, batch)), config.binarisation, generator)
             reconstruction, kl = _loss_terms(vae, x, config, generator)
             optimiser.zero_grad()
             (reconstruction + beta(config, iteration / total) * kl).backward()

@@ -131,7 +131,8 @@ def test_plot_compares_runs_in_one_figure(trained: Path, evolved: Path, tmp_path
     )
     printed = checked("plot", evolved, tmp_path / "other", "--out", tmp_path / "curves.png")
     assert str(tmp_path / "curves.png") in printed
-    assert Image.open(tmp_path / "curves.png").format == "PNG"
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_a_target_of_the_remembered_image_set_and_several_objectives(trained: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Stub(nn.Module):
         return x.flatten(1) @ self.matrix
 
 
-JUDGES = Judges(Stub(0), Stub(1))
+JUDGES = Judges(Stub(2), Stub(1))
 
 
 def genomes(n: int, dim: int = 3) -> torch.Tensor:
@@ -43,7 +43,7 @@ def test_the_judges_are_asked_apart():
     table = realism(encoding, genomes(40), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
     images = encoding.decode(genomes(40))
-    predicted = [int(Stub(0)(image.unsqueeze(0)).argmax()) for image in images]
+    predicted = [int(Stub(2)(image.unsqueeze(0)).argmax()) for image in images]
     assert table.predicted.tolist() == predicted
     assert len(set(predicted)) > 1
     held_out = [Stub(1)(image.unsqueeze(0)).softmax(1)[0, k].item() for image, k in zip(images, predicted, strict=True)]

@@ -1,7 +1,8 @@
 """Evolutionary algorithms with the signatures and meanings of `deap.algorithms`, on whole populations.
 
 Each is a generator underneath (`eaSimple_iter`) that yields one `Generation` after the other: progress, saving and
-stopping are the caller's, who may simply stop asking.
+stopping are the caller's, who may simply stop asking. The streams of a yielded population move on with the next one:
+save what is to be resumed from before asking for it.
 """
 
 from __future__ import annotations
@@ -202,8 +203,10 @@ def _vary(
 ) -> None:
     """Write the operator's children over those of the `parents` (R, P, D), views of new memory, that `mask` selects."""
     if not counts_are_free(mask):
-        for parent, child in zip(parents, operator(*parents, streams), strict=True):
-            parent.copy_(torch.where(mask.unsqueeze(2), project(child), parent))
+        projected = [project(child) for child in operator(*parents, streams)]
+        varied = [torch.where(mask.unsqueeze(2), c, p) for c, p in zip(projected, parents, strict=True)]
+        for parent, child in zip(parents, varied, strict=True):  # last: an operator may hand out its parents
+            parent.copy_(child)
         return
     chosen = mask.flatten().nonzero().squeeze(1)
     row, column = chosen // mask.shape[1], chosen % mask.shape[1]

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from evovae.errors import InputError
 from evovae.evolution.population import Population, ranking_key
@@ -66,8 +67,7 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
     """
     weight = random.uniform(*first.shape[:-1], 1)
     norms = [torch.linalg.vector_norm(parent, dim=-1, keepdim=True) for parent in (first, second)]
-    tiny = torch.finfo(first.dtype).tiny
-    directions = [parent / norm.clamp_min(tiny) for parent, norm in zip((first, second), norms, strict=True)]
+    directions = [functional.normalize(parent, dim=-1) for parent in (first, second)]
     cosine = (directions[0] * directions[1]).sum(-1, keepdim=True).clamp(-1.0, 1.0)
     angle = torch.acos(cosine)
     sine = torch.sin(angle)
@@ -76,7 +76,9 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
     def point(w: Tensor) -> Tensor:
         left = torch.where(straight, 1.0 - w, torch.sin((1.0 - w) * angle) / sine)
         right = torch.where(straight, w, torch.sin(w * angle) / sine)
-        return (left * directions[0] + right * directions[1]) * ((1.0 - w) * norms[0] + w * norms[1])
+        # Normalised again: of nearly opposite directions little is left, and that of any length.
+        direction = functional.normalize(left * directions[0] + right * directions[1], dim=-1)
+        return direction * ((1.0 - w) * norms[0] + w * norms[1])
 
     return point(weight), point(1.0 - weight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,7 +58,7 @@ class Population:
 
         Minus infinity in every objective of an individual of which one is not finite, so that it never wins.
         """
-        weighted = self.fitness * torch.tensor(self.weights, device=self.fitness.device)
+        weighted = self.fitness * _weights_on(self.weights, self.fitness.device)
         return torch.where(weighted.isfinite().all(-1, keepdim=True), weighted, -math.inf)
 
     def take(self, index: Tensor) -> Population:
@@ -70,14 +71,25 @@ class Population:
         )
 
     def best(self, k: int = 1) -> Population:
-        """Return the best `k` of each replicate, best first."""
-        return self.take(ranking_key(self.wvalues).topk(k, dim=1).indices)
+        """Return the best `k` of each replicate, or all there are, best first; ties come in any order."""
+        return self.take(ranking_key(self.wvalues).topk(min(k, len(self)), dim=1).indices)
 
     def replicate(self, r: int) -> list[Individual]:
         """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`."""
-        fitness_type: Any = type("Fitness", (base.Fitness,), {"weights": self.weights})
+        fitness_type = _fitness_type(self.weights)
         rows = zip(self.genomes[r].tolist(), self.fitness[r].tolist(), self.valid[r].tolist(), strict=True)
         return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
+
+
+@functools.cache
+def _weights_on(weights: tuple[float, ...], device: torch.device) -> Tensor:
+    """The weights on a device, copied to it once: a copy in each generation would wait for it."""
+    return torch.tensor(weights, device=device)
+
+
+@functools.cache
+def _fitness_type(weights: tuple[float, ...]) -> Any:
+    return type("Fitness", (base.Fitness,), {"weights": weights})
 
 
 def ranking_key(wvalues: Tensor) -> Tensor:

@@ -39,14 +39,18 @@ def toolbox(
         if len(genomes) == 0:
             return genomes.new_empty(0, len(weights), dtype=torch.float32)
         # In chunks that stay in the processor's caches, and so that memory does not grow with the population.
-        parts = [objective(encoding.decode(chunk)) for chunk in genomes.split(CHUNK)]
-        for part, chunk in zip(parts, genomes.split(CHUNK), strict=True):
-            if part.shape != (len(chunk), len(weights)):
-                raise InputError(
-                    f"the objective gave shape {tuple(part.shape)} for {len(chunk)} phenotypes: expected "
-                    f"({len(chunk)}, {len(weights)}), one column for each weight in {weights}"
-                )
-        return torch.cat(parts).to(torch.float32)
+        return torch.cat([score(encoding.decode(chunk)) for chunk in genomes.split(CHUNK)])
+
+    def score(phenotypes: Tensor) -> Tensor:
+        fitness = objective(phenotypes)
+        expected = (len(phenotypes), len(weights))
+        if not isinstance(fitness, Tensor) or fitness.shape != expected:
+            given = f"shape {tuple(fitness.shape)}" if isinstance(fitness, Tensor) else type(fitness).__name__
+            raise InputError(
+                f"the objective gave {given} for {len(phenotypes)} phenotypes: expected a tensor of shape {expected}, "
+                f"one column for each weight in {weights}"
+            )
+        return fitness.to(torch.float32)
 
     def sample(n: int, streams: Streams) -> Tensor:
         return torch.stack([encoding.sample(n, streams[r]) for r in range(len(streams))])
