@@ -28,7 +28,7 @@ OURS = {
     "default configuration": (evovae.VAEConfig(), evovae.TrainConfig()),
     "notebook's network": (
         evovae.VAEConfig.notebook(),
-        evovae.TrainConfig(epochs=24, batch_size=128, learning_rate=6e-3),
+        evovae.TrainConfig(epochs=32, batch_size=128, learning_rate=6e-3),
     ),
 }
 
