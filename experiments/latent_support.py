@@ -41,11 +41,14 @@ class Arguments:
     """Generations after the initial one."""
     seed: int = 0
     """Seed of the VAE and of the evolutions."""
+    threads: int = 1
+    """Threads of torch."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
 
 
 def main(arguments: Arguments) -> None:
+    torch.set_num_threads(arguments.threads)
     digits = evovae.load_images("mnist")
     vae = evovae.VAE(evovae.VAEConfig(), seed=arguments.seed)
     training = evovae.TrainConfig(seed=arguments.seed, train_images=2000 if arguments.smoke else None)

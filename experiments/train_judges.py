@@ -77,12 +77,12 @@ def log(results: list[tuple[str, ...]], epochs: list[tuple[str, JudgeEpoch]], ar
     return f"""# Weights of the MNIST judges
 
 `judge-mnist.safetensors` may be part of a fitness; `heldout-mnist.safetensors` never is. What they are made of is
-described in `evovae/judges.py`; both learned from {images:,} training images of MNIST.
+described in `evovae/classifiers.py`; both learned from {images:,} training images of MNIST.
 
 Written by `python experiments/train_judges.py --threads {args.threads}{" --smoke" if args.smoke else ""}` on \
 {datetime.now(UTC):%Y-%m-%d} with torch {torch.__version__}, Python {platform.python_version()}, \
-{platform.machine()} CPU. The same seeds, versions, threads and kind of CPU give the same weights, bit for \
-bit; the order of the metadata in a file may differ. Seconds are of wall time, whatever else the machine did meanwhile.
+{platform.machine()} CPU. The same seeds, versions, threads and kind of CPU give the same bits. \
+Seconds are of wall time, whatever else the machine did meanwhile.
 
 {markdown(COLUMNS, results)}
 
