@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from refusals import refused
 from torch import nn
 
 from evovae.config import VAEConfig
@@ -98,3 +99,9 @@ def test_the_nonlinearity_stands_between_all_layers_and_not_at_the_end(network, 
         assert kinds[1::2] == [layer] * (len(kinds) // 2)
         assert layer not in kinds[::2]
         assert len(kinds) % 2 == 1
+
+
+def test_more_levels_than_an_image_can_be_halved_are_refused() -> None:
+    build_encoder(VAEConfig(data_shape=(1, 8, 28), network="conv", channels=(4, 4, 4)))
+    with refused("3 levels", "(7, 28)", "fewer"):
+        build_encoder(VAEConfig(data_shape=(1, 7, 28), network="conv", channels=(4, 4, 4)))
