@@ -67,8 +67,7 @@ class Evolve:
         """Evolve, draw, and say what came of it."""
         from evovae import figures, jobs, report
 
-        data = jobs.choose_data(self.vae, self.dataset, self.data_dir)
-        run = jobs.evolve(self.vae, self.evolution, self.out, data, self.overwrite)
+        run = jobs.evolve(self.vae, self.evolution, self.out, self.dataset, self.data_dir, self.overwrite)
         report.print_evolution(run)
         _print_paths([run.folder, *figures.draw(run)])
 

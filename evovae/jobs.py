@@ -48,36 +48,37 @@ def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Pa
     records = fit(vae, images.train, config)
     settings = {"data": asdict(data), "model": asdict(model), "training": asdict(config)}
     with recording(out, "training", settings, overwrite) as run:
+        files.save_tensors(run.folder / EXAMPLES, "examples", {"images": images.test.images[:10]}, {})
+        vae.save(run.folder / FILE_NAME)
         rows: list[dict[str, Any]] = []
         test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
-        total = iterations_in(config, len(images.train))
-        try:
-            with track("training", total) as advance:
-                for record in records:
-                    found = evaluate(vae, test, config.binarisation, seed=config.seed)
-                    tested = {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
-                    rows.append(
-                        {"epoch": record.epoch, "elbo": record.elbo}
-                        | {k: v for k, v in asdict(record).items() if k != "epoch"}
-                        | tested
-                        | {"active_units": found.active_units}
-                    )
-                    run.write_table(HISTORY, pd.DataFrame(rows))
-                    vae.save(run.folder / FILE_NAME)
-                    advance(record.iterations, f"epoch {record.epoch}  test -ELBO {-found.elbo:.2f}")
-        finally:
-            vae.save(run.folder / FILE_NAME)
-            files.save_tensors(run.folder / EXAMPLES, "examples", {"images": images.test.images[:10]}, {})
+        with track("training", iterations_in(config, len(images.train))) as advance:
+            for record in records:
+                found = evaluate(vae, test, config.binarisation, seed=config.seed)
+                rows.append(
+                    {"epoch": record.epoch, "elbo": record.elbo}
+                    | {name: value for name, value in asdict(record).items() if name != "epoch"}
+                    | {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
+                    | {"active_units": found.active_units}
+                )
+                run.write_table(HISTORY, pd.DataFrame(rows))
+                vae.save(run.folder / FILE_NAME)
+                advance(record.iterations, f"epoch {record.epoch}  test -ELBO {-found.elbo:.2f}")
     return run
 
 
 def evolve(
-    vae_path: str | Path, config: EvolveConfig, out: str | Path, data: DataConfig | None = None, overwrite: bool = False
+    vae_path: str | Path,
+    config: EvolveConfig,
+    out: str | Path,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    overwrite: bool = False,
 ) -> Run:
     """Evolve images in the latent space of a VAE and record it in the run folder `out`.
 
-    The VAE's run folder remembers its image set; `data` overrides it. Judges that do not ship with evovae are trained
-    when first needed, and kept beside the VAE.
+    The VAE's run folder remembers its image set; `dataset` and `data_dir` override it. Judges that do not ship with
+    evovae are trained when first needed, and kept beside the VAE.
 
     Raises:
         InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
@@ -85,7 +86,9 @@ def evolve(
     check_out(out, overwrite)
     device = resolve_device(config.device)
     vae = VAE.load(vae_path).to(device)
-    data = data or choose_data(vae_path)
+    if len(vae.config.data_shape) != 3:
+        raise InputError(f"{vae_path} decodes vectors of shape {vae.config.data_shape}: expected a VAE of images")
+    data = choose_data(vae, vae_path, dataset, data_dir)
     images = load(data)
     if images.shape != vae.config.data_shape:
         raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
@@ -179,14 +182,15 @@ def load(data: DataConfig) -> ImageSet:
     return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
 
 
-def choose_data(vae_path: str | Path, dataset: str | None = None, data_dir: str | None = None) -> DataConfig:
-    """Return the image set `dataset`, or else the one that a VAE's run folder remembers.
+def choose_data(vae: VAE, vae_path: str | Path, dataset: str | None, data_dir: str | None) -> DataConfig:
+    """Return the image set `dataset`, brought to the shape that the VAE reads, or else the one its run remembers.
 
     Raises:
         InputError: if none is given, and `vae_path` is a bare file or its run folder remembers none.
     """
     if dataset is not None:
-        return DataConfig(dataset=dataset, data_dir=data_dir)
+        channels, height, width = vae.config.data_shape
+        return DataConfig(dataset, data_dir, height if height == width else None, grey=channels == 1)
     try:
         data = DataConfig(**Run.open(_folder_of(vae_path)).config["data"])
     except (InputError, KeyError, TypeError) as error:

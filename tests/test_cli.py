@@ -17,7 +17,9 @@ import torch
 from PIL import Image
 
 from evovae import cli, files
+from evovae.config import VAEConfig
 from evovae.errors import InputError
+from evovae.vae import VAE
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
 SMALL_EVOLVE = [
@@ -197,6 +199,10 @@ def test_a_folder_of_pictures_goes_the_whole_way(tmp_path: Path) -> None:
     assert (tmp_path / "vae" / "figures" / "manifold.png").is_file()
     checked("evolve", "--vae", tmp_path / "vae", "--objective", "ink", "--out", tmp_path / "run", *SMALL_EVOLVE)
     assert "held_out" not in pd.read_csv(tmp_path / "run" / "hall_of_fame.csv"), "one class leaves nothing to judge"
+    checked(
+        *("evolve", "--vae", tmp_path / "vae" / "vae.safetensors", "--dataset", tmp_path / "pictures"),
+        *("--objective", "target:test/1", "--out", tmp_path / "bare", *SMALL_EVOLVE),
+    )
 
 
 def test_an_interrupted_training_keeps_what_was_done(tmp_path: Path) -> None:
@@ -256,6 +262,8 @@ BAD_INPUT = [
     (["evolve", "--vae", "missing", "--out", "run"], "missing"),
     (["evolve", "--vae", "file", "--out", "run"], "file"),
     (["evolve", "--vae", "{vae}/vae.safetensors", "--out", "run", "--dataset", "mnits"], "mnits"),
+    (["evolve", "--vae", "bare.safetensors", "--out", "run"], "--dataset"),
+    (["evolve", "--vae", "vectors.safetensors", "--out", "run", "--dataset", "mnist"], "vectors"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--population", "1"], "population is 1"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--population", "-5"], "population is -5"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--generations", "-1"], "generations is -1"),
@@ -292,6 +300,8 @@ def test_bad_input_ends_with_one_line_and_status_2_and_nothing_written(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
     (tmp_path / "file").write_text("not a folder")
+    VAE(VAEConfig(latent_dim=2, hidden=(4,))).save(tmp_path / "bare.safetensors")
+    VAE(VAEConfig(data_shape=(3,), latent_dim=2, hidden=(4,))).save(tmp_path / "vectors.safetensors")
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evovae", *(a.format(vae=trained) for a in arguments)])
