@@ -68,7 +68,7 @@ class Evolve:
         from evovae import figures, jobs, report
 
         run = jobs.evolve(self.vae, self.evolution, self.out, self.dataset, self.data_dir, self.overwrite)
-        report.print_evolution(run)
+        report.report_evolution(run)
         _print_paths([run.folder, *figures.draw(run)])
 
 

@@ -25,7 +25,7 @@ def run(out: Path, seed: int = 0) -> None:
     drawn = time.perf_counter()
     last = vae.history.iloc[-1]
     print(f"VAE: test -ELBO {-last.test_elbo:.2f} nats, {last.active_units:.0f} active units")
-    report.print_evolution(eight)
+    report.report_evolution(eight)
     for path in paths:
         print(path)
     print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -21,7 +22,7 @@ from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.evolution import Generation, HallOfFame, Population
-from evovae.judges import Judges, judges_for
+from evovae.judges import JudgeEpoch, Judges, judges_for
 from evovae.likelihood import evaluate
 from evovae.progress import track
 from evovae.realism import realism
@@ -202,15 +203,14 @@ def find_judges(images: ImageSet, vae_path: str | Path, device: torch.device) ->
     """Return the image set's judges, kept beside the VAE; None for images of one class, which need telling apart."""
     if len(images.classes) < 2:
         return None
-    with track("training judges", 2) as advance:
-        return judges_for(
-            images,
-            _folder_of(vae_path),
-            device,
-            lambda role, epoch: advance(
-                (role == "heldout") + epoch.epoch / epoch.epochs, f"{role} accuracy {epoch.accuracy:.3f}"
-            ),
-        )
+    with contextlib.ExitStack() as stack:
+        bar = functools.cache(lambda: stack.enter_context(track("training judges", 2)))  # only where there is need
+
+        def report(role: str, epoch: JudgeEpoch) -> None:
+            done = (role == "heldout") + epoch.epoch / epoch.epochs
+            bar()(done, f"{role} accuracy {epoch.accuracy:.3f}")
+
+        return judges_for(images, _folder_of(vae_path), device, report)
 
 
 def _folder_of(vae_path: str | Path) -> Path:

@@ -11,7 +11,7 @@ from rich.table import Table
 from evovae import statistics
 from evovae.data import known_sets
 from evovae.objectives import REGISTRY
-from evovae.runs import HALL_OF_FAME, Run, describe_environment
+from evovae.runs import BASELINE, HALL_OF_FAME, Run, describe_environment
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 
@@ -27,7 +27,7 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
     column = run.config["names"][0] if len(run.config["names"]) > 1 else "fitness"
     histories = {"evolution": run.history}
     if (best["search"] == "random search").any():
-        histories["random search"] = run.read_table("baseline.csv")
+        histories["random search"] = run.read_table(BASELINE)
     rows = []
     for label, history in histories.items():
         found = best[best["search"] == label]
@@ -45,9 +45,10 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def print_evolution(run: Run) -> None:
-    """Print the summary of an evolution run as a table."""
+def report_evolution(run: Run) -> None:
+    """Print the summary of an evolution run as a table, and keep it in the run as `summary.csv`."""
     summary = summarise_evolution(run)
+    run.write_table("summary.csv", summary)
     config = run.config["evolution"]
     table = Table(
         box=box.SIMPLE,
@@ -55,23 +56,23 @@ def print_evolution(run: Run) -> None:
         f"{config['generations']} generations",
     )
     headings = {
-        "evaluations": "evaluations",
+        "evaluations": "evals",
         "mean": "mean best (95%)",
         "held_out": "held-out",
-        "log_prior": "log p(z)/gene",
+        "log_prior": "log p",
         "reconstruction_distance": "distance",
     }
     shown = {name: heading for name, heading in headings.items() if name in summary}
-    table.add_column("search")
+    table.add_column("search", no_wrap=True)
     for heading in shown.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
         texts["mean"] = f"{row['mean']:.2f} ({row['mean_low']:.2f}, {row['mean_high']:.2f})"
         table.add_row(row["search"], *texts.values())
     Console().print(table)
-    print("of each replicate's best: held-out judge's probability, log prior per gene, distance to its reconstruction")
+    print("of each replicate's best: held-out judge's probability, log p(z) per gene, distance to its reconstruction")
 
 
 def print_info() -> None:
