@@ -149,8 +149,7 @@ class Search:
                 if generation.gen in frames:
                     best = generation.population.best()
                     self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
-                best_column = statistics["max" if generation.population.weights[0] > 0 else "min"]
-                advance(generation.gen + 1, f"best {np.mean(best_column.reshape(len(best_column), -1)[:, 0]):.4g}")
+                advance(generation.gen + 1, f"best {self.hall_of_fame.fitness[:, 0, 0].nanmean():.4g}")
 
     def table(self) -> pd.DataFrame:
         """The history: one row per replicate and generation; with several objectives a column for each."""

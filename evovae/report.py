@@ -69,7 +69,7 @@ def report_evolution(run: Run) -> None:
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
-        texts["mean"] = f"{row['mean']:.2f} ({row['mean_low']:.2f}, {row['mean_high']:.2f})"
+        texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
         table.add_row(row["search"], *texts.values())
     Console().print(table)
     print("of each replicate's best: held-out judge's probability, log p(z) per gene, distance to its reconstruction")
