@@ -71,7 +71,7 @@ def report_evolution(run: Run) -> None:
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
         table.add_row(row["search"], *texts.values())
-    Console().print(table)
+    Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
     print("of each replicate's best: held-out judge's probability, log p(z) per gene, distance to its reconstruction")
 
 
