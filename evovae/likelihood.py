@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evovae.config import Binarisation
-from evovae.data import Images, binarise, to_unit
+from evovae.data import Images, as_floats, binarise
 from evovae.errors import InputError
 from evovae.streams import make_generator
 from evovae.vae import VAE
@@ -59,13 +59,13 @@ class ImportanceEstimate:
 @torch.no_grad()
 def evaluate(
     vae: VAE,
-    images: Images,
+    images: Images | Tensor,
     binarisation: Binarisation = "grey",
     samples: int = 1,
     seed: int = 0,
     batch_size: int = 1000,
 ) -> Likelihood:
-    """Return the ELBO of `images` with its parts apart, and the number of active units.
+    """Return the ELBO of `images`, or of float vectors (N, V), with its parts apart, and the number of active units.
 
     A plain autoencoder has no KL term: its `kl` is 0 and its `elbo` the negative reconstruction error. Another
     `batch_size` meets other noise: the estimate changes by sampling error.
@@ -78,8 +78,8 @@ def evaluate(
     generator = make_generator(seed, 2, device=vae.device)
     reconstruction, kl = (torch.zeros((), dtype=torch.float64, device=vae.device) for _ in range(2))
     means = []
-    for batch in images.images.split(batch_size):
-        x = binarise(to_unit(batch.to(vae.device)), binarisation, generator)
+    for batch in _tensor(images).split(batch_size):
+        x = binarise(as_floats(batch.to(vae.device)), binarisation, generator)
         mean, log_variance = vae.encode(x)
         means.append(mean)
         if vae.config.variational:
@@ -133,7 +133,12 @@ def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def estimate_iwae_bound(
-    vae: VAE, images: Images, samples: int, binarisation: Binarisation = "grey", seed: int = 0, chunk: int = 5000
+    vae: VAE,
+    images: Images | Tensor,
+    samples: int,
+    binarisation: Binarisation = "grey",
+    seed: int = 0,
+    chunk: int = 5000,
 ) -> ImportanceEstimate:
     """Return the average IWAE bound of `images` with k = `samples`; `chunk` and errors as in `estimate_nll`."""
     value = _mean_bound(vae, images, samples, binarisation, seed, chunk)
@@ -142,7 +147,12 @@ def estimate_iwae_bound(
 
 @torch.no_grad()
 def estimate_nll(
-    vae: VAE, images: Images, samples: int = 5000, binarisation: Binarisation = "grey", seed: int = 0, chunk: int = 5000
+    vae: VAE,
+    images: Images | Tensor,
+    samples: int = 5000,
+    binarisation: Binarisation = "grey",
+    seed: int = 0,
+    chunk: int = 5000,
 ) -> ImportanceEstimate:
     """Return the negative log-likelihood of `images` by importance sampling (Burda et al. 2016, sec. 5: 5,000 samples).
 
@@ -157,13 +167,15 @@ def estimate_nll(
     return ImportanceEstimate("nll", binarisation, len(images), samples, value)
 
 
-def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisation, seed: int, chunk: int) -> float:
+def _mean_bound(
+    vae: VAE, images: Images | Tensor, samples: int, binarisation: Binarisation, seed: int, chunk: int
+) -> float:
     _check(images, binarisation, samples=samples, chunk=chunk)
     generator = make_generator(seed, 2, device=vae.device)
     total = torch.zeros((), dtype=torch.float64, device=vae.device)
     at_once = min(samples, chunk)
-    for batch in images.images.split(max(1, chunk // at_once)):
-        x = binarise(to_unit(batch.to(vae.device)), binarisation, generator)
+    for batch in _tensor(images).split(max(1, chunk // at_once)):
+        x = binarise(as_floats(batch.to(vae.device)), binarisation, generator)
         log_sum = torch.full((len(x),), -math.inf, device=vae.device)
         for start in range(0, samples, at_once):
             shape = (min(at_once, samples - start), len(x), vae.config.latent_dim)
@@ -173,9 +185,14 @@ def _mean_bound(vae: VAE, images: Images, samples: int, binarisation: Binarisati
     return total.item() / len(images)
 
 
-def _check(images: Images, binarisation: Binarisation, **counts: int) -> None:
+def _tensor(images: Images | Tensor) -> Tensor:
+    return images.images if isinstance(images, Images) else images
+
+
+def _check(images: Images | Tensor, binarisation: Binarisation, **counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"{name} is {count}: expected 1 or more")
-    if binarisation == "static" and not ((images.images == 0) | (images.images == 255)).all():
+    pixels = _tensor(images)
+    if binarisation == "static" and not ((pixels == 0) | (pixels == 255)).all():
         raise InputError("binarisation is static but the images are grey: use images.binarised(seed) on them first")

@@ -28,9 +28,10 @@ class Results:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def table(self, name: str, table: pd.DataFrame) -> None:
-        """Print a table and write it as `name`.csv."""
-        print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    def table(self, name: str, table: pd.DataFrame, show: bool = True) -> None:
+        """Write a table as `name`.csv, and print it."""
+        if show:
+            print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
         files.write_bytes(self.folder / f"{name}.csv", format_table(table))
 
     def figure(self, name: str, axes: Axes) -> None:

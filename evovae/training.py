@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from evovae.config import TrainConfig
-from evovae.data import Images, binarise, corrupt, to_unit
+from evovae.data import Images, as_floats, binarise, corrupt
 from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
 from evovae.streams import make_generator
@@ -61,6 +61,8 @@ def fit(vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> I
     if isinstance(data, Images):
         data = data if config.train_images is None else data.subset(config.train_images, seed=config.seed)
         data = (data.binarised(config.seed) if config.binarisation == "static" else data).images
+    else:
+        _check_vectors(vae, data, config)
     if tuple(data.shape[1:]) != vae.config.data_shape:
         raise InputError(f"data have shape {tuple(data.shape[1:])}: the model reads {vae.config.data_shape}")
     device = resolve_device(config.device)
@@ -87,7 +89,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         for batch in batches[: total - iteration]:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config, iteration / total)
-            x = binarise(_floats(data.index_select(0, batch)), config.binarisation, generator)
+            x = binarise(as_floats(data.index_select(0, batch)), config.binarisation, generator)
             reconstruction, kl = _loss_terms(vae, x, config, generator)
             optimiser.zero_grad()
             (reconstruction + beta(config, iteration / total) * kl).backward()
@@ -96,15 +98,16 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
             seen += len(batch)
             iteration += 1
         reconstruction_mean, kl_mean = (sums / seen).tolist()
-        if not math.isfinite(reconstruction_mean + kl_mean):
+        # The last step comes after the last loss: the state that it leaves must give a finite one, too.
+        if not math.isfinite(reconstruction_mean + kl_mean + _loss_without_noise(vae, x)):
             vae.load_state_dict(last_good)
             raise DivergenceError(
                 f"the loss stopped being finite in epoch {epoch} (iterations {iteration - len(batches) + 1} to "
                 f"{iteration}): the model is kept as it was before; try a lower learning rate than "
                 f"{config.learning_rate:g}"
             )
-        if iteration == total and not vae.config.variational:
-            _fit_codes(vae, data)
+        if not vae.config.variational:
+            _fit_codes(vae, data, config, generator)
         before = (iteration - 1) / total
         yield Epoch(epoch, iteration, reconstruction_mean, kl_mean, beta(config, before), learning_rate(config, before))
 
@@ -144,10 +147,25 @@ def beta(config: TrainConfig, part: float) -> float:
 
 
 @torch.no_grad()
-def _fit_codes(vae: VAE, data: Tensor) -> None:
-    vae.fit_codes(torch.cat([vae.encode(_floats(batch))[0] for batch in data.split(1000)]))
+def _loss_without_noise(vae: VAE, x: Tensor) -> float:
+    mean, log_variance = vae.encode(x)
+    kl = vae.kl_divergence(mean, log_variance).sum() if vae.config.variational else 0.0
+    return float(vae.reconstruction_error(vae.decode_logits(mean), x).sum() + kl)
 
 
-def _floats(batch: Tensor) -> Tensor:
-    """Images of bytes in [0, 1]; vectors as they are."""
-    return to_unit(batch) if batch.dtype == torch.uint8 else batch
+def _check_vectors(vae: VAE, data: Tensor, config: TrainConfig) -> None:
+    if data.dtype != torch.float32 or len(data) == 0:
+        raise InputError(f"data are {tuple(data.shape)} of {data.dtype}: expected float32 (N, V) with N at least 1")
+    if config.train_images is not None or config.binarisation != "grey":
+        raise InputError("train images and binarisation are for images: leave them at their defaults for vectors")
+    if vae.config.likelihood == "bernoulli" and not (data.min() >= 0 and data.max() <= 1):
+        raise InputError("data lie outside [0, 1]: a bernoulli likelihood needs them inside; use a gaussian one")
+
+
+@torch.no_grad()
+def _fit_codes(vae: VAE, data: Tensor, config: TrainConfig, generator: torch.Generator) -> None:
+    vae.fit_codes(
+        torch.cat(
+            [vae.encode(binarise(as_floats(batch), config.binarisation, generator))[0] for batch in data.split(1000)]
+        )
+    )

@@ -26,7 +26,7 @@ from evovae.progress import track
 from evovae.studies import study
 from evovae.training import Epoch
 
-NOTEBOOK = 105.39
+NOTEBOOK = {"seed": "the notebook's own loop", "-elbo": 105.39, "kl": 26.6, "active_units": 24}
 AGREEMENT = 0.5
 
 
@@ -60,12 +60,15 @@ def main(arguments: Arguments) -> None:
                     advance(record.iterations, f"test -ELBO {-found.elbo:.2f}")
             rows.append({"seed": seed, "-elbo": -found.elbo, "kl": found.kl, "active_units": found.active_units})
         table = pd.DataFrame(rows)
-        results.table("summary", table)
+        results.table("summary", pd.concat([table, pd.DataFrame([NOTEBOOK])]))
         curves = pd.DataFrame(history)
+        results.table("history", curves, show=False)
         results.figure("training", plots.training_curve(curves[curves["seed"] == 0]))
     ours = statistics.bootstrap(table["-elbo"].to_numpy(), statistic=np.mean)
-    verdict = "agree" if abs(ours.estimate - NOTEBOOK) <= AGREEMENT else "do not agree"
-    print(f"-ELBO {ours.estimate:.2f} ({ours.low:.2f} to {ours.high:.2f}), notebook {NOTEBOOK}: they {verdict}")
+    verdict = "agree" if abs(ours.estimate - NOTEBOOK["-elbo"]) <= AGREEMENT else "do not agree"
+    print(
+        f"-ELBO {ours.estimate:.2f} ({ours.low:.2f} to {ours.high:.2f}), notebook {NOTEBOOK['-elbo']}: they {verdict}"
+    )
 
 
 def describe(seed: int, record: Epoch, test: Likelihood) -> dict[str, float]:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from evovae.data.images import Images, ImageSet
     from evovae.data.load import load_images
     from evovae.data.names import Binarisation, Corruption, known_sets
-    from evovae.data.pixels import binarise, to_unit
+    from evovae.data.pixels import as_floats, binarise, to_unit
 
 __all__ = [
     "Binarisation",
     "Corruption",
     "ImageSet",
     "Images",
+    "as_floats",
     "binarise",
     "corrupt",
     "known_sets",
@@ -32,6 +33,7 @@ _MODULES = {
     "Corruption": "names",
     "ImageSet": "images",
     "Images": "images",
+    "as_floats": "pixels",
     "binarise": "pixels",
     "corrupt": "corruptions",
     "known_sets": "names",

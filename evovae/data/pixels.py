@@ -26,6 +26,11 @@ def to_unit(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
+def as_floats(data: Tensor) -> Tensor:
+    """Images of bytes as floats in [0, 1], and data that are floats already as they are: any shape, kept."""
+    return data if data.is_floating_point() else to_unit(data)
+
+
 def binarise(x: Tensor, convention: Binarisation, generator: torch.Generator) -> Tensor:
     """Apply a binarisation convention to a batch.
 
