@@ -26,8 +26,8 @@ smoke: $(VENV)/installed  ## every experiment, in seconds
 bench: $(VENV)/installed  ## measure the speed figures into results/speed (keep the machine otherwise idle)
 	set -e; for script in experiments/speed_*.py; do $(BIN)/python $$script; done
 
-clean:  ## remove the environment, caches and runs
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs
+clean:  ## remove the environment, caches and the demo
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache runs/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: setup.cfg pyproject.toml

@@ -39,8 +39,9 @@ class Train:
 
         run = jobs.train(self.data, self.model, self.training, self.out, self.overwrite)
         last = run.history.iloc[-1]
+        measure = "-ELBO" if self.model.variational else "reconstruction error"
         print(
-            f"test -ELBO {-last.test_elbo:.2f} nats "
+            f"test {measure} {-last.test_elbo:.2f} nats on {last.binarisation} images "
             f"(reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
             f"{last.active_units:.0f} active units of {self.model.latent_dim}"
         )
@@ -138,7 +139,7 @@ def main() -> None:
     except InputError as error:
         _end(error, 2)
     except KeyboardInterrupt:
-        _end("interrupted: what was done so far is kept in the run folder", 130)
+        _end("interrupted: what a run folder holds is complete up to here", 130)
     except (OSError, RuntimeError) as error:
         _end(error, 1)
 
@@ -179,7 +180,8 @@ def _one_line(box: str) -> str:
 
 
 def _end(error: object, status: int) -> None:
-    print(f"evovae: {' '.join(str(error).split())}", file=sys.stderr)
+    message = str(error).partition("\n")[0]  # torch's may go on with a stack trace
+    print(f"evovae: {message}", file=sys.stderr)
     sys.exit(status)
 
 

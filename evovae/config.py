@@ -180,8 +180,8 @@ class EvolveConfig:
     """One evolution: what for, how many, with which operators."""
 
     objective: str = "digit:8"
-    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a sum, and
-    digit:3,digit:8 are two at once."""
+    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a sum;
+    of digit:3,digit:8 the first decides, the second is recorded and breaks ties."""
     population: int = 200
     """Individuals N in each replicate."""
     generations: int = 100

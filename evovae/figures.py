@@ -37,8 +37,10 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     """Draw the fitness curves of evolution runs into one figure, at `out`.
 
     Raises:
-        InputError: if a run is no evolution, or their objectives differ.
+        InputError: if a run is no evolution, their objectives differ, or `out` is no name of a PNG.
     """
+    if out.suffix.lower() != ".png" or out.is_dir():
+        raise InputError(f"{out} is no name for a figure: expected a file ending in .png")
     objective = None
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for run in runs:
@@ -47,7 +49,8 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
         if objective not in (None, run.config["evolution"]["objective"]):
             raise InputError(f"{run.folder} has objective {run.config['evolution']['objective']}, not {objective}")
         objective = run.config["evolution"]["objective"]
-        curves |= fitness_curves(run, prefix=f"{run.folder.name}: " if len(runs) > 1 else "")
+        curves |= fitness_curves(run, prefix=f"{run.folder}: " if len(runs) > 1 else "")
+    out.parent.mkdir(parents=True, exist_ok=True)
     plots.save(plots.fitness_curve(curves, ylabel=f"best {objective} so far"), out)
     return out
 
@@ -97,11 +100,12 @@ def _evolution_figures(run: Run) -> dict[str, Axes]:
     frames = found["frame_genomes"][:5, shown]  # R T D
     film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     table = run.read_table(HALL_OF_FAME)
-    best = table[(table["search"] == "evolution") & (table["rank"] == 0)]
-    return {
+    best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
+    figures = {
         "fitness": plots.fitness_curve(fitness_curves(run), ylabel=f"best {config['names'][0]} so far"),
         "filmstrip": plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0]),
-        "hall_of_fame": plots.hall_of_fame(
-            encoding.decode(found["hall_genomes"][:, 0]), found["hall_fitness"][:, 0], best.reset_index()
-        ),
     }
+    if len(best):  # a replicate without finite fitness has no best
+        genomes, fitness = (found[f"hall_{name}"][best["replicate"].to_list(), 0] for name in ("genomes", "fitness"))
+        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best)
+    return figures

@@ -41,14 +41,14 @@ def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Pa
         InputError: if a setting, the image set or the folder cannot be used; nothing is written then.
         DivergenceError: if the loss stops being finite; the last finite model is kept.
     """
-    check_out(out, overwrite)
-    resolve_device(config.device)
+    check_out(out, "training", overwrite)
+    device = resolve_device(config.device)
     images = load(data)
     model = replace(model, data_shape=images.shape)
     vae = VAE(model, seed=config.seed)
     records = fit(vae, images.train, config)
-    settings = {"data": asdict(data), "model": asdict(model), "training": asdict(config)}
-    with recording(out, "training", settings, overwrite) as run:
+    settings = {"data": asdict(_from_anywhere(data, images)), "model": asdict(model), "training": asdict(config)}
+    with recording(out, "training", settings, overwrite, {"device": str(device), "seed": config.seed}) as run:
         files.save_tensors(run.folder / EXAMPLES, "examples", {"images": images.test.images[:10]}, {})
         vae.save(run.folder / FILE_NAME)
         rows: list[dict[str, Any]] = []
@@ -60,7 +60,7 @@ def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Pa
                     {"epoch": record.epoch, "elbo": record.elbo}
                     | {name: value for name, value in asdict(record).items() if name != "epoch"}
                     | {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
-                    | {"active_units": found.active_units}
+                    | {"active_units": found.active_units, "binarisation": found.binarisation}
                 )
                 run.write_table(HISTORY, pd.DataFrame(rows))
                 vae.save(run.folder / FILE_NAME)
@@ -84,7 +84,7 @@ def evolve(
     Raises:
         InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
     """
-    check_out(out, overwrite)
+    check_out(out, "evolution", overwrite)
     device = resolve_device(config.device)
     vae = VAE.load(vae_path).to(device)
     if len(vae.config.data_shape) != 3:
@@ -99,9 +99,12 @@ def evolve(
     objective = objectives.parse(config.objective, context)
     encoding = LatentEncoding(vae, config.support)
     toolbox = make_toolbox(encoding, objective, config)
-    settings: dict[str, Any] = {"vae": str(vae_path), "data": asdict(data), "evolution": asdict(config)}
+    if config.mate in ("cxOnePoint", "cxTwoPoint") and encoding.dim < 2:
+        raise InputError(f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
+    settings: dict[str, Any] = {"vae": str(Path(vae_path).resolve()), "evolution": asdict(config)}
+    settings |= {"data": asdict(_from_anywhere(data, images))}
     settings |= {"names": list(objective.names), "weights": list(objective.weights)}
-    with recording(out, "evolution", settings, overwrite) as run:
+    with recording(out, "evolution", settings, overwrite, {"device": str(device), "seed": config.seed}) as run:
         vae.save(run.folder / FILE_NAME)
         judges()
         search, baseline = (Search(objective.names, config.hall_of_fame) for _ in range(2))
@@ -180,6 +183,11 @@ def make_toolbox(
 def load(data: DataConfig) -> ImageSet:
     """Load the image set that `data` describes."""
     return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
+
+
+def _from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:
+    """Return `data` with absolute paths: a run is read from other folders, too."""
+    return replace(data, dataset=images.name, data_dir=data.data_dir and str(Path(data.data_dir).resolve()))
 
 
 def choose_data(vae: VAE, vae_path: str | Path, dataset: str | None, data_dir: str | None) -> DataConfig:

@@ -135,6 +135,8 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
 def several(objectives: list[Objective]) -> Objective:
     """Several objectives at once, side by side: M columns."""
     names = tuple(name for o in objectives for name in o.names)
+    if len(set(names)) < len(names):
+        raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
     return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1))
 

@@ -111,7 +111,7 @@ def fitness_curve(
 ) -> Axes:
     """Interquartile mean over replicates against evaluations, with its 95% bootstrap band.
 
-    Curves take the colours of the palette in order; one whose label contains "random" is the baseline, and grey.
+    Curves take the colours of the palette in order; one whose label ends in "random search" is the baseline, and grey.
 
     Args:
         curves: by label, `evaluations (G,)` and `values (R, G)`; NaN leaves a gap.
@@ -130,7 +130,7 @@ def fitness_curve(
             raise InputError(f"curve {label!r} {x.shape}, {y.shape}: expected evaluations (G,) and values (R, G)")
         shown = np.unique(np.linspace(0, len(x) - 1, _POINTS_ON_A_CURVE).round().astype(int))
         x, y = x[shown], y[:, shown]
-        colour = BASELINE if "random" in label.lower() else next(colours)
+        colour = BASELINE if label.endswith("random search") else next(colours)
         middle, low, high = bootstrap(y)
         ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
         if individual and len(y) <= 20:

@@ -31,6 +31,8 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
     rows = []
     for label, history in histories.items():
         found = best[best["search"] == label]
+        if found.empty:  # no fitness was finite
+            continue
         middle = statistics.bootstrap(found[column].to_numpy())
         mean = statistics.bootstrap(found[column].to_numpy(), statistic=np.mean)
         rows.append(
@@ -72,7 +74,8 @@ def report_evolution(run: Run) -> None:
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
-    print("of each replicate's best: held-out judge's probability, log p(z) per gene, distance to its reconstruction")
+    judged = "held-out judge's probability, " if "held_out" in summary else ""
+    print(f"of each replicate's best: {judged}log p(z) per gene, distance to its reconstruction")
 
 
 def print_info() -> None:

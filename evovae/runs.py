@@ -51,6 +51,8 @@ class Run:
         if not (run.folder / CONFIG).is_file():
             raise InputError(f"{folder} is no run folder: expected one with a {CONFIG}, made by evovae train or evolve")
         found = run.config.get("format")
+        if run.config.get("kind") not in ("training", "evolution"):
+            raise InputError(f"{run.folder / CONFIG} names no kind of run: expected training or evolution")
         if found != files.FORMAT:
             raise InputError(f"{folder} has format {found!r}: this evovae reads format {files.FORMAT}")
         return run
@@ -94,11 +96,12 @@ def format_table(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode()
 
 
-def check_out(folder: str | Path, overwrite: bool = False) -> None:
+def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:
     """Refuse a folder that a run must not be written to, before anything is.
 
     Raises:
-        InputError: if it is a file, not empty (without `overwrite`), no run folder (with it), or cannot be written.
+        InputError: if it is a file, not empty (without `overwrite`), no run of this `kind` (with it), or cannot be
+            written.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -108,19 +111,29 @@ def check_out(folder: str | Path, overwrite: bool = False) -> None:
             raise InputError(f"{folder} is not empty: choose another --out, or give --overwrite to replace it")
         if not (folder / CONFIG).is_file():
             raise InputError(f"{folder} is not empty and no run folder: --overwrite replaces runs only")
+        if (found := Run(folder).config.get("kind")) != kind:
+            raise InputError(f"{folder} holds a run of {found}: --overwrite replaces runs of {kind} only")
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be written: {existing} is no writable folder; choose another --out")
 
 
 @contextlib.contextmanager
-def recording(folder: str | Path, kind: str, settings: dict[str, Any], overwrite: bool = False) -> Iterator[Run]:
+def recording(
+    folder: str | Path,
+    kind: str,
+    settings: dict[str, Any],
+    overwrite: bool = False,
+    circumstances: dict[str, Any] | None = None,
+) -> Iterator[Run]:
     """Make a run folder and hold it: others are refused until the block ends; start and end are kept.
+
+    `circumstances` go into the environment beside versions and machine: the device and the seed.
 
     Raises:
         InputError: as `check_out`, or if another process is writing to the folder.
     """
-    check_out(folder, overwrite)
+    check_out(folder, kind, overwrite)
     run = Run(folder)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +142,9 @@ def recording(folder: str | Path, kind: str, settings: dict[str, Any], overwrite
     with _locked(run.folder):
         if overwrite:
             _clear(run.folder)
-        environment = describe_environment() | {"start": _now(), "end": None, "status": "running"}
+        environment = (
+            describe_environment() | (circumstances or {}) | {"start": _now(), "end": None, "status": "running"}
+        )
         files.write_json(run.folder / CONFIG, {"format": files.FORMAT, "kind": kind, **settings})
         files.write_json(run.folder / ENVIRONMENT, environment)
         status = "failed"
@@ -147,14 +162,19 @@ def recording(folder: str | Path, kind: str, settings: dict[str, Any], overwrite
 def describe_environment() -> dict[str, Any]:
     """Return what a result may depend on beside its settings: versions, commit, machine, command."""
     return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [*_program(), *sys.argv[1:]],
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "commit": _commit(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": torch.backends.cpu.get_cpu_capability(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
     }
+
+
+def _program() -> list[str]:
+    script = Path(sys.argv[0])
+    return ["python", f"{script.parent.name}/{script.name}"] if script.suffix == ".py" else [script.name]
 
 
 def _version(name: str) -> str | None:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from PIL import Image
 from evovae import cli, files
 from evovae.config import VAEConfig
 from evovae.errors import InputError
+from evovae.figures import fitness_curves
+from evovae.runs import Run
 from evovae.vae import VAE
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
@@ -79,6 +82,8 @@ def test_a_training_run_holds_what_it_promises(trained: Path) -> None:
     np.testing.assert_allclose(history["elbo"], -(history["reconstruction"] + history["kl"]), rtol=1e-6)
     config = json.loads((trained / "config.json").read_text())
     assert config["data"]["dataset"] == "mnist"
+    environment = json.loads((trained / "environment.json").read_text())
+    assert (environment["device"], environment["seed"]) == ("cpu", 0)
     assert config["model"]["latent_dim"] == 8
     assert config["training"]["learning_rate"] > 0, "defaults are kept too"
     assert {p.name for p in (trained / "figures").iterdir()} == {"training.png", "reconstructions.png", "samples.png"}
@@ -131,9 +136,9 @@ def test_plot_compares_runs_in_one_figure(trained: Path, evolved: Path, tmp_path
     checked(
         "evolve", "--vae", trained, "--out", tmp_path / "other", *SMALL_EVOLVE, "--mate", "cxSlerp", "--no-baseline"
     )
-    printed = checked("plot", evolved, tmp_path / "other", "--out", tmp_path / "curves.png")
-    assert str(tmp_path / "curves.png") in printed
-    with Image.open(tmp_path / "curves.png") as picture:
+    printed = checked("plot", evolved, tmp_path / "other", "--out", tmp_path / "new" / "curves.png")
+    assert str(tmp_path / "new" / "curves.png") in printed
+    with Image.open(tmp_path / "new" / "curves.png") as picture:
         assert picture.format == "PNG"
 
 
@@ -276,6 +281,10 @@ BAD_INPUT = [
     (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "target:test/10000"], "test/10000"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--support", "torus"], "torus"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--mate", "cxMagic"], "cxMagic"),
+    (["evolve", "--vae", "{vae}", "--out", "{vae}", "--overwrite"], "run of training"),
+    (["evolve", "--vae", "one.safetensors", "--out", "run", "--dataset", "mnist", "--mate", "cxOnePoint"], "2 genes"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "ink,ink"], "once"),
+    (["plot", "{eight}", "--out", "curves.txt"], ".png"),
     (["plot"], "RUN"),
     (["plot", "missing"], "missing"),
     (["plot", "{vae}", "--out", "curves.png"], "only evolutions"),
@@ -287,6 +296,7 @@ def test_bad_input_ends_with_one_line_and_status_2_and_nothing_written(
     arguments: list[str],
     word: str,
     trained: Path,
+    evolved: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -301,10 +311,11 @@ def test_bad_input_ends_with_one_line_and_status_2_and_nothing_written(
     (tmp_path / "full" / "thesis.tex").write_text("precious")
     (tmp_path / "file").write_text("not a folder")
     VAE(VAEConfig(latent_dim=2, hidden=(4,))).save(tmp_path / "bare.safetensors")
+    VAE(VAEConfig(latent_dim=1, hidden=(4,))).save(tmp_path / "one.safetensors")
     VAE(VAEConfig(data_shape=(3,), latent_dim=2, hidden=(4,))).save(tmp_path / "vectors.safetensors")
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["evovae", *(a.format(vae=trained) for a in arguments)])
+    monkeypatch.setattr(sys, "argv", ["evovae", *(a.format(vae=trained, eight=evolved) for a in arguments)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
@@ -326,3 +337,17 @@ def test_parsing_raises_instead_of_printing() -> None:
     with pytest.raises(InputError):
         cli.parse(["train", "--out", "x", "--epochs", "0"])
     assert torch.get_num_threads() == 1
+
+
+def test_fitness_that_is_never_finite_ends_in_a_run_without_a_best(trained: Path, tmp_path: Path) -> None:
+    checked("evolve", "--vae", trained, "--objective", "1e39*ink", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert (history["nonfinite"] == 12).all()
+    assert pd.read_csv(tmp_path / "run" / "hall_of_fame.csv").empty
+
+
+def test_runs_of_one_name_in_two_folders_are_two_curves(evolved: Path, tmp_path: Path) -> None:
+    shutil.copytree(evolved, tmp_path / "eight")
+    runs = [Run.open(evolved), Run.open(tmp_path / "eight")]
+    labels = [label for run in runs for label in fitness_curves(run, prefix=f"{run.folder}: ")]
+    assert len(set(labels)) == 4

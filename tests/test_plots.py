@@ -265,10 +265,10 @@ def test_replicates_are_drawn_apart_only_when_few_and_wanted():
 
 
 def test_random_search_is_grey_wherever_it_stands_and_evolution_takes_the_first_colour():
-    curve = (EVALUATIONS, CLIMB)
-    ax = plots.fitness_curve({"Random search": curve, "evolution": curve, "other": curve}, individual=False)
+    curve, baseline = (EVALUATIONS, CLIMB), "a: random search"
+    ax = plots.fitness_curve({baseline: curve, "random_init: evolution": curve, "other": curve}, individual=False)
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in ax.lines}
-    assert colours == {"Random search": BASELINE, "evolution": PALETTE[0], "other": PALETTE[1]}
+    assert colours == {baseline: BASELINE, "random_init: evolution": PALETTE[0], "other": PALETTE[1]}
     assert {text.get_text(): to_hex(text.get_color()).upper() for text in ax.texts} == colours
 
 

@@ -41,9 +41,9 @@ def test_a_table_keeps_its_numbers(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with refused(str(tmp_path), "--overwrite"):
-        check_out(tmp_path)
+        check_out(tmp_path, "training")
     with refused(str(tmp_path), "no run folder"):
-        check_out(tmp_path, overwrite=True)
+        check_out(tmp_path, "training", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -51,19 +51,27 @@ def test_overwriting_replaces_the_whole_run(tmp_path: Path) -> None:
     with recording(tmp_path / "run", "training", {}) as run:
         run.write_table("old.csv", pd.DataFrame({"a": [1]}))
         (run.figures / "old.png").write_bytes(b"")
-    with recording(tmp_path / "run", "evolution", {}, overwrite=True):
+    with recording(tmp_path / "run", "training", {"new": 1}, overwrite=True):
         pass
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "environment.json"}
-    assert Run.open(tmp_path / "run").config["kind"] == "evolution"
+    assert Run.open(tmp_path / "run").config["new"] == 1
+
+
+def test_a_run_of_another_kind_is_not_overwritten(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {"precious": 1}):
+        pass
+    with refused(str(tmp_path / "run"), "training"), recording(tmp_path / "run", "evolution", {}, overwrite=True):
+        pass
+    assert Run.open(tmp_path / "run").config["precious"] == 1
 
 
 def test_a_file_or_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with refused(str(file), "is a file"):
-        check_out(file)
+        check_out(file, "training")
     with refused(str(file / "run"), "no writable folder"):
-        check_out(file / "run")
+        check_out(file / "run", "training")
 
 
 def test_a_folder_in_use_is_refused_until_its_writer_ends(tmp_path: Path) -> None:
@@ -86,7 +94,13 @@ def test_a_folder_in_use_is_refused_until_its_writer_ends(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [(None, "no run folder"), ("{", "JSON"), ("[]", "JSON"), ('{"kind": "training"}', "format")],
+    [
+        (None, "no run folder"),
+        ("{", "JSON"),
+        ("[]", "JSON"),
+        ('{"kind": "training"}', "format"),
+        ('{"format": 1}', "kind"),
+    ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, content: str | None, word: str) -> None:
     if content is not None:

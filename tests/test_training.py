@@ -192,6 +192,30 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     assert all(torch.equal(tensor, good[name]) for name, tensor in vae.state_dict().items())
 
 
+def test_a_last_step_that_ruins_the_weights_is_taken_back(few: Images) -> None:
+    vae = VAE(MODEL, seed=0)
+    records = fit(vae, few, replace(CONFIG, schedule="constant", learning_rate=1e20, batch_size=300))
+    start = {name: tensor.clone() for name, tensor in vae.state_dict().items()}
+    with pytest.raises(DivergenceError, match="epoch 1"):
+        list(records)
+    assert all(torch.equal(tensor, start[name]) for name, tensor in vae.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("data", "config", "word"),
+    [
+        (torch.zeros(5, 3, dtype=torch.float64), CONFIG, "float32"),
+        (torch.zeros(0, 3), CONFIG, "at least 1"),
+        (torch.zeros(5, 3), replace(CONFIG, train_images=2), "train images"),
+        (torch.zeros(5, 3), replace(CONFIG, binarisation="dynamic"), "binarisation"),
+        (torch.full((5, 3), 1.5), CONFIG, "[0, 1]"),
+    ],
+)
+def test_vectors_that_the_settings_do_not_suit_are_refused(data: torch.Tensor, config: TrainConfig, word: str) -> None:
+    with refused(word):
+        fit(VAE(VAEConfig(data_shape=(3,), latent_dim=2, hidden=(4,))), data, config)
+
+
 def test_images_of_another_shape_are_refused_at_once(few: Images) -> None:
     with refused("(1, 28, 28)", "(1, 16, 16)"):
         fit(VAE(VAEConfig(data_shape=(1, 16, 16), hidden=(8,))), few, CONFIG)

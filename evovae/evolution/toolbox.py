@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from deap import base
 from torch import Tensor
 
-from evovae.encodings import Encoding
 from evovae.errors import InputError
 from evovae.evolution import operators
 from evovae.evolution.population import Population
 from evovae.streams import Streams
+
+if TYPE_CHECKING:
+    from evovae.encodings import Encoding
 
 CHUNK = 1024
 
@@ -33,6 +36,8 @@ def toolbox(
             or (1.0,).
     """
     weights = tuple(getattr(objective, "weights", (1.0,)) if weights is None else weights)
+    if not weights:
+        raise InputError("weights is empty: expected one for each objective")
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:
@@ -56,8 +61,8 @@ def toolbox(
         return torch.stack([encoding.sample(n, streams[r]) for r in range(len(streams))])
 
     def population(n: int, replicates: int | range = 1, seed: int = 0) -> Population:
-        if n < 2:
-            raise InputError(f"population is {n}: expected 2 or more individuals")
+        if not isinstance(n, int) or n < 2:
+            raise InputError(f"population is {n}: expected a whole number of individuals, 2 or more")
         streams = Streams(seed, replicates, encoding.device)
         return Population.unevaluated(sample(n, streams), weights, streams)
 
