@@ -58,7 +58,7 @@ class LatentEncoding(Encoding):
             `free`: anywhere. `box`: every gene within 3, as in the literature. `ball`: norm at most the 99% quantile of
             the prior's. `shell`: norm sqrt(D), near which the prior's mass lies. The ball is the default: it holds the
             codes of all test images (the shell, a surface, holds none), costs 4 to 9% of the free GA's log-odds of a
-            digit, and its images reconstruct about as well as random search's (`results/latent_support`).
+            digit, and its images reconstruct nearly as well as random search's (`results/latent_support`).
     """
 
     sigma = 0.5
