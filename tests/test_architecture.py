@@ -21,6 +21,7 @@ ROOMS = [
     ["encodings", "objectives"],
     ["evolution", "realism"],
     ["runs"],
+    ["searches"],
     ["jobs", "figures"],
     ["report", "studies"],
     ["demo"],
