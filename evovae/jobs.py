@@ -123,11 +123,8 @@ def _search(toolbox: base.Toolbox, config: EvolveConfig, search: Search, baselin
         baseline.follow(steps, "random search", -(-budget // config.population))
 
 
-def make_toolbox(
-    encoding: LatentEncoding, objective: objectives.Objective, config: EvolveConfig | None = None
-) -> base.Toolbox:
+def make_toolbox(encoding: LatentEncoding, objective: objectives.Objective, config: EvolveConfig) -> base.Toolbox:
     """Return the toolbox that `config` describes."""
-    config = config or EvolveConfig()
     toolbox = evolution.toolbox(encoding, objective)
     parameters = {"cxBlend": {"alpha": config.alpha}, "cxUniform": {"indpb": config.swap}}.get(config.mate, {})
     toolbox.register("mate", getattr(evolution, config.mate), **parameters)

@@ -82,6 +82,7 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
     iteration = epoch = 0
     while iteration < total:
         epoch += 1
+        first = iteration + 1
         last_good = copy.deepcopy(vae.state_dict())
         sums = torch.zeros(2, device=data.device, dtype=torch.float64)
         seen = 0
@@ -102,8 +103,8 @@ def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
         if not math.isfinite(reconstruction_mean + kl_mean + _loss_without_noise(vae, x)):
             vae.load_state_dict(last_good)
             raise DivergenceError(
-                f"the loss stopped being finite in epoch {epoch} (iterations {iteration - len(batches) + 1} to "
-                f"{iteration}): the model is kept as it was before; try a lower learning rate than "
+                f"the loss stopped being finite in epoch {epoch} (iterations {first} to {iteration}): "
+                f"the model is kept as it was before; try a lower learning rate than "
                 f"{config.learning_rate:g}"
             )
         if not vae.config.variational:

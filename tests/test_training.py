@@ -192,6 +192,17 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     assert all(torch.equal(tensor, good[name]) for name, tensor in vae.state_dict().items())
 
 
+def test_a_run_that_diverges_in_an_epoch_cut_short_names_the_right_iterations(few: Images) -> None:
+    config = replace(CONFIG, iterations=7, schedule="constant")
+    vae = VAE(MODEL, seed=0)
+    records = fit(vae, few, config)
+    next(records)
+    with torch.no_grad():
+        next(vae.parameters()).fill_(math.nan)
+    with pytest.raises(DivergenceError, match=r"epoch 2 \(iterations 6 to 7\)"):
+        next(records)
+
+
 def test_a_last_step_that_ruins_the_weights_is_taken_back(few: Images) -> None:
     vae = VAE(MODEL, seed=0)
     records = fit(vae, few, replace(CONFIG, schedule="constant", learning_rate=1e20, batch_size=300))
