@@ -1,34 +1,19 @@
-"""Crossover, mutation and selection on whole populations, with the names, parameters and meanings of `deap.tools`.
-
-Crossovers and mutations take genomes (..., D) and return new ones of the same shape; nothing is changed in place.
-`random` is where an operator draws its numbers: the population's streams, or what they hold for selected individuals.
-Selections take a population and return one of `k` individuals a replicate.
-"""
+"""Crossover: parents (..., D) to two children (..., D), in new memory."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from evovae.errors import InputError
-from evovae.evolution.population import Population, ranking_key
-
-
-class Random(Protocol):
-    """What an operator draws from."""
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Draw float32 numbers from [0, 1), in `shape` and in memory that the caller owns."""
+from evovae.evolution.operators.draws import Random, integers
 
 
 def cxOnePoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
     """Exchange all genes from a point on, drawn from 1 ... D - 1: parents (..., D) -> two children (..., D)."""
     size = _at_least_two(first)
-    point = _integers(1, size - 1, random.uniform(*first.shape[:-1], 1))
+    point = integers(1, size - 1, random.uniform(*first.shape[:-1], 1))
     return _swap(first, second, torch.arange(size, device=first.device) >= point)
 
 
@@ -36,8 +21,8 @@ def cxTwoPoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, T
     """Exchange the genes between two different points of 1 ... D: parents (..., D) -> two children (..., D)."""
     size = _at_least_two(first)
     draws = random.uniform(*first.shape[:-1], 2)
-    one = _integers(1, size, draws[..., :1])
-    two = _integers(1, size - 1, draws[..., 1:])
+    one = integers(1, size, draws[..., :1])
+    two = integers(1, size - 1, draws[..., 1:])
     two = two + (two >= one)
     place = torch.arange(size, device=first.device)
     return _swap(first, second, (place >= torch.minimum(one, two)) & (place < torch.maximum(one, two)))
@@ -83,49 +68,8 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
     return point(weight), point(1.0 - weight)
 
 
-def mutGaussian(
-    genomes: Tensor, random: Random, mu: float | Sequence[float], sigma: float | Sequence[float], indpb: float
-) -> Tensor:
-    """Add N(mu, sigma^2) to each gene with probability `indpb`: genomes (..., D) -> (..., D).
-
-    `mu` and `sigma` are numbers or have one value a gene. One draw serves both questions: given that u < indpb,
-    u / indpb is itself uniform, and the normal quantile function turns it into the step.
-    """
-    if indpb <= 0:
-        return genomes.clone()
-    draws = random.uniform(*genomes.shape)
-    # Draws are multiples of 2^-24, few of them below a small indpb: half a step is the most extreme quantile they know.
-    edge = min(2.0**-25 / indpb, 0.5)
-    step = torch.special.ndtri((draws / indpb).clamp_(edge, 1.0 - max(edge, 2.0**-24)))
-    step = step * _per_gene(sigma, genomes) + _per_gene(mu, genomes)
-    return torch.where(draws < indpb, genomes + step, genomes)
-
-
-def selTournament(population: Population, k: int, tournsize: int) -> Population:
-    """Select the best of `tournsize` individuals drawn with replacement, `k` times; the first drawn wins a tie."""
-    if tournsize < 1:
-        raise InputError(f"tournsize is {tournsize}: expected 1 or more")
-    aspirants = population.streams.integers(len(population), population.replicates, k, tournsize)
-    key = ranking_key(population.wvalues)
-    winners = key.gather(1, aspirants.flatten(1)).view_as(aspirants).argmax(2, keepdim=True)
-    return population.take(aspirants.gather(2, winners).squeeze(2))
-
-
-def _integers(low: int, high: int, draws: Tensor) -> Tensor:
-    """Whole numbers from `low` to `high`, both included."""
-    return low + (draws.double() * (high - low + 1)).long()
-
-
 def _swap(first: Tensor, second: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(mask, second, first), torch.where(mask, first, second)
-
-
-def _per_gene(value: float | Sequence[float], genomes: Tensor) -> Tensor | float:
-    if isinstance(value, int | float):
-        return value
-    if len(value) != genomes.shape[-1]:
-        raise InputError(f"{len(value)} values for {genomes.shape[-1]} genes: expected a number, or one value a gene")
-    return torch.as_tensor(value, dtype=genomes.dtype, device=genomes.device)
 
 
 def _at_least_two(genomes: Tensor) -> int:

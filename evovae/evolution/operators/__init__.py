@@ -1,0 +1,12 @@
+"""Crossover, mutation and selection on whole populations, with the names, parameters and meanings of `deap.tools`.
+
+Crossovers and mutations take genomes (..., D) and return new ones of the same shape; nothing is changed in place.
+`random` is where an operator draws its numbers: the population's streams, or what they hold for selected individuals.
+Selections take a population and return one of `k` individuals a replicate.
+"""
+
+from evovae.evolution.operators.crossover import cxBlend, cxOnePoint, cxSlerp, cxTwoPoint, cxUniform
+from evovae.evolution.operators.mutation import mutGaussian
+from evovae.evolution.operators.selection import selTournament
+
+__all__ = ["cxBlend", "cxOnePoint", "cxSlerp", "cxTwoPoint", "cxUniform", "mutGaussian", "selTournament"]
