@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evovae.config import TrainConfig, VAEConfig
     from evovae.data import load_images
-    from evovae.encodings import LatentEncoding, VectorEncoding
+    from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
     from evovae.errors import InputError
     from evovae.judges import judges_for
     from evovae.likelihood import evaluate
@@ -20,8 +20,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "VAE",
+    "CPPNEncoding",
     "InputError",
     "LatentEncoding",
+    "PCAEncoding",
+    "PixelEncoding",
     "TrainConfig",
     "VAEConfig",
     "VectorEncoding",
@@ -33,8 +36,11 @@ __all__ = [
 
 _ROOMS = {
     "VAE": "vae",
+    "CPPNEncoding": "encodings",
     "InputError": "errors",
     "LatentEncoding": "encodings",
+    "PCAEncoding": "encodings",
+    "PixelEncoding": "encodings",
     "TrainConfig": "config",
     "VAEConfig": "config",
     "VectorEncoding": "encodings",

@@ -33,6 +33,12 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def synchronise(device: torch.device) -> None:
+    """Wait until `device` has done what it was given, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def counts_are_free(tensor: torch.Tensor) -> bool:
     """Whether the host can ask how many elements of `tensor` are set without waiting for another device."""
     return tensor.device.type == "cpu"

@@ -143,11 +143,19 @@ def draw_line(ax: Axes, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
     ax.plot(x, y, marker="o" if np.size(x) == 1 else None, markersize=4, **look)
 
 
+def draw_numbers(ax: Axes, places: NDArray[np.floating]) -> None:
+    """Numbers 1, 2, ... in dark discs at `places` `(L, 2)`."""
+    ax.plot(*places.T, "o", color=_INK, markersize=10, markeredgecolor="white", clip_on=False, zorder=3)
+    for i, place in enumerate(places, start=1):
+        ax.annotate(f"{i}", place, color="white", fontsize=6, ha="center", va="center_baseline", zorder=4)
+
+
 def label_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     """Writes each (text, last value, colour) at the right edge, moved as little as keeps the texts apart."""
     ends = sorted(ends, key=lambda end: np.nan_to_num(end[1]))
-    low, high = ax.get_ylim()
-    heights = np.nan_to_num([(value - low) / (high - low) for _, value, _ in ends])
+    scale = ax.yaxis.get_transform()  # linear or logarithmic
+    low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(value for _, value, _ in ends)]))
+    heights = np.nan_to_num((np.array(values) - low) / (high - low))
     apart = 0.06 * np.arange(len(ends))  # a line of text, in heights of the Axes
     heights = isotonic_regression(heights - apart).x + apart
     for (text, _, colour), height in zip(ends, heights, strict=True):

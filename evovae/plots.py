@@ -14,7 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from evovae.drawing import BASELINE, PALETTE, draw_line, image_grid, label_ends, new_axes, save, style, tile, to_pixels
+from evovae.drawing import (
+    BASELINE,
+    PALETTE,
+    draw_line,
+    draw_numbers,
+    image_grid,
+    label_ends,
+    new_axes,
+    save,
+    style,
+    tile,
+    to_pixels,
+)
 from evovae.errors import InputError
 from evovae.statistics import bootstrap
 
@@ -27,10 +39,12 @@ __all__ = [
     "hall_of_fame",
     "image_grid",
     "manifold",
+    "pareto_front",
     "prior_samples",
     "reconstructions",
     "save",
     "style",
+    "throughput",
     "training_curve",
 ]
 
@@ -147,6 +161,59 @@ def fitness_curve(
 
 
 @style()
+def pareto_front(
+    fronts: Mapping[str, ArrayLike],
+    images: ArrayLike,
+    positions: ArrayLike,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """What the best trade-offs between two objectives are, and what lies along one front of them.
+
+    The points of all replicates are drawn alike, in the colours of `fitness_curve`. Above them stand the images, each
+    with the number that marks its place among the points.
+
+    Args:
+        fronts: by label, fitness `(R, K, 2)`; NaN where a replicate has fewer than K.
+        images: `(L, C, H, W)`, some of one front from end to end; about ten fill the width.
+        positions: `(L, 2)`, their fitness.
+        xlabel: what the first objective is.
+        ylabel: what the second is.
+        ax: where to draw; the images need room above it.
+
+    Raises:
+        InputError: fronts of other than two objectives, or not one position for each image.
+    """
+    places = np.asarray(positions, dtype=float)
+    count = len(np.asarray(images))
+    if places.shape != (count, 2):
+        raise InputError(f"positions {places.shape} of {count} images: expected ({count}, 2)")
+    ax = ax or new_axes(6.4, 5.2)
+    colours = cycle(PALETTE)
+    for label, front in fronts.items():
+        points = np.asarray(front, dtype=float)
+        if points.ndim != 3 or points.shape[2] != 2:
+            raise InputError(f"front {label!r} {points.shape}: expected (R, K, 2), two objectives")
+        colour = BASELINE if label.endswith("random search") else next(colours)
+        ax.plot(*points.reshape(-1, 2).T, "o", color=colour, alpha=0.4, markersize=3.2, markeredgewidth=0, label=label)
+    draw_numbers(ax, places)
+    width = min(1.0, count / 8)  # few images are not blown up
+    strip = image_grid(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
+    strip.set_anchor("SW")
+    draw_numbers(strip, np.column_stack([np.arange(count) + 0.5, np.ones(count)]))
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(True)
+    legend = ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=len(fronts), frameon=False, labelcolor="linecolor",
+        borderpad=0, borderaxespad=0.2, handletextpad=0, columnspacing=1.2, markerscale=1.5,
+    )  # fmt: skip
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
+    return ax
+
+
+@style()
 def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax: Axes | None = None) -> Axes:
     """The best image through the generations, one row per replicate, for the first five replicates.
 
@@ -193,6 +260,28 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
     judged = [f"{seen['predicted']} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
     return [*judged, f"{seen['log_prior']:.2f}", f"{seen['reconstruction_distance']:.3f}"]
+
+
+@style()
+def throughput(
+    rates: Mapping[str, tuple[ArrayLike, ArrayLike]], limit: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Individuals a second against the size of the population, both on logarithmic axes.
+
+    Args:
+        rates: by label, `individuals (K,)` and `individuals a second (K,)`.
+        limit: label of what bounds the others, drawn dashed and grey.
+        ax: where to draw.
+    """
+    ax = ax or new_axes(6.4, 3.8)
+    ax.set(xscale="log", yscale="log", xlabel="individuals", ylabel="individuals a second")
+    colours, ends = cycle(PALETTE), []
+    for label, (individuals, rate) in rates.items():
+        colour = BASELINE if label == limit else next(colours)
+        ax.plot(individuals, rate, color=colour, marker="o", markersize=4, linestyle="--" if label == limit else "-")
+        ends.append((f"{label}  {np.asarray(rate)[-1]:,.0f}", np.asarray(rate)[-1], colour))
+    label_ends(ax, ends)
+    return ax
 
 
 @style()

@@ -9,35 +9,49 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from evovae.encodings import Encoding, LatentEncoding
+from evovae.encodings import Encoding
 from evovae.judges import Judges
+from evovae.vae import VAE
 
 CHUNK = 1000
 
 
 @torch.no_grad()
-def realism(encoding: Encoding, genomes: Tensor, judges: Judges | None) -> pd.DataFrame:
+def realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None = None) -> pd.DataFrame:
     """Return a row for each of `genomes` (B, D).
+
+    Log-priors belong to their encoding's own scale; the other columns compare encodings, given one `vae` for all.
+
+    Args:
+        encoding: how genomes become phenotypes.
+        genomes: (B, D).
+        judges: of images such as these, or None.
+        vae: reconstructs the phenotypes; the encoding's own when left out, if it has one.
 
     Columns:
         predicted: the class that the judge sees (the judge that a `digit` objective asks); absent without judges.
         held_out: probability, 0 to 1, that the held-out judge gives this class; absent without judges.
-        log_prior: log p(z) per gene, in nats: about -1.42 for a draw from N(0, I), lower further out.
-        reconstruction_distance: root mean square between the image and its own reconstruction by the VAE, 0 to 1 for
-            images; absent for encodings without one.
+        log_prior: log p(genome) per gene, in nats: about -1.42 for a draw from N(0, I), lower further out; for an even
+            prior the same everywhere inside its bounds (0 for pixels).
+        reconstruction_distance: root mean square between the phenotype and its own reconstruction by the VAE, 0 to 1
+            for images; absent without a VAE.
+
+    Raises:
+        InputError: if the `vae` reads phenotypes of another shape.
     """
-    return pd.concat([_realism(encoding, chunk, judges) for chunk in genomes.split(CHUNK)], ignore_index=True)
+    vae = encoding.vae if vae is None else vae
+    return pd.concat([_realism(encoding, chunk, judges, vae) for chunk in genomes.split(CHUNK)], ignore_index=True)
 
 
-def _realism(encoding: Encoding, genomes: Tensor, judges: Judges | None) -> pd.DataFrame:
-    images = encoding.decode(genomes)
+def _realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None) -> pd.DataFrame:
+    phenotypes = encoding.decode(genomes)
     columns = {}
     if judges is not None:
-        predicted = judges.judge(images).argmax(1, keepdim=True)
+        predicted = judges.judge(phenotypes).argmax(1, keepdim=True)
         columns["predicted"] = predicted.squeeze(1)
-        columns["held_out"] = judges.held_out(images).softmax(1).gather(1, predicted).squeeze(1)
+        columns["held_out"] = judges.held_out(phenotypes).softmax(1).gather(1, predicted).squeeze(1)
     columns["log_prior"] = encoding.log_prior(genomes) / encoding.dim
-    if isinstance(encoding, LatentEncoding):
-        difference = encoding.vae.reconstruct(images) - images
+    if vae is not None:
+        difference = vae.reconstruct(phenotypes) - phenotypes
         columns["reconstruction_distance"] = difference.square().flatten(1).mean(1).sqrt()
     return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})

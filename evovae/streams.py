@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -58,6 +59,10 @@ class Streams:
         """The generator behind one stream."""
         return self._generators[replicate]
 
+    def __iter__(self) -> Iterator[torch.Generator]:
+        """The generators behind the streams."""
+        return iter(self._generators)
+
     def clone(self) -> Streams:
         """Return streams that will draw the same numbers, independently of these."""
         copy = object.__new__(Streams)
@@ -81,6 +86,11 @@ class Streams:
             self._block, self._used = self._draw(BLOCK), 0
         start, self._used = self._used, self._used + count
         return self._block[:, start : self._used].clone().view(shape)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw from N(0, 1): float32 in `shape` (R, ...), at most 5.4 from 0, where 24 random bits end."""
+        half = 2.0**-25  # draws are multiples of 2^-24: their cells' middles, and float32 has no number above the last
+        return torch.special.ndtri(self.uniform(*shape).add_(half).clamp_max_(1.0 - 2.0**-24))
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Draw from 0 ... high - 1: int64 in `shape` (R, ...), even to 2^-48 also where `high` nears 2^24."""
@@ -111,6 +121,17 @@ class SelectedStreams:
         """Draw from [0, 1): float32 in `shape` (K, ...)."""
         everyone = self._streams.uniform(len(self._streams), self._individuals, *shape[1:])
         return everyone.flatten(0, 1).index_select(0, self._chosen)
+
+
+@contextlib.contextmanager
+def lend_to_numpy(generator: torch.Generator) -> Iterator[None]:
+    """Let numpy's global functions, which a library may insist on, draw from `generator`; then put their state back."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(int(torch.randint(_MASK + 1, (), generator=generator, device=generator.device)))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def _entropy(seed: int, *key: int) -> int:

@@ -11,13 +11,14 @@ import pytest
 import torch
 from deap import algorithms as stock
 from deap import base, tools
+from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
 from refusals import refused
 from scipy import stats
 
 import evovae
 from evovae import evolution
-from evovae.encodings import LatentEncoding, VectorEncoding
-from evovae.evolution import HallOfFame, Population, algorithms, eaSimple, eaSimple_iter, random_search
+from evovae.encodings import LatentEncoding
+from evovae.evolution import HallOfFame, Population, eaSimple, eaSimple_iter, random_search, variation
 from evovae.streams import Streams
 
 SIGNIFICANCE = 1e-3
@@ -30,51 +31,9 @@ CROSSOVERS = {
 }
 
 
-def sphere(x: torch.Tensor) -> torch.Tensor:
-    return -x.square().sum(-1, keepdim=True)
-
-
-class Counting:
-    """An objective that keeps what it was asked."""
-
-    def __init__(self, objective: Callable[[torch.Tensor], torch.Tensor] = sphere) -> None:
-        self.objective = objective
-        self.batches: list[torch.Tensor] = []
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        self.batches.append(x.clone())
-        return self.objective(x)
-
-    @property
-    def count(self) -> int:
-        return sum(len(batch) for batch in self.batches)
-
-
-def toolbox(objective=sphere, dim: int = 5, low=None, high=None, weights=None, **roles) -> base.Toolbox:
-    box = evolution.toolbox(VectorEncoding(dim, low, high), objective, weights)
-    for role, operator in roles.items():
-        box.register(role, operator)
-    return box
-
-
 def latent_toolbox(support: str) -> base.Toolbox:
     vae = evovae.VAE(evovae.VAEConfig(data_shape=(1, 4, 4), latent_dim=6, hidden=(8,)), seed=3)
     return evolution.toolbox(LatentEncoding(vae, support), lambda images: images.flatten(1).amax(1, keepdim=True))
-
-
-def assert_same(one: Population, other: Population, rows: slice = slice(None)) -> None:
-    """Compare two populations bit for bit: `one` with the replicates `rows` of `other`."""
-    for name in ("genomes", "fitness", "valid"):
-        torch.testing.assert_close(
-            getattr(one, name), getattr(other, name)[rows], rtol=0, atol=0, equal_nan=True, msg=f"{name} differ"
-        )
-
-
-def assert_same_logbook(one: tools.Logbook, other: tools.Logbook, rows: slice = slice(None)) -> None:
-    assert [sorted(entry) for entry in one] == [sorted(entry) for entry in other]
-    for ours, theirs in zip(one, other, strict=True):
-        for name, values in ours.items():
-            np.testing.assert_array_equal(values, theirs[name] if name == "gen" else theirs[name][rows], err_msg=name)
 
 
 # Replicates and repetitions
@@ -132,7 +91,7 @@ def test_packed_variation_equals_masked_variation(monkeypatch, mate, n):
     box = toolbox(low=-1.0, high=1.0, mate=mate)
     results = []
     for free in (True, False):
-        monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor, free=free: free)
+        monkeypatch.setattr(variation, "counts_are_free", lambda tensor, free=free: free)
         results.append(eaSimple(box.population(n=n, replicates=3, seed=4), box, 0.5, 0.3, 6))
     assert_same(*(population for population, _ in results))
     assert_same_logbook(*(logbook for _, logbook in results))
@@ -141,9 +100,9 @@ def test_packed_variation_equals_masked_variation(monkeypatch, mate, n):
 @pytest.mark.parametrize("free", [True, False])
 @pytest.mark.parametrize("n", [8, 9])
 def test_variation_leaves_the_parents_as_they_were_and_marks_all_children(monkeypatch, free, n):
-    monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor: free)
+    monkeypatch.setattr(variation, "counts_are_free", lambda tensor: free)
     box = toolbox()
-    parents = algorithms.evaluate(box.population(n=n, replicates=3), box)
+    parents = evolution.evaluate(box.population(n=n, replicates=3), box)
     kept = dataclasses.replace(parents, genomes=parents.genomes.clone(), valid=parents.valid.clone())
     offspring = evolution.varAnd(parents, box, 0.5, 0.3)
     assert_same(parents, kept)
@@ -157,12 +116,12 @@ def test_variation_leaves_the_parents_as_they_were_and_marks_all_children(monkey
 def test_packed_and_masked_variation_project_alike(monkeypatch, support):
     # Images are decoded in batches of other sizes, so that fitness may differ in the last bit: compare one generation.
     box = latent_toolbox(support)
-    population = algorithms.evaluate(box.population(n=15, replicates=2, seed=4), box)
+    population = evolution.evaluate(box.population(n=15, replicates=2, seed=4), box)
     results = []
     for free in (True, False):
-        monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor, free=free: free)
+        monkeypatch.setattr(variation, "counts_are_free", lambda tensor, free=free: free)
         offspring = dataclasses.replace(population, streams=population.streams.clone())
-        results.append(algorithms.varAnd(offspring, box, 0.5, 0.5))
+        results.append(evolution.varAnd(offspring, box, 0.5, 0.5))
     assert_same(*results)
 
 
@@ -190,7 +149,7 @@ def test_only_changed_genomes_are_decoded_and_nevals_counts_them(n, cxpb, mutpb)
         decoded = {tuple(genome) for batch in objective.batches for genome in batch.tolist()}
         nevals = generation.statistics()["nevals"]
         assert nevals.sum() == objective.count
-        assert nevals.sum() == generation.evaluated.sum()
+        assert nevals.tolist() == generation.nevals.tolist()
         assert all(len(batch) > 0 for batch in objective.batches)
         everyone = {tuple(genome) for genome in generation.population.genomes.flatten(0, 1).tolist()}
         assert everyone <= seen | decoded
@@ -233,14 +192,14 @@ def test_fitness_belongs_to_its_genome(mate):
 
 
 def test_unchanged_individuals_keep_their_fitness_where_everyone_is_decoded(monkeypatch):
-    monkeypatch.setattr(algorithms, "counts_are_free", lambda tensor: False)
+    monkeypatch.setattr(variation, "counts_are_free", lambda tensor: False)
     ages = iter(range(100))
     box = toolbox(lambda x: torch.full((len(x), 1), float(next(ages))))  # the generation of the last evaluation
     for generation in eaSimple_iter(box.population(n=20, replicates=2), box, 0.3, 0.2, 4):
         now = generation.population.fitness[..., 0] == generation.gen
-        assert torch.equal(now, generation.evaluated)
-    assert generation.evaluated.any()
-    assert not generation.evaluated.all()
+        assert torch.equal(now.sum(1), generation.nevals)
+    assert generation.nevals.min() > 0
+    assert generation.nevals.max() < 20
 
 
 def test_an_evaluated_population_is_not_evaluated_again():
@@ -590,56 +549,6 @@ def test_an_empty_hall_of_fame_and_one_without_places_are_refused():
             ask(HallOfFame(3))
     with refused("maxsize is 0", "1 or more"):
         HallOfFame(0)
-
-
-# Random search
-
-
-@pytest.mark.parametrize("budget", [1, 10, 11, 25, 30, 99])
-def test_random_search_spends_exactly_its_budget(budget):
-    objective = Counting()
-    box = toolbox(objective)
-    population, logbook = random_search(box.population(n=10, replicates=3), box, budget)
-    assert objective.count == 3 * budget
-    assert logbook[-1]["evaluations"].tolist() == [budget] * 3
-    assert np.stack(logbook.select("nevals")).sum(0).tolist() == [budget] * 3
-    assert len(population) == (budget - 1) % 10 + 1
-    assert len(torch.cat(objective.batches).unique(dim=0)) == 3 * budget
-    assert logbook.select("gen") == list(range(-(-budget // 10)))
-
-
-def test_random_search_keeps_the_best_it_met():
-    objective, hall = Counting(), HallOfFame(3)
-    box = toolbox(objective)
-    best = -math.inf
-    for generation in algorithms.random_search_iter(box.population(n=10), box, 95, hall):
-        found = float(hall.fitness[0, 0])
-        assert found >= best
-        assert found == float(sphere(torch.cat(objective.batches)).max())
-        assert torch.equal(sphere(generation.population.genomes), generation.population.fitness)
-        best = found
-
-
-def test_random_search_replicates_do_not_feel_each_other():
-    box = toolbox()
-    many, logbook = random_search(box.population(n=10, replicates=range(5), seed=4), box, 45)
-    one, alone = random_search(box.population(n=10, replicates=range(3, 4), seed=4), box, 45)
-    assert_same(one, many, slice(3, 4))
-    assert_same_logbook(alone, logbook, slice(3, 4))
-
-
-def test_random_search_draws_from_streams_of_its_own():
-    box = toolbox()
-    first = box.population(n=10, replicates=3, seed=4)
-    drawn, _ = random_search(first, box, 10)
-    others = [box.population(n=10, replicates=3, seed=seed) for seed in range(20)]
-    assert not any(torch.isin(drawn.genomes, other.genomes).any() for other in others)
-
-
-def test_random_search_refuses_to_search_nothing():
-    box = toolbox()
-    with refused("evaluations is 0"):
-        random_search(box.population(n=10), box, 0)
 
 
 # Toolbox

@@ -37,6 +37,7 @@ REALISM = pd.DataFrame(
         "reconstruction_distance": generator.random(23) / 5,
     }
 )
+FRONTS = np.sort(generator.random((4, 9, 2)), axis=1) * [1, -1]
 
 FIGURES = {
     "training_curve": lambda ax=None: plots.training_curve(TESTED, ax=ax),
@@ -51,6 +52,9 @@ FIGURES = {
         GREY[:20].reshape(2, 10, 1, 8, 8), EVALUATIONS[:10], CLIMB[:2, :10], ax=ax
     ),
     "hall_of_fame": lambda ax=None: plots.hall_of_fame(RGB, GREY[:, 0, 0, :2], REALISM, ax=ax),
+    "pareto_front": lambda ax=None: plots.pareto_front(
+        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
+    ),
     "manifold": lambda ax=None: plots.manifold(GREY[:16].reshape(4, 4, 1, 8, 8), ax=ax),
 }
 
@@ -131,10 +135,12 @@ def test_a_failed_save_keeps_the_old_picture(tmp_path, monkeypatch):
 def test_realistic_figures_stay_below_300_kilobytes(tmp_path):
     smooth = np.random.default_rng(0).random((400, 1, 7, 7)).repeat(4, axis=2).repeat(4, axis=3)
     replicates = np.maximum.accumulate(np.random.default_rng(0).normal(size=(20, 1000)), axis=1)
+    scattered = np.random.default_rng(0).normal(size=(20, 100, 2))
     figures = [
         plots.manifold(smooth.reshape(20, 20, 1, 28, 28)),
         plots.prior_samples(smooth),
         plots.fitness_curve({f"setting {i}": (np.arange(1000) * 100, replicates + i) for i in range(4)}),
+        plots.pareto_front({"a": scattered, "random search": -scattered}, smooth[:10], scattered[0, :10], "x", "y"),
     ]
     for i, figure in enumerate(figures):
         plots.save(figure, tmp_path / f"{i}.png")
@@ -350,3 +356,50 @@ def test_manifold_keeps_rows_and_columns_without_gaps():
     drawn = canvas(plots.manifold(decoded))
     assert drawn.shape == (16, 18, 3)
     np.testing.assert_array_equal(drawn[8:16, 12:18], as_drawn(decoded[1, 2]))
+
+
+def test_pareto_front_draws_every_replicates_points_in_the_colour_of_their_label():
+    short = FRONTS.copy()
+    short[1, 5:] = np.nan
+    fronts = {"a: random search": FRONTS / 2, "NSGA-II": short, "other": torch.from_numpy(FRONTS)}
+    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("eightness", "realism")
+    clouds = {line.get_label(): line for line in ax.lines[:3]}
+    for label, front in fronts.items():
+        np.testing.assert_array_equal(clouds[label].get_xydata(), np.asarray(front).reshape(-1, 2))
+        assert clouds[label].get_linestyle() == "None"
+    colours = {label: to_hex(line.get_color()).upper() for label, line in clouds.items()}
+    assert colours == {"a: random search": BASELINE, "NSGA-II": PALETTE[0], "other": PALETTE[1]}
+    legend = ax.get_legend()
+    assert legend is not None
+    assert {text.get_text(): to_hex(text.get_color()).upper() for text in legend.get_texts()} == colours
+
+
+def test_the_number_under_an_image_marks_its_place_on_the_front():
+    ax = plots.pareto_front({"NSGA-II": FRONTS}, GREY[:9], FRONTS[2], "eightness", "realism")
+    (strip,) = ax.child_axes
+    for i in range(9):
+        np.testing.assert_array_equal(cell(strip, 0, i), as_drawn(GREY[i]))
+        (on_the_front,) = (text for text in ax.texts if text.get_text() == f"{i + 1}")
+        (under_its_image,) = (text for text in strip.texts if text.get_text() == f"{i + 1}")
+        assert on_the_front.xy == tuple(FRONTS[2, i])
+        assert under_its_image.xy == (i + 0.5, 1)
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 20])
+def test_the_images_of_a_front_touch_neither_its_points_nor_its_legend(count):
+    ax = plots.pareto_front({"NSGA-II": FRONTS}, GREY[:count], np.resize(FRONTS[0], (count, 2)), "x", "y")
+    (strip,), legend = ax.child_axes, ax.get_legend()
+    assert legend is not None
+    text_boxes(ax)  # lays the figure out
+    axes, words, pictures = (part.get_window_extent() for part in (ax, legend, strip))
+    assert axes.y1 <= words.y0 < words.y1 < min(text.get_window_extent().y0 for text in strip.texts) < pictures.y1
+    assert axes.x0 == pytest.approx(pictures.x0)
+    assert pictures.x1 <= axes.x1 + 1
+
+
+def test_a_front_of_other_than_two_objectives_and_images_without_a_place_are_refused():
+    with pytest.raises(InputError, match=r"front 'three' \(4, 9, 3\): expected \(R, K, 2\)"):
+        plots.pareto_front({"three": np.zeros((4, 9, 3))}, GREY[:9], FRONTS[0], "x", "y")
+    with pytest.raises(InputError, match=r"positions \(9, 2\) of 8 images: expected \(8, 2\)"):
+        plots.pareto_front({"two": FRONTS}, GREY[:8], FRONTS[0], "x", "y")

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from refusals import refused
 from torch import nn
 
 from evovae.config import VAEConfig
-from evovae.encodings import LatentEncoding, VectorEncoding
+from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
 from evovae.judges import Judges
 from evovae.realism import realism
 from evovae.vae import VAE
@@ -87,6 +88,51 @@ def test_judges_may_be_asked_about_vectors_too():
     table = realism(VectorEncoding(36), genomes(5, 36), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior"]
     assert table.predicted.tolist() == Stub(2)(genomes(5, 36)).argmax(1).tolist()
+
+
+def distance(vae: VAE, phenotypes: torch.Tensor) -> list[float]:
+    """From each of `phenotypes` to its reconstruction, one after the other."""
+    pairs = [(x, vae.decode(vae.encode(x.unsqueeze(0))[0])[0]) for x in phenotypes]
+    return [((x - again) ** 2).mean().sqrt().item() for x, again in pairs]
+
+
+ENCODINGS = {
+    "pixel": lambda: PixelEncoding((1, 6, 6)),
+    "pca": lambda: PCAEncoding(torch.rand(50, 1, 6, 6, generator=torch.Generator().manual_seed(0)), 4),
+    "cppn": lambda: CPPNEncoding((1, 6, 6)),
+    "latent": latent,
+}
+
+
+@pytest.mark.parametrize("build", ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_one_vae_measures_the_images_of_any_encoding(build):
+    encoding, other = build(), VAE(VAEConfig((1, 6, 6), latent_dim=2, hidden=(8,)), seed=9)
+    drawn = encoding.sample(6, torch.Generator().manual_seed(1))
+    table = realism(encoding, drawn, JUDGES, other)
+    assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
+    with torch.no_grad():
+        expected = distance(other, encoding.decode(drawn))
+    assert table.reconstruction_distance.tolist() == pytest.approx(expected, rel=1e-4)
+    assert table.log_prior.tolist() == pytest.approx((encoding.log_prior(drawn) / encoding.dim).tolist())
+
+
+@pytest.mark.parametrize("name", ["pixel", "pca", "cppn"])
+def test_without_a_vae_there_is_no_reconstruction(name):
+    encoding = ENCODINGS[name]()
+    table = realism(encoding, encoding.sample(2, torch.Generator().manual_seed(1)), JUDGES)
+    assert list(table.columns) == ["predicted", "held_out", "log_prior"]
+
+
+def test_vectors_of_a_vae_are_reconstructed_by_it():
+    vae = VAE(VAEConfig((5,), latent_dim=3, hidden=(8,), likelihood="gaussian", output="tanh"))
+    encoding = VectorEncoding(3, -2.0, 2.0, vae=vae)
+    table = realism(encoding, genomes(6), None)
+    assert table.reconstruction_distance.tolist() == pytest.approx(distance(vae, encoding.decode(genomes(6))), rel=1e-4)
+
+
+def test_a_vae_of_another_shape_is_refused():
+    with refused("(2, 1, 5, 5)", "(B, 1, 6, 6)"):
+        realism(PixelEncoding((1, 5, 5)), torch.zeros(2, 25), None, latent().vae)
 
 
 @pytest.mark.parametrize("n", [1, 7])

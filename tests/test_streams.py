@@ -1,11 +1,12 @@
 """A replicate's numbers depend on seed and replicate alone, are even, and belong to whoever drew them."""
 
+import numpy as np
 import pytest
 import torch
 from refusals import refused
 from scipy import stats
 
-from evovae.streams import Streams, make_generator
+from evovae.streams import Streams, lend_to_numpy, make_generator
 
 # Numbers asked for in one go, for each stream: none, few, whole blocks, more than a block, and few again.
 REQUESTS = ((3,), (0,), (2, 500), (1,), (1024,), (5000,), (30,), (1023,), (1025,), (2, 3, 4), (700,), (700,), (9,))
@@ -162,3 +163,26 @@ def test_siblings_draw_other_numbers_and_the_same_ones_for_the_same_replicate():
     assert torch.equal(streams.sibling().uniform(5, 100), siblings), "whatever was drawn before"
     assert torch.equal(streams.clone().sibling().uniform(5, 100), siblings)
     assert torch.equal(Streams(7, range(3, 4)).sibling().uniform(1, 100), siblings[3:4])
+
+
+def test_normal_draws_are_normal_and_finite_at_the_extremes(monkeypatch):
+    drawn = Streams(1, 3).normal(3, 4000)
+    assert drawn.shape == (3, 4000)
+    assert all(stats.kstest(row.numpy(), "norm").pvalue > 1e-3 for row in drawn)
+    extremes = torch.tensor([[0.0, 1.0 - 2.0**-24]])
+    monkeypatch.setattr(Streams, "uniform", lambda self, *shape: extremes.clone())
+    assert Streams(1, 1).normal(1, 2).abs().amax() < 5.5
+    assert Streams(1, 1).normal(1, 2).abs().amin() > 5.0
+
+
+def test_numpys_global_numbers_are_lent_and_given_back():
+    drawn = []
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    for seed in (4, 4, 5):
+        with lend_to_numpy(torch.Generator().manual_seed(seed)):
+            drawn.append(np.random.standard_normal(5))  # noqa: NPY002
+    with pytest.raises(ZeroDivisionError), lend_to_numpy(torch.Generator().manual_seed(4)):
+        raise ZeroDivisionError
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.isin(drawn[0], drawn[2]).any()

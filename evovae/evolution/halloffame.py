@@ -36,14 +36,14 @@ class HallOfFame:
         return self._filled().fitness
 
     def update(self, population: Population) -> None:
-        """Take in the individuals of `population` that are better than the worst member."""
+        """Take in the individuals of `population` that belong among the members."""
         best = self._best(population)
-        self.members = best if self.members is None else self._best(_join(self.members, best))
+        self.members = best if self.members is None else self._best(self.members.join(best))
 
     def _best(self, population: Population) -> Population:
         """Return the best different individuals, with NaN as fitness where there are fewer than `maxsize`."""
         finite = population.wvalues.isfinite().all(2)
-        usable = finite & ~_repeated(population.genomes, finite)
+        usable = finite & ~repeated(population.genomes, finite)
         fitness = torch.where(usable.unsqueeze(2), population.fitness, math.nan)
         return replace(population, fitness=fitness).best(min(self.maxsize, len(population)))
 
@@ -53,14 +53,7 @@ class HallOfFame:
         return self.members
 
 
-def _join(a: Population, b: Population) -> Population:
-    genomes, fitness, valid = (
-        torch.cat(pair, dim=1) for pair in ((a.genomes, b.genomes), (a.fitness, b.fitness), (a.valid, b.valid))
-    )
-    return Population(genomes, fitness, valid, a.weights, a.streams)
-
-
-def _repeated(genomes: Tensor, among: Tensor) -> Tensor:
+def repeated(genomes: Tensor, among: Tensor) -> Tensor:
     """Return bool (R, N): whether an earlier one `among` (R, N) these `genomes` (R, N, D) has the same genes.
 
     Genomes are told apart by a random linear hash of their bits, which makes one pass over the genes where comparing

@@ -63,21 +63,32 @@ class Population:
 
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
-        return replace(
-            self,
-            genomes=_take(self.genomes, index),
-            fitness=_take(self.fitness, index),
-            valid=self.valid.gather(1, index),
+        rows = _rows(index, len(self))
+        genomes, fitness, valid = (
+            values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape)
+            for values in (self.genomes, self.fitness, self.valid)
         )
+        return replace(self, genomes=genomes, fitness=fitness, valid=valid)
+
+    def join(self, other: Population) -> Population:
+        """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`."""
+        pairs = ((self.genomes, other.genomes), (self.fitness, other.fitness), (self.valid, other.valid))
+        genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
+        return replace(other, genomes=genomes, fitness=fitness, valid=valid)
 
     def best(self, k: int = 1) -> Population:
         """Return the best `k` of each replicate, or all there are, best first; ties come in any order."""
         return self.take(ranking_key(self.wvalues).topk(min(k, len(self)), dim=1).indices)
 
     def replicate(self, r: int) -> list[Individual]:
-        """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`."""
+        """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`.
+
+        A fitness that is not finite is the worst there is, in every objective: DEAP's tools let NaN win.
+        """
         fitness_type = _fitness_type(self.weights)
-        rows = zip(self.genomes[r].tolist(), self.fitness[r].tolist(), self.valid[r].tolist(), strict=True)
+        worst = -math.inf * _weights_on(self.weights, self.fitness.device)
+        fitness = torch.where(self.fitness[r].isfinite().all(1, keepdim=True), self.fitness[r], worst)
+        rows = zip(self.genomes[r].tolist(), fitness.tolist(), self.valid[r].tolist(), strict=True)
         return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
 
 
@@ -99,14 +110,12 @@ def ranking_key(wvalues: Tensor) -> Tensor:
     order = torch.arange(wvalues.shape[1], device=wvalues.device).expand(wvalues.shape[:2])
     for objective in reversed(range(wvalues.shape[-1])):  # stable sorts, the least significant first
         order = order.gather(1, wvalues[..., objective].gather(1, order).argsort(dim=1, stable=True))
-    ordered = _take(wvalues, order)
+    ordered = wvalues.gather(1, order.unsqueeze(2).expand_as(wvalues))
     steps = (ordered[:, 1:] != ordered[:, :-1]).any(-1).cumsum(1)
     ranks = torch.cat((torch.zeros_like(order[:, :1]), steps), dim=1)
     return torch.empty_like(ranks).scatter_(1, order, ranks).to(wvalues.dtype)
 
 
-def _take(values: Tensor, index: Tensor) -> Tensor:
-    """Return `values` (R, N, ...) at `index` (R, K): (R, K, ...)."""
-    replicates, n = values.shape[:2]
-    offsets = torch.arange(replicates, device=index.device).mul_(n).unsqueeze(1)
-    return values.flatten(0, 1).index_select(0, (index + offsets).flatten()).unflatten(0, index.shape)
+def _rows(index: Tensor, n: int) -> Tensor:
+    """Return the rows (R * K,) that `index` (R, K) names in tensors of which R * `n` rows were flattened."""
+    return (index + torch.arange(len(index), device=index.device).mul_(n).unsqueeze(1)).flatten()

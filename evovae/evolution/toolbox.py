@@ -25,8 +25,9 @@ def toolbox(
 ) -> base.Toolbox:
     """Return a toolbox that evolves genomes of `encoding` for `objective`.
 
-    Roles: `population(n, replicates=1, seed=0)`, `evaluate(genomes (K, D)) -> (K, M)`, `sample(n, streams)`,
-    `project(genomes)`, `mate` (`cxBlend`, alpha 0.5), `mutate` (`mutGaussian` with the encoding's sigma, indpb 0.2) and
+    Roles: `population(n, replicates=1, seed=0)`; `sample(n, streams)`; `evaluate(genomes (K, D)) -> fitness (K, M)`;
+    `gradient(genomes)`, for a single objective, to the fitness and the gradient (K, D) of weight * fitness; `project`,
+    the encoding's; `mate` (`cxBlend`, alpha 0.5), `mutate` (`mutGaussian` with the encoding's sigma, indpb 0.2) and
     `select` (`selTournament`, tournsize 3). Register another operator under a role to replace it, as in DEAP.
 
     Args:
@@ -41,12 +42,19 @@ def toolbox(
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:
+        if len(genomes) <= CHUNK:
+            return score(genomes)
+        # In chunks that stay in the processor's caches, and so that memory does not grow with the population.
+        return torch.cat([score(chunk) for chunk in genomes.split(CHUNK)])
+
+    def gradient(genomes: Tensor) -> tuple[Tensor, Tensor]:
+        found = [_differentiate(score, chunk, weights) for chunk in genomes.split(CHUNK)]
+        return torch.cat([fitness for fitness, _ in found]), torch.cat([slope for _, slope in found])
+
+    def score(genomes: Tensor) -> Tensor:
         if len(genomes) == 0:
             return genomes.new_empty(0, len(weights), dtype=torch.float32)
-        # In chunks that stay in the processor's caches, and so that memory does not grow with the population.
-        return torch.cat([score(encoding.decode(chunk)) for chunk in genomes.split(CHUNK)])
-
-    def score(phenotypes: Tensor) -> Tensor:
+        phenotypes = encoding.decode(genomes)
         fitness = objective(phenotypes)
         expected = (len(phenotypes), len(weights))
         if not isinstance(fitness, Tensor) or fitness.shape != expected:
@@ -70,8 +78,24 @@ def toolbox(
     box.register("population", population)
     box.register("sample", sample)
     box.register("evaluate", evaluate)
+    box.register("gradient", gradient)
     box.register("project", encoding.project)
     box.register("mate", operators.cxBlend, alpha=0.5)
     box.register("mutate", operators.mutGaussian, mu=0.0, sigma=encoding.sigma, indpb=0.2)
     box.register("select", operators.selTournament, tournsize=3)
     return box
+
+
+@torch.enable_grad()
+def _differentiate(
+    score: Callable[[Tensor], Tensor], genomes: Tensor, weights: tuple[float, ...]
+) -> tuple[Tensor, Tensor]:
+    if len(weights) > 1:
+        raise InputError(f"{len(weights)} objectives: a gradient climbs one; join them in a weighted sum")
+    genomes = genomes.detach().requires_grad_()
+    fitness = score(genomes)
+    if not fitness.requires_grad:
+        raise InputError("the objective passes no gradient to the genomes: it counts or compares; take a smooth one")
+    (gradient,) = torch.autograd.grad(weights[0] * fitness.sum(), genomes)
+    known = fitness.isfinite() & gradient.isfinite()  # elsewhere there is no way up
+    return fitness.detach(), torch.where(known, gradient, 0.0)

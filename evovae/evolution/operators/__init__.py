@@ -5,8 +5,47 @@ Crossovers and mutations take genomes (..., D) and return new ones of the same s
 Selections take a population and return one of `k` individuals a replicate.
 """
 
-from evovae.evolution.operators.crossover import cxBlend, cxOnePoint, cxSlerp, cxTwoPoint, cxUniform
-from evovae.evolution.operators.mutation import mutGaussian
-from evovae.evolution.operators.selection import selTournament
+from evovae.evolution.operators.bounds import clip, reflect
+from evovae.evolution.operators.crossover import (
+    cxBlend,
+    cxOnePoint,
+    cxSimulatedBinary,
+    cxSimulatedBinaryBounded,
+    cxSlerp,
+    cxTwoPoint,
+    cxUniform,
+)
+from evovae.evolution.operators.mutation import mutGaussian, mutPolynomialBounded, mutShuffleIndexes
+from evovae.evolution.operators.selection import (
+    selBest,
+    selEpsilonLexicase,
+    selLexicase,
+    selRandom,
+    selRoulette,
+    selStochasticUniversalSampling,
+    selTournament,
+    selWorst,
+)
 
-__all__ = ["cxBlend", "cxOnePoint", "cxSlerp", "cxTwoPoint", "cxUniform", "mutGaussian", "selTournament"]
+__all__ = [
+    "clip",
+    "cxBlend",
+    "cxOnePoint",
+    "cxSimulatedBinary",
+    "cxSimulatedBinaryBounded",
+    "cxSlerp",
+    "cxTwoPoint",
+    "cxUniform",
+    "mutGaussian",
+    "mutPolynomialBounded",
+    "mutShuffleIndexes",
+    "reflect",
+    "selBest",
+    "selEpsilonLexicase",
+    "selLexicase",
+    "selRandom",
+    "selRoulette",
+    "selStochasticUniversalSampling",
+    "selTournament",
+    "selWorst",
+]

@@ -6,20 +6,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.errors import InputError
-from evovae.evolution.operators.draws import Random, integers
+from evovae.evolution.operators.bounds import clip
+from evovae.evolution.operators.draws import HALF_STEP, Random, integers
+from evovae.evolution.operators.parameters import (
+    PerGene,
+    bounds,
+    check_at_least_two,
+    check_nonnegative,
+    check_probability,
+)
 
 
 def cxOnePoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
     """Exchange all genes from a point on, drawn from 1 ... D - 1: parents (..., D) -> two children (..., D)."""
-    size = _at_least_two(first)
+    size = check_at_least_two(first, "a crossover point", "cxUniform or cxBlend")
     point = integers(1, size - 1, random.uniform(*first.shape[:-1], 1))
     return _swap(first, second, torch.arange(size, device=first.device) >= point)
 
 
 def cxTwoPoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
     """Exchange the genes between two different points of 1 ... D: parents (..., D) -> two children (..., D)."""
-    size = _at_least_two(first)
+    size = check_at_least_two(first, "a crossover point", "cxUniform or cxBlend")
     draws = random.uniform(*first.shape[:-1], 2)
     one = integers(1, size, draws[..., :1])
     two = integers(1, size - 1, draws[..., 1:])
@@ -30,6 +37,7 @@ def cxTwoPoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, T
 
 def cxUniform(first: Tensor, second: Tensor, random: Random, indpb: float) -> tuple[Tensor, Tensor]:
     """Exchange each gene with probability `indpb`: parents (..., D) -> two children (..., D)."""
+    check_probability("indpb", indpb)
     return _swap(first, second, random.uniform(*first.shape) < indpb)
 
 
@@ -38,9 +46,59 @@ def cxBlend(first: Tensor, second: Tensor, random: Random, alpha: float) -> tupl
 
     BLX-alpha as DEAP has it: the children mirror each other about the parents' midpoint (Eshelman and Schaffer 1993).
     """
+    check_nonnegative("alpha", alpha)
     gamma = random.uniform(*first.shape).mul_(1.0 + 2.0 * alpha).sub_(alpha)
     step = gamma.mul_(second - first)
     return first + step, second - step
+
+
+def cxSimulatedBinary(first: Tensor, second: Tensor, random: Random, eta: float) -> tuple[Tensor, Tensor]:
+    """Spread each gene of the parents about their midpoint: parents (..., D) -> two children (..., D).
+
+    Imitates one-point crossover of binary strings (Deb and Agrawal 1995): the children are beta times as far apart as
+    the parents, beta below and above 1 equally often, and the nearer to 1 the larger `eta`, 0 or more, is.
+    """
+    check_nonnegative("eta", eta)
+    draws = random.uniform(*first.shape).clamp_min_(HALF_STEP)
+    step = (_spread(2.0 * draws, eta) - 1.0) * _half_distance(first, second)
+    return first - step, second + step
+
+
+def cxSimulatedBinaryBounded(
+    first: Tensor, second: Tensor, random: Random, eta: float, low: PerGene, up: PerGene
+) -> tuple[Tensor, Tensor]:
+    """Spread half of the genes as `cxSimulatedBinary` does, within bounds: parents (..., D) -> two children (..., D).
+
+    As DEAP and Deb's NSGA-II have it: each gene is chosen with probability 0.5, the spread towards each bound is drawn
+    from the distribution cut there, and which child gets the lower value is drawn too. Parents out of bounds count as
+    on them. Genes closer than DEAP's 1e-14 stay as they are: in float32, where genes near 1 differ by 6e-8 or not at
+    all, those are equal ones.
+
+    Args:
+        first: parents (..., D).
+        second: their mates (..., D).
+        random: where numbers are drawn.
+        eta: crowding, 0 or more; the larger, the nearer children lie to their parents.
+        low: least value, a number or one a gene.
+        up: greatest value, a number or one a gene.
+
+    Raises:
+        InputError: if `eta` is negative, `low` not below `up`, or their number is not that of the genes.
+    """
+    check_nonnegative("eta", eta)
+    least, most = bounds(low, up, first)
+    lottery, draws = random.uniform(*first.shape, 2).clamp_min_(HALF_STEP).unbind(-1)
+    lower, upper = torch.minimum(first, second), torch.maximum(first, second)
+    half = _half_distance(lower, upper)
+
+    def step(room: Tensor) -> Tensor:
+        alpha = 2.0 - (1.0 + room.clamp_min(0.0) / half).pow(-(eta + 1.0))
+        return (_spread(alpha * draws, eta) - 1.0) * half
+
+    children = clip(lower - step(lower - least), low, up), clip(upper + step(most - upper), low, up)
+    chosen = (lottery < 0.5) & (upper - lower > 1e-14)
+    one, two = _swap(*children, lottery < 0.25)
+    return torch.where(chosen, one, first), torch.where(chosen, two, second)
 
 
 def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
@@ -68,12 +126,14 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
     return point(weight), point(1.0 - weight)
 
 
+def _spread(quantile: Tensor, eta: float) -> Tensor:
+    """How many times as far apart as their parents children are: `quantile` of (0, 2), at which 1 leaves them alone."""
+    return torch.where(quantile <= 1.0, quantile, 1.0 / (2.0 - quantile)).pow(1.0 / (eta + 1.0))
+
+
+def _half_distance(first: Tensor, second: Tensor) -> Tensor:
+    return 0.5 * second - 0.5 * first  # halved first: it cannot overflow
+
+
 def _swap(first: Tensor, second: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(mask, second, first), torch.where(mask, first, second)
-
-
-def _at_least_two(genomes: Tensor) -> int:
-    size = genomes.shape[-1]
-    if size < 2:
-        raise InputError(f"a crossover point needs at least 2 genes, not {size}: use cxUniform or cxBlend")
-    return size

@@ -2,36 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError
-from evovae.evolution.operators.draws import Random
+from evovae.evolution.operators.bounds import clip
+from evovae.evolution.operators.draws import Random, integers, rescaled
+from evovae.evolution.operators.parameters import (
+    PerGene,
+    bounds,
+    check_at_least_two,
+    check_nonnegative,
+    check_probability,
+    per_gene,
+)
 
 
-def mutGaussian(
-    genomes: Tensor, random: Random, mu: float | Sequence[float], sigma: float | Sequence[float], indpb: float
-) -> Tensor:
+def mutGaussian(genomes: Tensor, random: Random, mu: PerGene, sigma: PerGene, indpb: float) -> Tensor:
     """Add N(mu, sigma^2) to each gene with probability `indpb`: genomes (..., D) -> (..., D).
 
-    `mu` and `sigma` are numbers or have one value a gene. One draw serves both questions: given that u < indpb,
-    u / indpb is itself uniform, and the normal quantile function turns it into the step.
+    Args:
+        genomes: (..., D).
+        random: where numbers are drawn.
+        mu: mean, a number or one a gene.
+        sigma: standard deviation, 0 or more, a number or one a gene.
+        indpb: probability that a gene changes, 0 to 1.
+
+    Raises:
+        InputError: if a parameter is out of its range, or has another number of values than there are genes.
     """
-    if indpb <= 0:
+    check_probability("indpb", indpb)
+    check_nonnegative("sigma", sigma)
+    mu, sigma = per_gene("mu", mu, genomes), per_gene("sigma", sigma, genomes)
+    if indpb == 0:
         return genomes.clone()
     draws = random.uniform(*genomes.shape)
-    # Draws are multiples of 2^-24, few of them below a small indpb: half a step is the most extreme quantile they know.
-    edge = min(2.0**-25 / indpb, 0.5)
-    step = torch.special.ndtri((draws / indpb).clamp_(edge, 1.0 - max(edge, 2.0**-24)))
-    step = step * _per_gene(sigma, genomes) + _per_gene(mu, genomes)
+    step = torch.special.ndtri(rescaled(draws, indpb)) * sigma + mu
     return torch.where(draws < indpb, genomes + step, genomes)
 
 
-def _per_gene(value: float | Sequence[float], genomes: Tensor) -> Tensor | float:
-    if isinstance(value, int | float):
-        return value
-    if len(value) != genomes.shape[-1]:
-        raise InputError(f"{len(value)} values for {genomes.shape[-1]} genes: expected a number, or one value a gene")
-    return torch.as_tensor(value, dtype=genomes.dtype, device=genomes.device)
+def mutPolynomialBounded(
+    genomes: Tensor, random: Random, eta: float, low: PerGene, up: PerGene, indpb: float
+) -> Tensor:
+    """Move each gene towards one of its bounds with probability `indpb`: genomes (..., D) -> (..., D).
+
+    The polynomial mutation of Deb's NSGA-II, as DEAP has it: up and down equally often, by a part of the distance
+    between the bounds, and never past them. Genes out of bounds count as on them.
+
+    Args:
+        genomes: (..., D).
+        random: where numbers are drawn.
+        eta: crowding, 0 or more; the larger, the smaller the steps.
+        low: least value, a number or one a gene.
+        up: greatest value, a number or one a gene.
+        indpb: probability that a gene changes, 0 to 1.
+
+    Raises:
+        InputError: if a parameter is out of its range, or has another number of values than there are genes.
+    """
+    check_probability("indpb", indpb)
+    check_nonnegative("eta", eta)
+    least, most = bounds(low, up, genomes)
+    if indpb == 0:
+        return genomes.clone()
+    draws = random.uniform(*genomes.shape)
+    quantile = rescaled(draws, indpb)
+    down = quantile < 0.5
+    tail = torch.where(down, 2.0 * quantile, 2.0 - 2.0 * quantile)
+    span = most - least
+    beyond = (torch.where(down, most - genomes, genomes - least) / span).clamp(0.0, 1.0)
+    step = (1.0 - (tail + (1.0 - tail) * beyond.pow(eta + 1.0)).pow(1.0 / (eta + 1.0))) * span
+    mutants = clip(torch.where(down, genomes - step, genomes + step), low, up)
+    return torch.where(draws < indpb, mutants, genomes)
+
+
+def mutShuffleIndexes(genomes: Tensor, random: Random, indpb: float) -> Tensor:
+    """Exchange each gene with another one with probability `indpb`: genomes (..., D) -> (..., D).
+
+    Gene after gene, each with any of the others, as in DEAP: the later exchanges meet what the earlier ones left.
+
+    Raises:
+        InputError: if `indpb` is no probability, or there is a single gene.
+    """
+    check_probability("indpb", indpb)
+    size = check_at_least_two(genomes, "an exchange", "mutGaussian")
+    lottery, draws = random.uniform(*genomes.shape, 2).unbind(-1)
+    place = torch.arange(size, device=genomes.device)
+    other = integers(0, size - 2, draws)
+    other = torch.where(lottery < indpb, other + (other >= place), place)
+    mutants = genomes.clone()
+    for i in range(size):
+        partner = other[..., i : i + 1]
+        gene = mutants[..., i : i + 1].clone()
+        mutants[..., i : i + 1] = mutants.gather(-1, partner)
+        mutants.scatter_(-1, partner, gene)
+    return mutants

@@ -1,0 +1,120 @@
+"""What a search is measured against at the same number of evaluations: random search and gradient ascent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from deap import base, tools
+
+from evovae.errors import InputError
+from evovae.evolution.algorithms import Archive, Statistics
+from evovae.evolution.generations import Generation, collect
+from evovae.evolution.population import Population
+from evovae.evolution.variation import evaluate
+
+
+def random_search_iter(
+    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None = None
+) -> Iterator[Generation]:
+    """Yield the generations of `random_search`."""
+    streams, weights = population.streams.sibling(), population.weights
+    for gen, start, size in _portions(len(population), evaluations):
+        drawn = evaluate(Population.unevaluated(toolbox.sample(size, streams), weights, streams), toolbox)
+        if halloffame is not None:
+            halloffame.update(drawn)
+        yield _generation(gen, drawn, start + size)
+
+
+def random_search(
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    stats: Statistics | None = None,
+    halloffame: Archive | None = None,
+    verbose: bool = False,
+) -> tuple[Population, tools.Logbook]:
+    """Draw genomes from the prior until each replicate has spent `evaluations`: the baseline of every search.
+
+    Every generation is a fresh draw of as many individuals as `population` has (the last may be smaller), from streams
+    of its own: give the population that the evolution starts from. What was found is in `halloffame`, and in the
+    running maximum of the logbook.
+
+    Raises:
+        InputError: if `evaluations` is below 1.
+    """
+    return collect(random_search_iter(population, toolbox, evaluations, halloffame), stats, verbose)
+
+
+def gradient_ascent_iter(
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    learning_rate: float = 0.1,
+    halloffame: Archive | None = None,
+) -> Iterator[Generation]:
+    """Yield the generations of `gradient_ascent`, the initial population first."""
+    if not learning_rate > 0:
+        raise InputError(f"learning rate is {learning_rate}: expected a positive number")
+    genomes = population.genomes.clone()  # R N D
+    adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
+    for gen, start, size in _portions(len(population), evaluations):
+        climbing = genomes[:, :size].clone()
+        fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
+        fitness = fitness.unflatten(0, climbing.shape[:2])
+        climbed = replace(
+            population, genomes=climbing, fitness=fitness, valid=torch.ones_like(fitness[..., 0], dtype=torch.bool)
+        )
+        if halloffame is not None:
+            halloffame.update(climbed)
+        yield _generation(gen, climbed, start + size)
+        if size == len(population):
+            genomes.grad = gradient.view_as(genomes)
+            adam.step()
+            genomes.copy_(toolbox.project(genomes))
+
+
+def gradient_ascent(
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    learning_rate: float = 0.1,
+    stats: Statistics | None = None,
+    halloffame: Archive | None = None,
+    verbose: bool = False,
+) -> tuple[Population, tools.Logbook]:
+    """Climb from every individual along the gradient of its fitness, by Adam, for as many evaluations as a search.
+
+    The baseline that may look inside the decoder (Nguyen et al. 2016, "Synthesizing the preferred inputs"). Each step
+    decodes and evaluates every individual once, and differentiates besides, which takes time but no evaluation. After
+    it genomes are projected into the support. No randomness is involved beyond the initial population; fewer
+    individuals climb farther. The last generation may be of the first few individuals only.
+
+    Args:
+        population: where to start; evaluated or not.
+        toolbox: its roles `gradient` and `project`.
+        evaluations: evaluations in each replicate, 1 or more.
+        learning_rate: Adam's step size, in units of a gene.
+        stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
+        halloffame: keeps the best individuals ever evaluated, for each replicate.
+        verbose: print the logbook's stream after each generation.
+
+    Raises:
+        InputError: if a number is out of range, there are several objectives, or the objective has no gradient.
+    """
+    generations = gradient_ascent_iter(population, toolbox, evaluations, learning_rate, halloffame)
+    return collect(generations, stats, verbose)
+
+
+def _portions(size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and size of portions of at most `size` that together make `evaluations`."""
+    if evaluations < 1:
+        raise InputError(f"evaluations is {evaluations}: expected 1 or more")
+    for gen, start in enumerate(range(0, evaluations, size)):
+        yield gen, start, min(size, evaluations - start)
+
+
+def _generation(gen: int, population: Population, evaluations: int) -> Generation:
+    nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
+    return Generation(gen, population, nevals, torch.full_like(nevals, evaluations))

@@ -1,0 +1,150 @@
+"""Several objectives at once: fronts, crowding, survival, hypervolume, and an archive of what nothing dominates.
+
+One individual dominates another if it is no worse in any objective and better in one. Sorting and hypervolume are
+moocore's (Lopez-Ibanez et al.), on the CPU and one replicate after the other: they wait for any other device.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import moocore
+import numpy as np
+import torch
+from torch import Tensor
+
+from evovae.errors import InputError
+from evovae.evolution.halloffame import HallOfFame, repeated
+from evovae.evolution.population import Population, ranking_key
+
+
+def nondominated_rank(population: Population) -> Tensor:
+    """Return the front of each individual, int64 (R, N): 0 where nothing dominates it, 1 where only those of 0 do, ...
+
+    Equal fitness shares a front; fitness that is not finite comes in one more, after all others.
+    """
+    fronts = [moocore.pareto_rank(points, maximise=True) for points in _upwards(population).cpu().numpy()]
+    return torch.as_tensor(np.stack(fronts), dtype=torch.int64, device=population.fitness.device)
+
+
+def crowding_distance(fitness: Tensor, rank: Tensor) -> Tensor:
+    """Return how far apart its neighbours in the same front are, for each individual, float64 (R, N) (Deb et al. 2002).
+
+    Averaged over objectives, in units of the front's range, as by `deap.tools.emo.assignCrowdingDist`; infinite at both
+    ends of each objective, where of equals the first and the last come to lie.
+
+    Args:
+        fitness: (R, N, M), in any units; if not finite, it has no extent.
+        rank: int64 (R, N), the fronts, numbered from 0 to N - 1 at most.
+    """
+    values = torch.where(fitness.isfinite().all(2, keepdim=True), fitness.double(), 0.0)
+    order = torch.arange(rank.shape[1], device=rank.device).expand(rank.shape)
+    border = torch.ones_like(rank[:, :1], dtype=torch.bool)
+    distance = torch.zeros_like(values[..., 0])
+    for value in values.unbind(2):
+        for key in (value, rank):  # stable: by value inside each front, and equals as the objective before left them
+            order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
+        front, ordered = rank.gather(1, order), value.gather(1, order)
+        change = front[:, 1:] != front[:, :-1]
+        ends = torch.cat((border, change), dim=1) | torch.cat((change, border), dim=1)
+        low = torch.full_like(value, math.inf).scatter_reduce_(1, rank, value, "amin")
+        high = torch.full_like(value, -math.inf).scatter_reduce_(1, rank, value, "amax")
+        extent = (high - low).gather(1, front)
+        gap = torch.zeros_like(ordered)
+        gap[:, 1:-1] = ordered[:, 2:] - ordered[:, :-2]
+        step = torch.where(extent > 0, gap / (values.shape[2] * extent), 0.0).masked_fill_(ends, math.inf)
+        distance += torch.empty_like(step).scatter_(1, order, step)
+    return distance
+
+
+def selNSGA2(population: Population, k: int) -> Population:
+    """Select the `k` best of each replicate, or all there are: whole fronts, and of the last the least crowded.
+
+    The selection of NSGA-II (Deb et al. 2002), with survivors and order of `deap.tools.selNSGA2(..., nd="log")`: by
+    front, then lexicographically by fitness, but the last front by falling crowding distance.
+
+    Raises:
+        InputError: if `k` is negative.
+    """
+    if k < 0:
+        raise InputError(f"k is {k}: expected 0 or more individuals")
+    ordered = population.take(_lexicographic(population))
+    rank = nondominated_rank(ordered)
+    last = rank.sort(dim=1).values[:, min(k, len(population)) - 1, None]
+    loneliness = torch.where(rank == last, crowding_distance(ordered.fitness, rank), 0.0)
+    place = loneliness.argsort(dim=1, descending=True, stable=True)
+    place = place.gather(1, rank.gather(1, place).argsort(dim=1, stable=True))
+    return ordered.take(place[:, :k])
+
+
+def hypervolume(population: Population, reference: Sequence[float]) -> Tensor:
+    """Return the volume that lies between `reference` and what each replicate dominates, float64 (R,).
+
+    Individuals that are not better than the reference in every objective, or not finite, add nothing.
+
+    Args:
+        population: its weights say only which direction is better; the volume is in the objectives' own units.
+        reference: M values, one for each objective: a point that is worse than all that matter.
+
+    Raises:
+        InputError: if `reference` has another length, or is not finite.
+    """
+    bound = np.array(reference, dtype=float)
+    if bound.shape != (len(population.weights),) or not np.isfinite(bound).all():
+        raise InputError(
+            f"reference is {reference}: expected {len(population.weights)} finite values, one an objective"
+        )
+    bound *= np.sign(population.weights)
+    volumes = [moocore.hypervolume(points, bound, maximise=True) for points in _upwards(population).cpu().numpy()]
+    return torch.tensor(volumes, dtype=torch.float64, device=population.fitness.device)
+
+
+class ParetoFront(HallOfFame):
+    """The different individuals that no other dominates, of all that each replicate has evaluated.
+
+    As in DEAP, two are the same if genomes and fitness are, and the first stays. They are ordered lexicographically by
+    fitness: the best in the first objective comes first. Fitness that is not finite never enters.
+
+    Args:
+        maxsize: how many of a replicate are kept. The most crowded go first, one at a time, as each that goes makes
+            room for its neighbours (Kukkonen and Deb 2006); the ends of each objective stay as long as there is room.
+    """
+
+    def __init__(self, maxsize: int | None = None) -> None:
+        super().__init__(sys.maxsize if maxsize is None else maxsize)
+
+    def _best(self, population: Population) -> Population:
+        first = (nondominated_rank(population) == 0) & population.wvalues.isfinite().all(2)
+        front = _only(population, first & ~repeated(torch.cat((population.genomes, population.fitness), dim=2), first))
+        return front if len(front) <= self.maxsize else _only(front, _spread(front.fitness, self.maxsize))
+
+
+def _only(population: Population, kept: Tensor) -> Population:
+    """Return the individuals `kept` bool (R, N), in lexicographic order, with NaN as fitness in shorter replicates."""
+    size = max(1, int(kept.sum(1).max()))
+    kept_alone = replace(population, fitness=torch.where(kept.unsqueeze(2), population.fitness, math.nan))
+    return kept_alone.take(_lexicographic(kept_alone)[:, :size])
+
+
+def _spread(fitness: Tensor, size: int) -> Tensor:
+    """Return bool (R, K): which of fronts (R, K, M), padded with NaN, to keep for `size` that are well spread."""
+    kept = fitness.isfinite().all(2)
+    while bool(((excess := kept.sum(1, keepdim=True) - size) > 0).any()):
+        distance = crowding_distance(fitness, (~kept).long()).nan_to_num()  # finite: before those that are gone
+        crowded = torch.where(kept, distance, math.inf).argmin(1, keepdim=True)
+        kept = kept.scatter(1, crowded, kept.gather(1, crowded) & (excess <= 0))
+    return kept
+
+
+def _lexicographic(population: Population) -> Tensor:
+    """Return the order int64 (R, N) by falling fitness, the first objective before the others; equals stay in order."""
+    return ranking_key(_upwards(population)).argsort(dim=1, descending=True, stable=True)
+
+
+def _upwards(population: Population) -> Tensor:
+    """Return the fitness, float64 (R, N, M), in its own units but larger is better; minus infinity if not finite."""
+    signs = torch.tensor(population.weights, dtype=torch.float64, device=population.fitness.device).sign()
+    return torch.where(population.wvalues.isfinite(), population.fitness.double() * signs, -math.inf)

@@ -1,0 +1,147 @@
+"""Strategies that `eaGenerateUpdate` asks for individuals and tells what became of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from deap import base
+
+from evovae.errors import InputError
+from evovae.evolution.population import Population, ranking_key
+from evovae.streams import lend_to_numpy
+
+
+class SeparableCMAES:
+    """Separable CMA-ES (Ros and Hansen 2008), all replicates side by side.
+
+    Like CMA-ES, but the covariance matrix stays diagonal: time and memory grow with D and not with D^2, and it may
+    learn (D + 2) / 3 times as fast. Parameters are those of `deap.cma.Strategy`, with that factor on the two learning
+    rates of the covariance.
+
+        strategy = SeparableCMAES(population, sigma=0.5)
+        strategy.register(toolbox)
+        population, logbook = eaGenerateUpdate(toolbox, ngen=100)
+
+    Args:
+        population: each replicate begins at its mean, with its streams; objective weights are taken from here.
+        sigma: initial standard deviation of every gene.
+        lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
+
+    Attributes:
+        centroid: float64 (R, D), where the distribution is centred.
+        sigma: float64 (R, 1), the step size.
+        diagonal: float64 (R, D), variances of the genes relative to sigma^2.
+    """
+
+    def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
+        dim = population.genomes.shape[2]
+        lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
+        if not 0 < sigma < math.inf:
+            raise InputError(f"sigma is {sigma}: expected a positive number")
+        if lambda_ < 2:
+            raise InputError(f"lambda_ is {lambda_}: expected 2 or more individuals")
+        if len(population.weights) > 1:
+            raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
+        self.lambda_, self.weights, self.streams = lambda_, population.weights, population.streams.clone()
+        self.centroid = population.genomes.double().mean(1)  # R D
+        self.sigma = torch.full_like(self.centroid[:, :1], sigma)
+        self.diagonal = torch.ones_like(self.centroid)
+        self._path_sigma, self._path = torch.zeros_like(self.centroid), torch.zeros_like(self.centroid)
+        self._updates = 0
+        # Hansen 2016, "The CMA evolution strategy: a tutorial", table 1, as in `deap.cma.Strategy.computeParams`.
+        mu = lambda_ // 2
+        recombination = math.log(mu + 0.5) - torch.arange(1, mu + 1, dtype=torch.float64).log()
+        recombination /= recombination.sum()
+        self._recombination = recombination.to(self.centroid.device)
+        mass = 1.0 / float(recombination.square().sum())
+        self._mass = mass
+        self._rate_sigma = (mass + 2.0) / (dim + mass + 3.0)
+        self._rate_path = 4.0 / (dim + 4.0)
+        faster = (dim + 2.0) / 3.0  # Ros and Hansen 2008, eq. 8
+        rank_one = 2.0 / ((dim + 1.3) ** 2 + mass)
+        rank_mu = min(1.0 - rank_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((dim + 2.0) ** 2 + mass))
+        self._rank_one = min(1.0, rank_one * faster)
+        self._rank_mu = min(1.0 - self._rank_one, rank_mu * faster)
+        self._damping = 1.0 + 2.0 * max(0.0, math.sqrt((mass - 1.0) / (dim + 1.0)) - 1.0) + self._rate_sigma
+        self._expected_norm = math.sqrt(dim) * (1.0 - 1.0 / (4.0 * dim) + 1.0 / (21.0 * dim**2))
+
+    def register(self, toolbox: base.Toolbox) -> None:
+        """Fill the roles `generate` and `update` of `toolbox`."""
+        toolbox.register("generate", self.generate)
+        toolbox.register("update", self.update)
+
+    def generate(self) -> Population:
+        """Return `lambda_` individuals in each replicate, drawn from its normal distribution."""
+        replicates, dim = self.centroid.shape
+        noise = self.streams.normal(replicates, self.lambda_, dim).double()
+        genomes = self.centroid.unsqueeze(1) + (self.sigma * self.diagonal.sqrt()).unsqueeze(1) * noise
+        return Population.unevaluated(genomes.float(), self.weights, self.streams)
+
+    def update(self, population: Population) -> None:
+        """Move and reshape the distributions towards the better half of the evaluated `population`."""
+        dim = self.centroid.shape[1]
+        best = ranking_key(population.wvalues).topk(len(self._recombination), dim=1).indices
+        steps = (population.take(best).genomes.double() - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)
+        shares = self._recombination.view(1, -1, 1)
+        step = (shares * steps).sum(1)  # R D
+        self._updates += 1
+
+        rate = self._rate_sigma
+        whitened = step / self.diagonal.sqrt()
+        self._path_sigma = (1.0 - rate) * self._path_sigma + math.sqrt(rate * (2.0 - rate) * self._mass) * whitened
+        length = torch.linalg.vector_norm(self._path_sigma, dim=1, keepdim=True)
+        expected = length / math.sqrt(1.0 - (1.0 - rate) ** (2 * self._updates)) / self._expected_norm
+        short = (expected < 1.4 + 2.0 / (dim + 1.0)).double()  # long steps are not learned from: R 1
+        rate = self._rate_path
+        self._path = (1.0 - rate) * self._path + short * math.sqrt(rate * (2.0 - rate) * self._mass) * step
+        kept = 1.0 - self._rank_one - self._rank_mu + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
+        spread = (shares * steps.square()).sum(1)
+        self.diagonal = kept * self.diagonal + self._rank_one * self._path.square() + self._rank_mu * spread
+        self.centroid = self.centroid + self.sigma * step
+        self.sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)
+
+
+class StockStrategies:
+    """Strategies of DEAP's kind, such as `deap.cma.Strategy`, one for each replicate.
+
+        strategies = StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.5, lambda_=20))
+        strategies.register(toolbox)
+
+    They draw from numpy's global random numbers, which are lent to them: set from the replicate's stream, and put back.
+
+    Args:
+        population: how many replicates, with their streams and objective weights.
+        make: takes the mean genome of a replicate, a list of D numbers, to a strategy: an object with
+            `generate(ind_init)` and `update(individuals)`.
+    """
+
+    def __init__(self, population: Population, make: Callable[[list[float]], Any]) -> None:
+        self.weights, self.streams = population.weights, population.streams.clone()
+        self.device = population.genomes.device
+        self.strategies = [make(mean) for mean in population.genomes.double().mean(1).tolist()]
+
+    def register(self, toolbox: base.Toolbox) -> None:
+        """Fill the roles `generate` and `update` of `toolbox`."""
+        toolbox.register("generate", self.generate)
+        toolbox.register("update", self.update)
+
+    def generate(self) -> Population:
+        """Return the individuals that each replicate's strategy asks for."""
+        genomes = []
+        for strategy, generator in zip(self.strategies, self.streams, strict=True):
+            with lend_to_numpy(generator):
+                genomes.append(torch.tensor([list(genes) for genes in strategy.generate(list)], dtype=torch.float32))
+        return Population.unevaluated(torch.stack(genomes).to(self.device), self.weights, self.streams)
+
+    def update(self, population: Population) -> None:
+        """Tell each replicate's strategy the fitness of its individuals: the worst there is where it is not finite."""
+        worst = torch.tensor([-math.copysign(math.inf, weight) for weight in self.weights], device=self.device)
+        finite = population.fitness.isfinite().all(2, keepdim=True)
+        population = replace(population, fitness=torch.where(finite, population.fitness, worst))
+        for r, (strategy, generator) in enumerate(zip(self.strategies, self.streams, strict=True)):
+            with lend_to_numpy(generator):
+                strategy.update(population.replicate(r))

@@ -1,0 +1,258 @@
+"""Strategies asked and told: DEAP's own in numbers and in success, and replicates that do not feel each other."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from deap import base, cma, tools
+from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
+from refusals import refused
+from scipy import stats
+
+from evovae.evolution import (
+    HallOfFame,
+    Individual,
+    Population,
+    SeparableCMAES,
+    StockStrategies,
+    eaGenerateUpdate,
+    eaGenerateUpdate_iter,
+)
+from evovae.streams import Streams
+
+SIGNIFICANCE = 1e-3
+
+
+def separable(population: Population) -> SeparableCMAES:
+    return SeparableCMAES(population, sigma=0.7, lambda_=10)
+
+
+def deaps(population: Population) -> StockStrategies:
+    return StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.7, lambda_=10))
+
+
+both = pytest.mark.parametrize("make", [separable, deaps])
+
+
+def searching(make, replicates: int | range = 3, objective=sphere, dim: int = 5, **settings) -> base.Toolbox:
+    box = toolbox(objective, dim=dim, **settings)
+    make(box.population(n=10, replicates=replicates, seed=3)).register(box)
+    return box
+
+
+def stretched(x: torch.Tensor) -> torch.Tensor:
+    """An ellipsoid whose axes differ by a factor of 1000 in length, minimised."""
+    scale = torch.logspace(0, 3, x.shape[1], dtype=x.dtype)
+    return (x * scale).square().sum(-1, keepdim=True)
+
+
+# Both
+
+
+@both
+def test_a_replicate_alone_equals_the_same_among_many(make):
+    runs = []
+    for replicates in (range(6), range(4, 5), range(2, 4)):
+        hall = HallOfFame(2)
+        runs.append((*eaGenerateUpdate(searching(make, replicates), 15, halloffame=hall), hall))
+    for run, rows in ((runs[1], slice(4, 5)), (runs[2], slice(2, 4))):
+        assert_same(run[0], runs[0][0], rows)
+        assert_same_logbook(run[1], runs[0][1], rows)
+        assert torch.equal(run[2].genomes, runs[0][2].genomes[rows])
+
+
+@both
+def test_the_sphere_is_climbed_to_its_top(make):
+    _, logbook = eaGenerateUpdate(searching(make), 120)
+    assert (logbook[-1]["max"] > -1e-6).all()
+    assert (logbook[0]["max"] < -0.1).all()
+
+
+@both
+def test_a_minimised_objective_is_minimised(make):
+    _, logbook = eaGenerateUpdate(searching(make, objective=lambda x: -sphere(x), weights=(-2.0,)), 120)
+    assert (logbook[-1]["min"] < 1e-6).all()
+
+
+@both
+def test_books_count_from_generation_zero_as_deaps_do(make):
+    objective = Counting()
+    population, logbook = eaGenerateUpdate(searching(make, objective=objective), 4)
+    assert logbook.select("gen") == [0, 1, 2, 3]
+    assert [entry["nevals"].tolist() for entry in logbook] == [[10] * 3] * 4
+    assert logbook[-1]["evaluations"].tolist() == [40] * 3
+    assert objective.count == 120
+    assert torch.equal(population.fitness, sphere(population.genomes))
+
+
+@both
+def test_calling_again_goes_on_from_the_strategys_state(make):
+    whole, _ = eaGenerateUpdate(searching(make), 9)
+    box = searching(make)
+    eaGenerateUpdate(box, 4)
+    rest, _ = eaGenerateUpdate(box, 5)
+    assert_same(rest, whole)
+
+
+@both
+def test_genomes_are_projected_before_they_are_evaluated(make):
+    box = searching(make, objective=lambda x: x.sum(-1, keepdim=True), low=-0.5, high=0.5)
+    for generation in eaGenerateUpdate_iter(box, 40):
+        assert generation.population.genomes.abs().max() <= 0.5
+    assert (generation.population.fitness.amax(1) > 2.4).all()
+
+
+@both
+def test_fitness_that_is_not_finite_leads_nowhere(make):
+    def objective(x: torch.Tensor) -> torch.Tensor:
+        fitness = sphere(x)
+        fitness[x[:, 0] > 0.3] = math.nan
+        fitness[x[:, 1] > 0.3] = math.inf
+        return fitness
+
+    _, logbook = eaGenerateUpdate(searching(make, objective=objective), 150)
+    assert (logbook[0]["nonfinite"] > 0).any()
+    assert (logbook[-1]["max"] > -1e-5).all()
+
+
+@both
+def test_seeds_differ(make):
+    runs = []
+    for seed in (1, 2):
+        box = toolbox()
+        make(replace(box.population(n=10), streams=Streams(seed, 1))).register(box)
+        runs.append(eaGenerateUpdate(box, 1)[0].genomes)
+    assert not torch.isin(runs[0], runs[1]).any()
+
+
+def test_no_generations_are_refused():
+    with refused("ngen is 0", "1 or more"):
+        eaGenerateUpdate(searching(separable), 0)
+
+
+# Separable CMA-ES
+
+
+def test_individuals_are_drawn_from_the_normal_distribution_of_the_strategy():
+    box = toolbox(dim=3)
+    strategy = SeparableCMAES(box.population(n=10, replicates=2), sigma=2.0, lambda_=4000)
+    strategy.centroid = torch.tensor([[1.0, -5.0, 0.0], [0.0, 0.0, 7.0]], dtype=torch.float64)
+    strategy.diagonal = torch.tensor([[1.0, 4.0, 0.25], [1.0, 1.0, 1.0]], dtype=torch.float64)
+    genomes = strategy.generate().genomes.double()
+    standard = (genomes - strategy.centroid.unsqueeze(1)) / (2.0 * strategy.diagonal.sqrt()).unsqueeze(1)
+    for gene in standard.flatten(0, 1).T:
+        assert stats.kstest(gene.numpy(), "norm").pvalue > SIGNIFICANCE
+    assert np.abs(np.corrcoef(standard[0].T) - np.eye(3)).max() < 0.07
+
+
+@pytest.mark.parametrize("dim", [1, 4, 12])
+@pytest.mark.parametrize("lambda_", [6, 13])
+def test_an_update_is_deaps_with_a_diagonal_matrix(dim, lambda_):
+    # DEAP's strategy with our learning rates, its matrix cut to the diagonal after each update, is told the same.
+    box = toolbox(stretched, dim=dim, weights=(-1.0,))
+    ours = SeparableCMAES(box.population(n=10), sigma=0.7, lambda_=lambda_)
+    rates = {"ccov1": ours._rank_one, "ccovmu": ours._rank_mu}
+    theirs = cma.Strategy(ours.centroid[0].tolist(), 0.7, lambda_=lambda_, **rates)
+    assert theirs.mueff == pytest.approx(ours._mass)
+    for _ in range(25):
+        generated = ours.generate()
+        fitness = box.evaluate(generated.genomes[0]).unsqueeze(0)
+        told = replace(generated, fitness=fitness, valid=torch.ones_like(generated.valid))
+        ours.update(told)
+        theirs.update(
+            [
+                Individual(list(genes), i.fitness)
+                for genes, i in zip(told.genomes[0].double().tolist(), told.replicate(0), strict=True)
+            ]
+        )
+        theirs.C = np.diag(np.diag(theirs.C))
+        order = np.argsort(np.diag(theirs.C))
+        theirs.diagD, theirs.B = np.sqrt(np.diag(theirs.C)[order]), np.eye(dim)[:, order]
+        theirs.BD = theirs.B * theirs.diagD
+        np.testing.assert_allclose(ours.centroid[0], theirs.centroid, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(ours.diagonal[0], np.diag(theirs.C), rtol=1e-8)
+        np.testing.assert_allclose(float(ours.sigma), theirs.sigma, rtol=1e-8)
+
+
+def test_learning_rates_grow_by_a_third_of_the_dimension():
+    box = toolbox(dim=13)
+    ours, theirs = SeparableCMAES(box.population(n=4), 1.0, 8), cma.Strategy([0.0] * 13, 1.0, lambda_=8)
+    assert ours._rank_one == pytest.approx(theirs.ccov1 * 5)
+    assert ours._rank_mu == pytest.approx(theirs.ccovmu * 5)
+    assert SeparableCMAES(box.population(n=4), 1.0).lambda_ == cma.Strategy([0.0] * 13, 1.0).lambda_
+    few = SeparableCMAES(toolbox(dim=100).population(n=4), 1.0, 2000)
+    assert few._rank_one + few._rank_mu <= 1.0
+
+
+def test_stretched_axes_are_learned_sooner_than_by_full_cma_es():
+    found = {}
+    for name, make in (("separable", separable), ("full", deaps)):
+        box = searching(make, objective=stretched, dim=12, weights=(-1.0,))
+        hall = HallOfFame(1)
+        eaGenerateUpdate(box, 200, halloffame=hall)
+        found[name] = hall.fitness.amax()
+    assert found["separable"] < 0.05 * found["full"]
+
+
+def test_the_search_starts_at_the_mean_of_each_replicates_population():
+    population = toolbox().population(n=10, replicates=3)
+    strategy = SeparableCMAES(population, sigma=0.1)
+    torch.testing.assert_close(strategy.centroid.float(), population.genomes.mean(1))
+    drawn = strategy.generate().genomes
+    assert (drawn - population.genomes.mean(1, keepdim=True)).abs().max() < 0.6
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sigma": 0.0}, ("sigma is 0.0", "positive")),
+        ({"sigma": math.nan}, ("sigma is nan", "positive")),
+        ({"sigma": 1.0, "lambda_": 1}, ("lambda_ is 1", "2 or more")),
+    ],
+)
+def test_impossible_strategies_are_refused(settings, words):
+    with refused(*words):
+        SeparableCMAES(toolbox().population(n=4), **settings)
+
+
+def test_several_objectives_have_no_cma_es():
+    box = toolbox(lambda x: x[:, :2], weights=(1.0, 1.0))
+    with refused("2 objectives", "selNSGA2"):
+        SeparableCMAES(box.population(n=4), sigma=1.0)
+
+
+# DEAP's strategies
+
+
+def test_deaps_strategy_draws_what_it_would_draw_with_numpys_seed():
+    population = toolbox().population(n=10, replicates=2, seed=5)
+    drawn = deaps(population).generate().genomes
+    generator = population.streams.clone()[1]
+    seed = int(torch.randint(2**32, (), generator=generator))
+    noise = np.random.RandomState(seed).standard_normal((10, 5))
+    expected = population.genomes[1].double().mean(0).numpy() + 0.7 * noise
+    np.testing.assert_allclose(drawn[1], expected, rtol=0, atol=1e-6)
+
+
+def test_any_strategy_of_deaps_kind_will_do():
+    class Best:
+        """Draws around the best individual so far."""
+
+        def __init__(self, mean: list[float]) -> None:
+            self.best, self.value = np.array(mean), -math.inf
+
+        def generate(self, ind_init):
+            return [ind_init(self.best + 0.3 * np.random.standard_normal(5)) for _ in range(20)]  # noqa: NPY002
+
+        def update(self, individuals):
+            (best,) = tools.selBest(individuals, 1)
+            if best.fitness.values[0] > self.value:
+                self.best, self.value = np.array(best), best.fitness.values[0]
+
+    box = searching(lambda population: StockStrategies(population, Best))
+    population, logbook = eaGenerateUpdate(box, 60)
+    assert population.genomes.shape == (3, 20, 5)
+    assert (logbook[-1]["max"] > -0.2).all()
+    assert (logbook[0]["max"] < -0.2).all()
