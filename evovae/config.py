@@ -12,6 +12,8 @@ from evovae.data.names import Binarisation, Corruption
 from evovae.errors import InputError
 
 Support = Literal["free", "box", "ball", "shell"]
+Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
+Baseline = Literal["random-search", "gradient-ascent"]
 
 MAX_SEED = 2**63 - 1
 
@@ -181,9 +183,16 @@ class EvolveConfig:
 
     objective: str = "digit:8"
     """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a sum;
-    of digit:3,digit:8 the first decides, the second is recorded and breaks ties."""
+    digit:3,digit:8 are two objectives, for NSGA-II."""
+    algorithm: Algorithm = "auto"
+    """DEAP's algorithm; auto is eaSimple, and eaMuPlusLambda for several objectives. eaGenerateUpdate asks and tells a
+    separable CMA-ES, which starts from the initial population's mean."""
     population: int = 200
     """Individuals N in each replicate."""
+    offspring: int | None = None
+    """Individuals that eaMuPlusLambda and eaMuCommaLambda make in a generation; None: as many as the population."""
+    elites: int = 0
+    """Best individuals that eaSimple lets pass unchanged into the next generation."""
     generations: int = 100
     """Generations after the initial one."""
     replicates: int = 10
@@ -192,26 +201,38 @@ class EvolveConfig:
     """Seed of the random streams."""
     support: Support = "ball"
     """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
-    mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSlerp"] = "cxBlend"
+    mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSimulatedBinary", "cxSlerp"] = "cxBlend"
     """Crossover."""
     cxpb: float = 0.5
     """Probability that two neighbours mate."""
     alpha: float = 0.5
     """cxBlend: how far children may lie outside their parents, as a part of the distance between them."""
+    eta: float = 15.0
+    """cxSimulatedBinary: how closely children resemble their parents."""
     swap: float = 0.5
     """cxUniform: probability that a gene is exchanged."""
     mutpb: float = 0.2
     """Probability that an individual mutates."""
     sigma: float = 0.5
-    """Standard deviation of mutGaussian."""
+    """Standard deviation of mutGaussian; initial step size of the CMA-ES."""
     indpb: float = 0.2
     """Probability that a gene of a mutating individual changes."""
+    select: Literal["auto", "selTournament", "selBest", "selNSGA2"] = "auto"
+    """Selection; auto is selTournament, and selNSGA2 for several objectives."""
     tournsize: int = 3
     """Individuals in a tournament."""
+    stop_target: float | None = None
+    """Stop early when every replicate has reached this fitness."""
+    stop_stagnation: int | None = None
+    """Stop early when no replicate has improved for so many generations."""
+    stop_evaluations: int | None = None
+    """Stop early when every replicate has spent so many evaluations."""
+    stop_seconds: float | None = None
+    """Stop early after so many seconds; where that is, no seed decides."""
     hall_of_fame: int = 10
-    """Best individuals kept for each replicate."""
-    baseline: bool = True
-    """Also run random search with as many evaluations."""
+    """Best individuals kept for each replicate; of several objectives a front as large as the population is kept."""
+    baselines: tuple[Baseline, ...] = ("random-search",)
+    """What to run besides with as many evaluations; --baselines without a word: nothing."""
     device: str = "auto"
     """auto (CUDA when present, else the CPU), cpu, cuda, cuda:1, ..."""
 
@@ -224,7 +245,38 @@ class EvolveConfig:
         for name in ("cxpb", "mutpb", "indpb", "swap"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
-        for name in ("alpha", "sigma"):
+        for name in ("alpha", "eta", "sigma"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name} is {value}: expected 0 or more")
         require_choices(self)
+        self._require_an_algorithm()
+        self._require_limits()
+
+    def _require_an_algorithm(self) -> None:
+        if self.offspring is not None:
+            require_whole("offspring", self.offspring, 1)
+            by_itself = self.algorithm in ("eaSimple", "eaGenerateUpdate")
+            require(not by_itself, f"offspring is for eaMuPlusLambda and eaMuCommaLambda, not for {self.algorithm}")
+        require_whole("elites", self.elites, 0, self.population - 1)
+        require(
+            self.elites == 0 or self.algorithm in ("auto", "eaSimple"),
+            f"elites is {self.elites}: only eaSimple has them, not {self.algorithm}",
+        )
+        by_or = self.algorithm in ("eaMuPlusLambda", "eaMuCommaLambda")
+        chances = f"cxpb and mutpb are {self.cxpb} and {self.mutpb}"
+        require(not by_or or self.cxpb + self.mutpb <= 1, f"{chances}: {self.algorithm} needs a sum of at most 1")
+        short = self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population
+        require(not short, f"offspring is {self.offspring}: expected at least the population, {self.population}")
+        if self.algorithm == "eaGenerateUpdate":
+            require(self.sigma > 0, "sigma is 0: the CMA-ES needs a positive step size to start with")
+        words = set(get_args(Baseline))
+        require(set(self.baselines) <= words, f"baselines are {self.baselines}: expected {' and '.join(sorted(words))}")
+        require(len(set(self.baselines)) == len(self.baselines), f"baselines are {self.baselines}: name each once")
+
+    def _require_limits(self) -> None:
+        target, seconds = self.stop_target, self.stop_seconds
+        require(target is None or math.isfinite(target), f"stop target is {target}: expected a finite fitness")
+        require(seconds is None or 0 < seconds < math.inf, f"stop seconds is {seconds}: expected a positive number")
+        for name in ("stop_stagnation", "stop_evaluations"):
+            if getattr(self, name) is not None:
+                require_whole(name.replace("_", " "), getattr(self, name), 1)

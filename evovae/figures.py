@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from scipy.stats import norm
@@ -14,12 +15,13 @@ from evovae import files, plots
 from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
-from evovae.runs import BASELINE, EXAMPLES, HALL_OF_FAME, POPULATION, Run
+from evovae.runs import EXAMPLES, HALL_OF_FAME, POPULATION, Run
+from evovae.searches import PLACES
 from evovae.statistics import best_by_evaluations
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
-FILM_FRAMES, SAMPLES, MANIFOLD = 10, 64, 20
+FILM_FRAMES, SAMPLES, MANIFOLD, FRONT = 10, 64, 20, 10
 
 
 def draw(run: Run) -> list[Path]:
@@ -51,20 +53,21 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
         objective = run.config["evolution"]["objective"]
         curves |= fitness_curves(run, prefix=f"{run.folder}: " if len(runs) > 1 else "")
     out.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(plots.fitness_curve(curves, ylabel=f"best {objective} so far"), out)
+    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(runs[0])), out)
     return out
 
 
 def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the best fitness so far against evaluations of an evolution and its baseline, of the first objective."""
+    """Return by search, against evaluations, the best fitness so far, or the hypervolume of several objectives."""
     sign = np.sign(run.config["weights"][0])
-    suffix = f"_{run.config['names'][0]}" if len(run.config["names"]) > 1 else ""
-    column = ("max" if sign > 0 else "min") + suffix
-    tables = {"evolution": run.history}
-    if (run.folder / BASELINE).exists():
-        tables["random search"] = run.read_table(BASELINE)
+    column = "max" if sign > 0 else "min"
+    if len(run.config["names"]) > 1:
+        sign, column = 1.0, "hypervolume"
     curves = {}
-    for label, table in tables.items():
+    for label, place in PLACES.items():
+        if not (run.folder / place.table).exists():
+            continue
+        table = run.read_table(place.table)
         evaluations, values = (
             table.pivot(index="replicate", columns="generation", values=name).to_numpy(dtype=float)
             for name in ("evaluations", column)
@@ -96,16 +99,48 @@ def _evolution_figures(run: Run) -> dict[str, Axes]:
     config = run.config
     encoding = LatentEncoding(VAE.load(run.folder), config["evolution"]["support"])
     found = files.load_tensors(run.folder / POPULATION, "population")[0]
-    shown = np.unique(np.linspace(0, len(found["frame_generations"]) - 1, FILM_FRAMES).round().astype(int))
-    frames = found["frame_genomes"][:5, shown]  # R T D
-    film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     table = run.read_table(HALL_OF_FAME)
     best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
+    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
+    if len(config["names"]) > 1:
+        return {"hypervolume": curve} | _front_figures(encoding, found, table, config["names"])
+    shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
+    frames = found["frame_genomes"][:5, shown]  # R T D
+    film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     figures = {
-        "fitness": plots.fitness_curve(fitness_curves(run), ylabel=f"best {config['names'][0]} so far"),
+        "fitness": curve,
         "filmstrip": plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0]),
     }
     if len(best):  # a replicate without finite fitness has no best
         genomes, fitness = (found[f"hall_{name}"][best["replicate"].to_list(), 0] for name in ("genomes", "fitness"))
         figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best)
     return figures
+
+
+def _front_figures(
+    encoding: LatentEncoding, found: dict[str, torch.Tensor], table: pd.DataFrame, names: list[str]
+) -> dict[str, Axes]:
+    """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
+    figures: dict[str, Axes] = {}
+    first = table[(table["search"] == "evolution") & (table["replicate"] == 0)]
+    if first.empty:
+        return figures
+    seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
+    genomes, fitness = (found[f"hall_{name}"][0, seen["rank"].to_list()] for name in ("genomes", "fitness"))
+    images = encoding.decode(genomes)
+    figures["hall_of_fame"] = plots.hall_of_fame(images, fitness, seen)
+    if len(names) == 2:
+        halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
+        fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
+        figures["front"] = plots.pareto_front(fronts, images, fitness, xlabel=names[0], ylabel=names[1])
+    return figures
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    """Return `most` or fewer places among `count`, from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def _curve_label(run: Run) -> str:
+    names = run.config["names"]
+    return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,15 +17,19 @@ from evovae import evolution, files, objectives
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet, load_images
 from evovae.devices import resolve_device
-from evovae.encodings import LatentEncoding
+from evovae.encodings import Encoding, LatentEncoding
 from evovae.errors import InputError
 from evovae.judges import JudgeEpoch, Judges, judges_for
 from evovae.likelihood import evaluate
 from evovae.progress import track
+from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
 from evovae.runs import EXAMPLES, HISTORY, Run, check_out, recording
 from evovae.searches import Search, write_searches
+from evovae.streams import make_generator
 from evovae.training import fit, iterations_in
 from evovae.vae import FILE_NAME, VAE
+
+REFERENCE_DRAWS = 1000
 
 
 def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Path, overwrite: bool = False) -> Run:
@@ -91,46 +96,65 @@ def evolve(
     context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x))
     objective = objectives.parse(config.objective, context)
     encoding = LatentEncoding(vae, config.support)
+    config = settle(config, objective, encoding)
     toolbox = make_toolbox(encoding, objective, config)
-    if config.mate in ("cxOnePoint", "cxTwoPoint") and encoding.dim < 2:
-        raise InputError(f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
     settings: dict[str, Any] = {"vae": str(Path(vae_path).resolve()), "evolution": asdict(config)}
     settings |= {"data": asdict(_from_anywhere(data, images))}
     settings |= {"names": list(objective.names), "weights": list(objective.weights)}
     with recording(out, "evolution", settings, overwrite, {"device": str(device), "seed": config.seed}) as run:
         vae.save(run.folder / FILE_NAME)
         judges()
-        search, baseline = (Search(objective.names, config.hall_of_fame) for _ in range(2))
+        reference = _reference_point(toolbox, encoding, objective, config.seed) if len(objective.names) > 1 else None
+        searches: dict[str, Search] = {}
         try:
-            _search(toolbox, config, search, baseline)
+            run.circumstances["stopped"] = _search(toolbox, config, objective, reference, searches)
         finally:
-            searches = {"evolution": search, "random search": baseline}
-            done = {label: found for label, found in searches.items() if found.population is not None}
+            done = {label: search for label, search in searches.items() if search.population is not None}
             if done:
                 write_searches(run, done, encoding, judges())
     return run
 
 
-def _search(toolbox: base.Toolbox, config: EvolveConfig, search: Search, baseline: Search) -> None:
+def _search(
+    toolbox: base.Toolbox,
+    config: EvolveConfig,
+    objective: objectives.Objective,
+    reference: list[float] | None,
+    searches: dict[str, Search],
+) -> str | None:
+    """Evolve, run the baselines, put each into `searches` as it begins, and return why evolution stopped early."""
+
+    def begin(label: str) -> Search:
+        searches[label] = Search(objective.names, make_archive(config, objective), reference)
+        return searches[label]
+
     population = toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
-    steps = evolution.eaSimple_iter(
-        population, toolbox, config.cxpb, config.mutpb, config.generations, search.hall_of_fame
-    )
-    search.follow(steps, "evolving", config.generations + 1)
-    if config.baseline:
-        budget = search.evaluations
-        steps = evolution.random_search_iter(population, toolbox, budget, baseline.hall_of_fame)
-        baseline.follow(steps, "random search", -(-budget // config.population))
+    search, stopping = begin("evolution"), make_stopping(config)
+    generations = stopping(evolve_iter(population, toolbox, config, search.archive))
+    search.follow(generations, "evolving", config.generations + 1)
+    budget = search.evaluations
+    for name in config.baselines:
+        search = begin(name.replace("-", " "))
+        baseline = evolution.random_search_iter if name == "random-search" else evolution.gradient_ascent_iter
+        steps = baseline(population, toolbox, budget, halloffame=search.archive)
+        search.follow(steps, name.replace("-", " "), -(-budget // config.population))
+    return stopping.reason
 
 
-def make_toolbox(encoding: LatentEncoding, objective: objectives.Objective, config: EvolveConfig) -> base.Toolbox:
-    """Return the toolbox that `config` describes."""
-    toolbox = evolution.toolbox(encoding, objective)
-    parameters = {"cxBlend": {"alpha": config.alpha}, "cxUniform": {"indpb": config.swap}}.get(config.mate, {})
-    toolbox.register("mate", getattr(evolution, config.mate), **parameters)
-    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
-    toolbox.register("select", evolution.selTournament, tournsize=config.tournsize)
-    return toolbox
+def _reference_point(
+    toolbox: base.Toolbox, encoding: Encoding, objective: objectives.Objective, seed: int
+) -> list[float]:
+    """Return the worst value of each objective among draws from the prior: where hypervolumes are measured from.
+
+    Drawn by themselves, so that it is the same for any number of replicates and generations.
+    """
+    drawn = encoding.sample(REFERENCE_DRAWS, make_generator(seed, 1, device=encoding.device))
+    fitness = toolbox.evaluate(drawn).double()
+    weights = torch.tensor(objective.weights, dtype=torch.float64, device=fitness.device)
+    worst = torch.where(fitness.isfinite(), fitness * weights, math.inf).amin(0) / weights
+    if not worst.isfinite().all():
+        raise RuntimeError(f"no draw from the prior has a finite fitness in {', '.join(objective.names)}")
+    return worst.tolist()
 
 
 def load(data: DataConfig) -> ImageSet:

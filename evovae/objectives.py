@@ -32,6 +32,8 @@ class Objective:
     names: tuple[str, ...]
     weights: tuple[float, ...]
     function: Callable[[Tensor], Tensor]
+    smooth: bool = True
+    """Whether it has a gradient; one that counts has none."""
 
     def __call__(self, phenotypes: Tensor) -> Tensor:
         """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
@@ -105,7 +107,11 @@ def symmetry() -> Objective:
 
 def boldness() -> Objective:
     """Number of pixels at 0.5 or above (colours averaged); maximised, 0 to H * W."""
-    return Objective(("boldness",), (1.0,), lambda x: (x.mean(1) >= BOLD).flatten(1).sum(1, keepdim=True).to(x.dtype))
+
+    def count(x: Tensor) -> Tensor:
+        return (x.mean(1) >= BOLD).flatten(1).sum(1, keepdim=True).to(x.dtype)
+
+    return Objective(("boldness",), (1.0,), count, smooth=False)
 
 
 def lightness() -> Objective:
@@ -129,7 +135,7 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
         parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
         return torch.stack(parts).sum(0)
 
-    return Objective((name,), (1.0,), total)
+    return Objective((name,), (1.0,), total, any(objective.smooth for _, objective in terms))
 
 
 def several(objectives: list[Objective]) -> Objective:
@@ -138,7 +144,8 @@ def several(objectives: list[Objective]) -> Objective:
     if len(set(names)) < len(names):
         raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
-    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1))
+    smooth = all(o.smooth for o in objectives)
+    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth)
 
 
 @dataclass(frozen=True)

@@ -208,8 +208,8 @@ def pareto_front(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=len(fronts), frameon=False, labelcolor="linecolor",
         borderpad=0, borderaxespad=0.2, handletextpad=0, columnspacing=1.2, markerscale=1.5,
     )  # fmt: skip
-    for handle in legend.legend_handles:
-        handle.set_alpha(1)
+    for dot in legend.get_lines():
+        dot.set_alpha(1)
     return ax
 
 

@@ -11,37 +11,35 @@ from rich.table import Table
 from evovae import statistics
 from evovae.data import known_sets
 from evovae.objectives import REGISTRY
-from evovae.runs import BASELINE, HALL_OF_FAME, Run, describe_environment
+from evovae.runs import HALL_OF_FAME, Run, describe_environment
+from evovae.searches import PLACES
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 
 
 def summarise_evolution(run: Run) -> pd.DataFrame:
-    """Return a row for each search of an evolution run: best fitness over replicates, and the realism of these images.
+    """Return a row for each search of an evolution run: what it reached, and the realism of these images.
 
-    Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates of the first
-    objective, and its 95% bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
+    Of one objective, the best fitness and the image that has it; of several, the hypervolume and the images of the
+    front. Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates and its 95%
+    bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
     """
     hall = run.read_table(HALL_OF_FAME)
-    best = hall[hall["rank"] == 0]
-    column = run.config["names"][0] if len(run.config["names"]) > 1 else "fitness"
-    histories = {"evolution": run.history}
-    if (best["search"] == "random search").any():
-        histories["random search"] = run.read_table(BASELINE)
+    several = len(run.config["names"]) > 1
+    found = hall if several else hall[hall["rank"] == 0]
     rows = []
-    for label, history in histories.items():
-        found = best[best["search"] == label]
-        if found.empty:  # no fitness was finite
-            continue
-        middle = statistics.bootstrap(found[column].to_numpy())
-        mean = statistics.bootstrap(found[column].to_numpy(), statistic=np.mean)
+    for label, images in found.groupby("search", sort=False):
+        history = run.read_table(PLACES[str(label)].table)
+        reached = history.groupby("replicate")["hypervolume"].last() if several else images["fitness"]
+        middle = statistics.bootstrap(reached.to_numpy())
+        mean = statistics.bootstrap(reached.to_numpy(), statistic=np.mean)
         rows.append(
             {
                 "search": label,
                 "evaluations": history.groupby("replicate")["evaluations"].max().mean(),
                 **dict(zip(("best", "low", "high"), middle, strict=True)),
                 **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
-                **found[[name for name in REALISM if name in found]].mean().to_dict(),
+                **images[[name for name in REALISM if name in images]].mean().to_dict(),
             }
         )
     return pd.DataFrame(rows)
@@ -52,6 +50,7 @@ def report_evolution(run: Run) -> None:
     summary = summarise_evolution(run)
     run.write_table("summary.csv", summary)
     config = run.config["evolution"]
+    several = len(run.config["names"]) > 1
     table = Table(
         box=box.SIMPLE,
         title=f"{config['objective']}, {config['replicates']} replicates of {config['population']} individuals, "
@@ -59,7 +58,7 @@ def report_evolution(run: Run) -> None:
     )
     headings = {
         "evaluations": "evals",
-        "mean": "mean best (95%)",
+        "mean": "mean hypervolume (95%)" if several else "mean best (95%)",
         "held_out": "held-out",
         "log_prior": "log p",
         "reconstruction_distance": "distance",
@@ -75,7 +74,10 @@ def report_evolution(run: Run) -> None:
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
     judged = "held-out judge's probability, " if "held_out" in summary else ""
-    print(f"of each replicate's best: {judged}log p(z) per gene, distance to its reconstruction")
+    whose = "of the images on each front" if several else "of each replicate's best"
+    print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
+    if stopped := run.environment.get("stopped"):
+        print(f"stopped early: {stopped}")
 
 
 def print_info() -> None:

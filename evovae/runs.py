@@ -20,7 +20,7 @@ import torch
 from evovae import files
 from evovae.errors import InputError
 
-CONFIG, ENVIRONMENT, HISTORY, BASELINE = "config.json", "environment.json", "history.csv", "baseline.csv"
+CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
 LIBRARIES = ("evovae", "torch", "torchvision", "deap", "numpy", "scipy", "pandas", "matplotlib", "safetensors")
 
@@ -35,10 +35,14 @@ class Run:
 
     Args:
         folder: where it is.
+
+    Attributes:
+        circumstances: what goes into the environment file when the run ends, beside versions and machine.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.circumstances: dict[str, Any] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -61,6 +65,11 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The settings, and under `kind` what the run is: training or evolution."""
         return files.read_json(self.folder / CONFIG)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """How the run was made, and how it ended."""
+        return files.read_json(self.folder / ENVIRONMENT)
 
     @property
     def history(self) -> pd.DataFrame:
@@ -128,7 +137,7 @@ def recording(
 ) -> Iterator[Run]:
     """Make a run folder and hold it: others are refused until the block ends; start and end are kept.
 
-    `circumstances` go into the environment beside versions and machine: the device and the seed.
+    `circumstances` go into the environment beside versions and machine: the device and the seed. The run may add more.
 
     Raises:
         InputError: as `check_out`, or if another process is writing to the folder.
@@ -142,9 +151,8 @@ def recording(
     with _locked(run.folder):
         if overwrite:
             _clear(run.folder)
-        environment = (
-            describe_environment() | (circumstances or {}) | {"start": _now(), "end": None, "status": "running"}
-        )
+        run.circumstances = circumstances or {}
+        environment = describe_environment() | run.circumstances | {"start": _now(), "end": None, "status": "running"}
         files.write_json(run.folder / CONFIG, {"format": files.FORMAT, "kind": kind, **settings})
         files.write_json(run.folder / ENVIRONMENT, environment)
         status = "failed"
@@ -156,7 +164,8 @@ def recording(
             raise
         finally:
             if run.folder.is_dir():
-                files.write_json(run.folder / ENVIRONMENT, environment | {"end": _now(), "status": status})
+                ended = run.circumstances | {"end": _now(), "status": status}
+                files.write_json(run.folder / ENVIRONMENT, environment | ended)
 
 
 def describe_environment() -> dict[str, Any]:

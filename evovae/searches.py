@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,38 +12,66 @@ from torch import Tensor
 
 from evovae import files
 from evovae.encodings import LatentEncoding
-from evovae.evolution import Generation, HallOfFame, Population
+from evovae.evolution import Generation, HallOfFame, Population, hypervolume
 from evovae.judges import Judges
 from evovae.progress import track
 from evovae.realism import realism
-from evovae.runs import BASELINE, HALL_OF_FAME, HISTORY, POPULATION, Run
+from evovae.runs import HALL_OF_FAME, HISTORY, POPULATION, Run
 
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip."""
 
 
-class Search:
-    """What is kept of a search while it runs: history, hall of fame, the best of each moment, the last population."""
+class Place(NamedTuple):
+    """Where a run folder keeps a search."""
 
-    def __init__(self, names: tuple[str, ...], size: int) -> None:
-        self.names = names
-        self.hall_of_fame = HallOfFame(size)
+    table: str
+    """File of its history."""
+    prefix: str
+    """Of its tensors in the population file."""
+
+
+PLACES = {
+    "evolution": Place(HISTORY, ""),
+    "random search": Place("baseline.csv", "baseline_"),
+    "gradient ascent": Place("gradient.csv", "gradient_"),
+}
+
+
+class Search:
+    """What is kept of a search while it runs: history, archive, the best of each moment, the last population.
+
+    Args:
+        names: of the M objectives.
+        archive: where the best individuals are kept.
+        reference: with several objectives, the point up to which the archive's hypervolume is measured.
+    """
+
+    def __init__(self, names: tuple[str, ...], archive: HallOfFame, reference: Sequence[float] | None = None) -> None:
+        self.names, self.archive, self.reference = names, archive, reference
         self.rows: list[dict[str, np.ndarray]] = []
         self.frames: list[tuple[int, Tensor, Tensor]] = []
         self.population: Population | None = None
 
     def follow(self, generations: Iterator[Generation], label: str, total: int) -> None:
-        """Run the search to its end, showing progress."""
+        """Run the search to its end, of at most `total` generations, showing progress."""
         frames = set(np.linspace(0, total - 1, min(FRAMES, total)).round().astype(int).tolist())
         with track(label, total) as advance:
-            for generation in generations:
+            for done, generation in enumerate(generations, start=1):
                 statistics = generation.statistics()
-                self.rows.append({"generation": np.full_like(statistics["nevals"], generation.gen)} | statistics)
                 self.population = generation.population
+                if self.reference is None:
+                    state = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
+                else:
+                    volume = hypervolume(self.archive.population, self.reference).cpu().numpy()
+                    statistics["hypervolume"] = volume
+                    state = f"hypervolume {volume.mean():.4g}"
+                self.rows.append({"generation": np.full_like(statistics["nevals"], generation.gen)} | statistics)
                 if generation.gen in frames:
-                    best = generation.population.best()
-                    self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
-                advance(generation.gen + 1, f"best {self.hall_of_fame.fitness[:, 0, 0].nanmean():.4g}")
+                    self._keep_frame(generation)
+                advance(done, state)
+            if self.rows and self.frames[-1][0] != generation.gen:  # stopped early
+                self._keep_frame(generation)
 
     @property
     def evaluations(self) -> int:
@@ -61,32 +90,36 @@ class Search:
             frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True)
 
+    def _keep_frame(self, generation: Generation) -> None:
+        best = generation.population.best()
+        self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
+
 
 def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:
-    """Write history, hall of fame and population of `searches`, named "evolution" and "random search", into `run`."""
+    """Write history, hall of fame and population of `searches`, by their names in `PLACES`, into `run`."""
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
-        prefix = "" if label == "evolution" else "baseline_"
-        hall = search.hall_of_fame
+        table, prefix = PLACES[label]
         generations, genomes, fitness = zip(*search.frames, strict=True)
         tensors |= {
-            f"{prefix}hall_genomes": hall.genomes,
-            f"{prefix}hall_fitness": hall.fitness,
+            f"{prefix}hall_genomes": search.archive.genomes,
+            f"{prefix}hall_fitness": search.archive.fitness,
             f"{prefix}frame_generations": torch.tensor(generations),
             f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
         halls.append(_hall_table(label, search, encoding, judges))
-        run.write_table(BASELINE if prefix else HISTORY, search.table())
-        if not prefix and search.population is not None:
+        run.write_table(table, search.table())
+        if label == "evolution" and search.population is not None:
             tensors |= {"genomes": search.population.genomes, "fitness": search.population.fitness}
-    files.save_tensors(run.folder / POPULATION, "population", tensors, {})
+    reference = searches["evolution"].reference
+    files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
 
 def _hall_table(label: str, search: Search, encoding: LatentEncoding, judges: Judges | None) -> pd.DataFrame:
-    genomes, fitness = search.hall_of_fame.genomes, search.hall_of_fame.fitness
+    genomes, fitness = search.archive.genomes, search.archive.fitness
     replicates, size = genomes.shape[:2]
     table = pd.DataFrame(
         {
@@ -98,4 +131,4 @@ def _hall_table(label: str, search: Search, encoding: LatentEncoding, judges: Ju
     names = search.names if len(search.names) > 1 else ("fitness",)
     table[list(names)] = fitness.flatten(0, 1).cpu().numpy()
     table = pd.concat([table, realism(encoding, genomes.flatten(0, 1), judges)], axis=1)
-    return table[table[names[0]].notna()]  # a replicate may have met fewer individuals than the hall holds
+    return table[table[names[0]].notna()]  # a replicate may have met fewer individuals than the archive holds

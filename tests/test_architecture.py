@@ -20,7 +20,7 @@ ROOMS = [
     ["likelihood", "training", "judges"],
     ["encodings", "objectives"],
     ["evolution", "realism"],
-    ["runs"],
+    ["runs", "recipes"],
     ["searches"],
     ["jobs", "figures"],
     ["report", "studies"],
@@ -82,8 +82,10 @@ def test_no_pickle_is_ever_loaded() -> None:
 
 def test_no_global_random_state_is_used() -> None:
     """`numpy.random` offers global functions beside its generators; torch's are told by the missing generator."""
-    allowed = {"default_rng", "SeedSequence", "Generator"}
     for path in MODULES:
+        allowed = {"default_rng", "SeedSequence", "Generator"}
+        if path.name == "streams.py":  # lends the global state to libraries that insist on it, and puts it back
+            allowed |= {"get_state", "set_state", "seed"}
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

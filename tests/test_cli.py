@@ -133,22 +133,69 @@ def test_plot_draws_the_same_figures_again_without_the_vae_run(evolved: Path, tm
 
 
 def test_plot_compares_runs_in_one_figure(trained: Path, evolved: Path, tmp_path: Path) -> None:
-    checked(
-        "evolve", "--vae", trained, "--out", tmp_path / "other", *SMALL_EVOLVE, "--mate", "cxSlerp", "--no-baseline"
-    )
+    checked("evolve", "--vae", trained, "--out", tmp_path / "other", *SMALL_EVOLVE, "--mate", "cxSlerp", "--baselines")
     printed = checked("plot", evolved, tmp_path / "other", "--out", tmp_path / "new" / "curves.png")
     assert str(tmp_path / "new" / "curves.png") in printed
     with Image.open(tmp_path / "new" / "curves.png") as picture:
         assert picture.format == "PNG"
 
 
-def test_a_target_of_the_remembered_image_set_and_several_objectives(trained: Path, tmp_path: Path) -> None:
+def test_a_target_of_the_remembered_image_set(trained: Path, tmp_path: Path) -> None:
     checked("evolve", "--vae", trained, "--objective", "target:test/7", "--out", tmp_path / "one", *SMALL_EVOLVE)
     history = pd.read_csv(tmp_path / "one" / "history.csv")
     assert history["min"].between(0, 1).all()
-    checked("evolve", "--vae", trained, "--objective", "digit:3,digit:8", "--out", tmp_path / "two", *SMALL_EVOLVE)
-    history = pd.read_csv(tmp_path / "two" / "history.csv")
-    assert {"max_digit:3", "max_digit:8"} <= set(history.columns)
+
+
+def test_several_objectives_make_a_front_with_its_hypervolume(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "two"
+    printed = checked("evolve", "--vae", trained, "--objective", "digit:3,digit:8", "--out", run, *SMALL_EVOLVE)
+    assert "mean hypervolume" in printed
+    history = pd.read_csv(run / "history.csv")
+    assert {"max_digit:3", "max_digit:8", "front", "hypervolume"} <= set(history.columns)
+    assert history["hypervolume"].gt(0).any()
+    assert (history.groupby("replicate")["hypervolume"].diff().dropna() > -0.1).all()
+    tensors, settings = files.load_tensors(run / "population.safetensors", "population")
+    hall = pd.read_csv(run / "hall_of_fame.csv").query("search == 'evolution' and replicate == 0")
+    front = tensors["hall_fitness"][0, : len(hall)]
+    assert (front.diff(dim=0)[:, 0] < 0).all(), "the best in the first objective comes first"
+    assert (front.diff(dim=0)[:, 1] > 0).all(), "and gives way in the second"
+    assert len(settings["reference"]) == 2
+    assert {p.stem for p in (run / "figures").iterdir()} == {"front", "hall_of_fame", "hypervolume"}
+    config = json.loads((run / "config.json").read_text())
+    assert (config["evolution"]["algorithm"], config["evolution"]["select"]) == ("eaMuPlusLambda", "selNSGA2")
+    three = checked(
+        "evolve", "--vae", trained, "--objective", "ink,symmetry,digit:1", "--out", tmp_path / "three", *SMALL_EVOLVE
+    )
+    assert "hypervolume.png" in three
+    assert "front.png" not in three
+
+
+@pytest.mark.parametrize("algorithm", ["eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"])
+def test_other_algorithms_and_the_gradient_go_the_whole_way(trained: Path, tmp_path: Path, algorithm: str) -> None:
+    options = [
+        "--algorithm",
+        algorithm,
+        "--baselines",
+        "random-search",
+        "gradient-ascent",
+        "--mate",
+        "cxSimulatedBinary",
+    ]
+    printed = checked("evolve", "--vae", trained, "--out", tmp_path / "run", *SMALL_EVOLVE, *options)
+    histories = [pd.read_csv(tmp_path / "run" / name) for name in ("history.csv", "baseline.csv", "gradient.csv")]
+    spent = [history["evaluations"].max() for history in histories]
+    assert len(set(spent)) == 1
+    assert all(label in printed for label in ("evolution", "random search", "gradient ascent"))
+    climbed = histories[2].groupby("replicate")["mean"]
+    assert (climbed.last() > climbed.first()).all()
+
+
+def test_a_run_that_stops_early_says_why(trained: Path, tmp_path: Path) -> None:
+    options = ["--stop-evaluations", "20", "--baselines"]
+    printed = checked("evolve", "--vae", trained, "--out", tmp_path / "run", *SMALL_EVOLVE, *options)
+    assert "stopped early: every replicate has spent 20 evaluations" in printed
+    assert pd.read_csv(tmp_path / "run" / "history.csv")["generation"].max() < 4
+    assert not (tmp_path / "run" / "baseline.csv").exists()
 
 
 def test_info_names_versions_image_sets_and_objectives() -> None:
@@ -241,6 +288,8 @@ def test_help_comes_at_once_and_documents_every_option() -> None:
     assert len(options) > 15
 
 
+BOLD = ["evolve", "--vae", "{vae}", "--out", "run", "--objective", "boldness"]
+TWO = ["evolve", "--vae", "{vae}", "--out", "run", "--objective", "ink,symmetry"]
 BAD_INPUT = [
     (["bogus"], "bogus"),
     ([], "train"),
@@ -284,6 +333,21 @@ BAD_INPUT = [
     (["evolve", "--vae", "{vae}", "--out", "{vae}", "--overwrite"], "run of training"),
     (["evolve", "--vae", "one.safetensors", "--out", "run", "--dataset", "mnist", "--mate", "cxOnePoint"], "2 genes"),
     (["evolve", "--vae", "{vae}", "--out", "run", "--objective", "ink,ink"], "once"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--algorithm", "eaMagic"], "eaMagic"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--elites", "200"], "elites is 200"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--offspring", "50"], "not for eaSimple"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--select", "selNSGA2"], "several objectives"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--select", "selBest"], "everybody survive"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--baselines", "luck"], "luck"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--stop-target", "nan"], "stop target is nan"),
+    (["evolve", "--vae", "{vae}", "--out", "run", "--stop-stagnation", "0"], "stop stagnation is 0"),
+    ([*BOLD, "--baselines", "gradient-ascent"], "no gradient"),
+    ([*TWO, "--algorithm", "eaSimple"], "ranks by one objective"),
+    ([*TWO, "--algorithm", "eaGenerateUpdate"], "ranks by one objective"),
+    ([*TWO, "--select", "selTournament"], "selNSGA2"),
+    ([*TWO, "--stop-target", "3"], "no best to stop at"),
+    ([*TWO, "--baselines", "gradient-ascent"], "one objective"),
+    ([*TWO, "--mutpb", "0.6"], "at most 1"),
     (["plot", "{eight}", "--out", "curves.txt"], ".png"),
     (["plot"], "RUN"),
     (["plot", "missing"], "missing"),

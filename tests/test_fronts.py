@@ -342,8 +342,7 @@ def test_the_archive_owns_its_memory():
     front = ParetoFront()
     front.update(people)
     genomes, fitness = front.genomes.clone(), front.fitness.clone()
-    assert front.members is not None
-    assert_memory_is_its_own(front.members, people)
+    assert_memory_is_its_own(front.population, people)
     people.genomes.zero_()
     people.fitness.zero_()
     assert torch.equal(front.genomes, genomes)
@@ -404,8 +403,7 @@ def test_the_volume_of_an_archive_is_that_of_all_it_was_given():
         given.append(drawn(KINDS["no ties"], (1.0, -2.0), seed=seed))
         front.update(given[-1])
     everyone = population(torch.cat([people.fitness for people in given], dim=1), (1.0, -2.0))
-    assert front.members is not None
-    assert hypervolume(front.members, (-3.0, 3.0)).tolist() == hypervolume(everyone, (-3.0, 3.0)).tolist()
+    assert hypervolume(front.population, (-3.0, 3.0)).tolist() == hypervolume(everyone, (-3.0, 3.0)).tolist()
 
 
 def test_an_archive_without_members_or_places_is_refused():

@@ -19,6 +19,8 @@ class Encoding(ABC):
     Phenotypes are new memory, never the genomes' own, and pass gradients back to the genomes (a clamp cuts them where
     it holds). A genome's phenotype is the same, to rounding, whatever batch it is decoded in.
 
+    One of your own names its prior, a `sigma` and, as `_decode`, the map.
+
     Args:
         prior: what genomes are drawn from.
         device: where genomes live and phenotypes are made.

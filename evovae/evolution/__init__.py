@@ -11,8 +11,8 @@ from evovae.evolution.algorithms import (
     eaSimple_iter,
 )
 from evovae.evolution.baselines import gradient_ascent, gradient_ascent_iter, random_search, random_search_iter
-from evovae.evolution.fronts import ParetoFront, crowding_distance, hypervolume, nondominated_rank, selNSGA2
 from evovae.evolution.bridge import Bridge
+from evovae.evolution.fronts import ParetoFront, crowding_distance, hypervolume, nondominated_rank, selNSGA2
 from evovae.evolution.generations import EarlyStopping, Generation, collect
 from evovae.evolution.halloffame import HallOfFame
 from evovae.evolution.operators import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from deap import base, tools
@@ -19,7 +19,7 @@ from evovae.evolution.generations import Generation, collect
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate, varAnd, varOr
 
-Statistics = tools.Statistics | tools.MultiStatistics
+Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
 
 
 class Archive(Protocol):
@@ -153,7 +153,7 @@ def eaMuPlusLambda(
         The last population, and a logbook with one entry a generation: `gen` and arrays over replicates.
 
     Raises:
-        InputError: if a number, a probability or their sum is out of range, or the result of the objective is of a wrong
+        InputError: if a number, a probability or their sum is out of range, or the objective's result has a wrong
             shape.
     """
     generations = eaMuPlusLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)

@@ -33,8 +33,8 @@ def nondominated_rank(population: Population) -> Tensor:
 def crowding_distance(fitness: Tensor, rank: Tensor) -> Tensor:
     """Return how far apart its neighbours in the same front are, for each individual, float64 (R, N) (Deb et al. 2002).
 
-    Averaged over objectives, in units of the front's range, as by `deap.tools.emo.assignCrowdingDist`; infinite at both
-    ends of each objective, where of equals the first and the last come to lie.
+    Averaged over objectives, in units of the front's range, as by `deap.tools.emo.assignCrowdingDist`; infinite for the
+    first and the last in each objective. Equals lie in the order given, or that of the objective before.
 
     Args:
         fitness: (R, N, M), in any units; if not finite, it has no extent.
@@ -45,7 +45,7 @@ def crowding_distance(fitness: Tensor, rank: Tensor) -> Tensor:
     border = torch.ones_like(rank[:, :1], dtype=torch.bool)
     distance = torch.zeros_like(values[..., 0])
     for value in values.unbind(2):
-        for key in (value, rank):  # stable: by value inside each front, and equals as the objective before left them
+        for key in (value, rank):  # stable: by value inside each front, and equals as they were
             order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
         front, ordered = rank.gather(1, order), value.gather(1, order)
         change = front[:, 1:] != front[:, :-1]

@@ -23,22 +23,33 @@ class HallOfFame:
         if maxsize < 1:
             raise InputError(f"maxsize is {maxsize}: expected 1 or more")
         self.maxsize = maxsize
-        self.members: Population | None = None
+        self._members: Population | None = None
+
+    @property
+    def population(self) -> Population:
+        """The members, with NaN as fitness where a replicate has fewer than others.
+
+        Raises:
+            InputError: if it has met no individual yet.
+        """
+        if self._members is None:
+            raise InputError("the hall of fame is empty: give it to an algorithm, or update it, first")
+        return self._members
 
     @property
     def genomes(self) -> Tensor:
         """(R, K, D), best first, K at most `maxsize`."""
-        return self._filled().genomes
+        return self.population.genomes
 
     @property
     def fitness(self) -> Tensor:
         """(R, K, M), NaN where a replicate has met fewer than K different individuals."""
-        return self._filled().fitness
+        return self.population.fitness
 
     def update(self, population: Population) -> None:
         """Take in the individuals of `population` that belong among the members."""
         best = self._best(population)
-        self.members = best if self.members is None else self._best(self.members.join(best))
+        self._members = best if self._members is None else self._best(self._members.join(best))
 
     def _best(self, population: Population) -> Population:
         """Return the best different individuals, with NaN as fitness where there are fewer than `maxsize`."""
@@ -46,11 +57,6 @@ class HallOfFame:
         usable = finite & ~repeated(population.genomes, finite)
         fitness = torch.where(usable.unsqueeze(2), population.fitness, math.nan)
         return replace(population, fitness=fitness).best(min(self.maxsize, len(population)))
-
-    def _filled(self) -> Population:
-        if self.members is None:
-            raise InputError("the hall of fame is empty: give it to an algorithm, or update it, first")
-        return self.members
 
 
 def repeated(genomes: Tensor, among: Tensor) -> Tensor:

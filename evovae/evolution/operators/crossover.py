@@ -60,7 +60,7 @@ def cxSimulatedBinary(first: Tensor, second: Tensor, random: Random, eta: float)
     """
     check_nonnegative("eta", eta)
     draws = random.uniform(*first.shape).clamp_min_(HALF_STEP)
-    step = (_spread(2.0 * draws, eta) - 1.0) * _half_distance(first, second)
+    step = _growth(2.0 * draws, eta) * _half_distance(first, second)
     return first - step, second + step
 
 
@@ -92,8 +92,8 @@ def cxSimulatedBinaryBounded(
     half = _half_distance(lower, upper)
 
     def step(room: Tensor) -> Tensor:
-        alpha = 2.0 - (1.0 + room.clamp_min(0.0) / half).pow(-(eta + 1.0))
-        return (_spread(alpha * draws, eta) - 1.0) * half
+        alpha = 2.0 - torch.exp(-(eta + 1.0) * torch.log1p(room.clamp_min(0.0) / half))
+        return _growth(alpha * draws, eta) * half
 
     children = clip(lower - step(lower - least), low, up), clip(upper + step(most - upper), low, up)
     chosen = (lottery < 0.5) & (upper - lower > 1e-14)
@@ -126,9 +126,14 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
     return point(weight), point(1.0 - weight)
 
 
-def _spread(quantile: Tensor, eta: float) -> Tensor:
-    """How many times as far apart as their parents children are: `quantile` of (0, 2), at which 1 leaves them alone."""
-    return torch.where(quantile <= 1.0, quantile, 1.0 / (2.0 - quantile)).pow(1.0 / (eta + 1.0))
+def _growth(quantile: Tensor, eta: float) -> Tensor:
+    """How far children move outwards, in halves of their parents' distance: inwards for a `quantile` of (0, 1).
+
+    By logarithms: the last elements of a tensor meet another `pow` than those before, which rounds otherwise, and no
+    individual may come to hang on its place. `quantile` ends at 2.
+    """
+    logarithm = torch.where(quantile <= 1.0, quantile.log(), -(2.0 - quantile).log())
+    return torch.expm1(logarithm / (eta + 1.0))
 
 
 def _half_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -70,7 +70,9 @@ def mutPolynomialBounded(
     tail = torch.where(down, 2.0 * quantile, 2.0 - 2.0 * quantile)
     span = most - least
     beyond = (torch.where(down, most - genomes, genomes - least) / span).clamp(0.0, 1.0)
-    step = (1.0 - (tail + (1.0 - tail) * beyond.pow(eta + 1.0)).pow(1.0 / (eta + 1.0))) * span
+    # Powers by logarithms: the last elements of a tensor meet another `pow` than those before, which rounds otherwise.
+    inside = tail + (1.0 - tail) * torch.exp((eta + 1.0) * beyond.log())
+    step = -torch.expm1(inside.log() / (eta + 1.0)) * span
     mutants = clip(torch.where(down, genomes - step, genomes + step), low, up)
     return torch.where(draws < indpb, mutants, genomes)
 

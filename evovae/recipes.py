@@ -1,0 +1,90 @@
+"""Recipes: from settings to a toolbox, and to the generations of an algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from deap import base
+
+from evovae import evolution
+from evovae.config import EvolveConfig, require
+from evovae.encodings import Encoding
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
+from evovae.objectives import Objective
+
+
+def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
+    """Return `config` with every `auto` decided.
+
+    Raises:
+        InputError: if algorithm, operators, baselines and limits do not fit the objective or the encoding.
+    """
+    several, names = len(objective.names) > 1, ", ".join(objective.names)
+    algorithm, select = config.algorithm, config.select
+    if algorithm == "auto":
+        algorithm = "eaMuPlusLambda" if several else "eaSimple"
+    if select == "auto":
+        select = "selNSGA2" if several else "selTournament"
+    if several:
+        require(
+            algorithm in ("eaMuPlusLambda", "eaMuCommaLambda") and select == "selNSGA2",
+            f"{algorithm} with {select} ranks by one objective, not by {names}: "
+            "expected eaMuPlusLambda or eaMuCommaLambda with selNSGA2",
+        )
+        limits = config.stop_target is not None or config.stop_stagnation is not None
+        require(not limits, f"of {names} there is no best to stop at: use --stop-evaluations or --stop-seconds")
+        require("gradient-ascent" not in config.baselines, f"gradient ascent climbs one objective, not {names}")
+    else:
+        require(select != "selNSGA2", f"selNSGA2 weighs several objectives: for {names} use selTournament or selBest")
+        require(
+            algorithm != "eaSimple" or select != "selBest",
+            "selBest lets everybody survive in eaSimple: use it with eaMuPlusLambda or eaMuCommaLambda",
+        )
+        smooth = objective.smooth or "gradient-ascent" not in config.baselines
+        require(smooth, f"objective {names} has no gradient to ascend: leave gradient-ascent out of --baselines")
+    if config.mate in ("cxOnePoint", "cxTwoPoint"):
+        require(encoding.dim > 1, f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
+    return replace(config, algorithm=algorithm, select=select)  # which checks them together once more
+
+
+def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
+    """Return the toolbox that a settled `config` describes."""
+    toolbox = evolution.toolbox(encoding, objective)
+    parameters = {
+        "cxBlend": {"alpha": config.alpha},
+        "cxSimulatedBinary": {"eta": config.eta},
+        "cxUniform": {"indpb": config.swap},
+    }.get(config.mate, {})
+    toolbox.register("mate", getattr(evolution, config.mate), **parameters)
+    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
+    tournament = {"tournsize": config.tournsize} if config.select == "selTournament" else {}
+    toolbox.register("select", getattr(evolution, config.select), **tournament)
+    return toolbox
+
+
+def make_archive(config: EvolveConfig, objective: Objective) -> HallOfFame:
+    """Return where the best are kept: a hall of fame, or a front of several objectives."""
+    several = len(objective.names) > 1
+    return ParetoFront(config.population) if several else HallOfFame(config.hall_of_fame)
+
+
+def make_stopping(config: EvolveConfig) -> EarlyStopping:
+    """Return the limits of `config`."""
+    return EarlyStopping(config.stop_target, config.stop_stagnation, config.stop_evaluations, config.stop_seconds)
+
+
+def evolve_iter(
+    population: Population, toolbox: base.Toolbox, config: EvolveConfig, archive: HallOfFame
+) -> Iterator[Generation]:
+    """Return the generations of a settled `config`'s algorithm, from `population` on."""
+    if config.algorithm == "eaGenerateUpdate":
+        evolution.SeparableCMAES(population, config.sigma, config.population).register(toolbox)
+        return evolution.eaGenerateUpdate_iter(toolbox, config.generations + 1, archive)
+    cxpb, mutpb, ngen = config.cxpb, config.mutpb, config.generations
+    if config.algorithm == "eaSimple":
+        return evolution.eaSimple_iter(population, toolbox, cxpb, mutpb, ngen, archive, config.elites)
+    plus = config.algorithm == "eaMuPlusLambda"
+    algorithm = evolution.eaMuPlusLambda_iter if plus else evolution.eaMuCommaLambda_iter
+    mu, lambda_ = config.population, config.offspring or config.population
+    return algorithm(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, archive)
