@@ -124,7 +124,8 @@ def download_deap(folder: Path) -> Path:
     """Download the source distribution of the DEAP that is installed into `folder`, and return where it lies."""
     release = f"deap-{importlib.metadata.version('deap')}"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=deap"]
-    subprocess.run([*pip, release.replace("-", "==")], cwd=folder, check=True)
+    if subprocess.run([*pip, release.replace("-", "==")], cwd=folder, check=False).returncode:
+        sys.exit(f"the source of {release} could not be downloaded: give the folder where it lies with --deap")
     with tarfile.open(folder / f"{release}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
     return folder / release

@@ -1,7 +1,8 @@
 """What does the boldest eight look like that a VAE knows? The script to copy for an experiment of your own.
 
 Trains a VAE on MNIST (or takes one that `evovae train` made), evolves latent vectors for an objective, and draws the
-fitness curve against random search at the same number of evaluations, with the best images and their realism.
+fitness curve against random search and gradient ascent at the same number of evaluations, with the best images and
+their realism.
 
     python experiments/evolve_digit.py            about a minute on two cores
     python experiments/evolve_digit.py --smoke    seconds, leaving no results
@@ -64,13 +65,14 @@ def main(arguments: Arguments) -> None:
     _, logbook = evolution.eaSimple(population, toolbox, cxpb=0.5, mutpb=0.2, ngen=generations, halloffame=best)
 
     budget = int(logbook[-1]["evaluations"].max())
-    _, baseline = evolution.random_search(population, toolbox, budget)
+    _, drawn = evolution.random_search(population, toolbox, budget)
+    _, climbed = evolution.gradient_ascent(population, toolbox, budget)
 
     seen = realism(encoding, best.genomes[:, 0], judges)
     seen.insert(0, "fitness", best.fitness[:, 0, 0])
     with study("evolve_digit", arguments.smoke) as results:
         results.table("best", seen)
-        curves = {"evolution": curve(logbook), "random search": curve(baseline)}
+        curves = {"evolution": curve(logbook), "gradient ascent": curve(climbed), "random search": curve(drawn)}
         results.figure("fitness", plots.fitness_curve(curves, ylabel=f"{objective.names[0]}: best so far"))
         results.figure("images", plots.hall_of_fame(encoding.decode(best.genomes[:, 0]), best.fitness[:, 0], seen))
 

@@ -463,21 +463,30 @@ def test_a_single_gene_cannot_be_exchanged():
 # Bounds
 
 
+@pytest.mark.parametrize("form", [float, np.float64, torch.tensor])
 @pytest.mark.parametrize(("low", "up"), [(-1.0, 1.0), (0.1, 0.7), (1e6, 1e6 + 1), (-3.0, 1e-3), (-1e38, 1e38)])
-def test_reflection_is_that_of_two_mirrors_and_clipping_goes_to_the_nearest(low, up):
+def test_reflection_is_that_of_two_mirrors_and_clipping_goes_to_the_nearest(low, up, form):
+    low, up = form(low), form(up)
     scales = 10.0 ** torch.linspace(-10, 37.5, 2000)
     genomes = torch.cat((normal(1, 2000) * scales, torch.tensor([[low, up, -3.4e38, 3.4e38, 0.0, 1e-45]])), dim=1)
     reflected, clipped = reflect(genomes, low, up), clip(genomes, low, up)
     least, most = float(np.float32(low)), float(np.float32(up))
+    start, width = Fraction(float(low)), Fraction(float(up)) - Fraction(float(low))
     for gene, mirrored, cut in zip(*(values[0].tolist() for values in (genomes, reflected, clipped)), strict=True):
         assert least <= mirrored <= most
         assert cut == min(max(gene, least), most)
         if least <= gene <= most:
             assert mirrored == gene
-        elif abs(gene) < 1e6 * (up - low):  # beyond, a float32 gene does not say where in the box it would come to lie
-            phase = (Fraction(gene) - Fraction(low)) % (2 * (Fraction(up) - Fraction(low)))
-            expected = float(Fraction(low) + min(phase, 2 * (Fraction(up) - Fraction(low)) - phase))
-            assert mirrored == pytest.approx(expected, rel=1e-6, abs=1e-6 * (up - low))
+        elif abs(gene) < 1e6 * width:  # beyond, a float32 gene does not say where in the box it would come to lie
+            phase = (Fraction(gene) - start) % (2 * width)
+            expected = float(start + min(phase, 2 * width - phase))
+            assert mirrored == pytest.approx(expected, rel=1e-6, abs=1e-6 * float(width))
+
+
+def test_reflection_ends_inside_where_float64_rounds_outwards():
+    gene = torch.tensor([0.2 + 2.0**-54], dtype=torch.float64)
+    assert gene > 0.2
+    assert reflect(gene, -0.1, 0.2) <= 0.2
 
 
 @pytest.mark.parametrize("project", [clip, reflect])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -138,10 +137,7 @@ class StockStrategies:
         return Population.unevaluated(torch.stack(genomes).to(self.device), self.weights, self.streams)
 
     def update(self, population: Population) -> None:
-        """Tell each replicate's strategy the fitness of its individuals: the worst there is where it is not finite."""
-        worst = torch.tensor([-math.copysign(math.inf, weight) for weight in self.weights], device=self.device)
-        finite = population.fitness.isfinite().all(2, keepdim=True)
-        population = replace(population, fitness=torch.where(finite, population.fitness, worst))
+        """Tell each replicate's strategy the fitness of its individuals."""
         for r, (strategy, generator) in enumerate(zip(self.strategies, self.streams, strict=True)):
             with lend_to_numpy(generator):
                 strategy.update(population.replicate(r))

@@ -33,9 +33,9 @@ def reflect(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
     one inside stays as it is, to the bit. Parameters and errors are those of `clip`.
     """
     clipped = clip(genomes, low, up)
-    # In float64, and each reduced by itself: the difference of a huge gene and a bound would forget the bound.
+    # In float64, and the gene reduced first: the difference of a huge gene and a bound would forget the bound.
     start, end = (b.double() if isinstance(b, Tensor) else b for b in parameters.bounds(low, up, genomes))
     period = 2.0 * (end - start)
-    phase = (genomes.double() % period - start % period) % period
+    phase = (genomes.double() % period - start) % period
     folded = start + torch.minimum(phase, period - phase)
     return torch.where(genomes == clipped, genomes, clip(folded.to(genomes.dtype), low, up))
