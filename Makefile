@@ -23,7 +23,7 @@ check: $(VENV)/installed-dev  ## formatting, lint and types
 smoke: $(VENV)/installed  ## every experiment, in seconds
 	set -e; for script in experiments/*.py; do echo "== $$script"; $(BIN)/python $$script --smoke; done
 
-bench: $(VENV)/installed  ## measure the speed figures into results/speed (keep the machine otherwise idle)
+bench: $(VENV)/installed-bench  ## measure the speed figures into results/speed (keep the machine otherwise idle)
 	set -e; for script in experiments/speed_*.py; do $(BIN)/python $$script; done
 
 clean:  ## remove the environment, caches and the demo
@@ -39,6 +39,10 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-test

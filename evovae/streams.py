@@ -39,7 +39,7 @@ class Streams:
     """
 
     def __init__(self, seed: int, replicates: int | Sequence[int], device: torch.device | str = "cpu") -> None:
-        keys = range(replicates) if isinstance(replicates, int) else replicates
+        keys = range(replicates) if isinstance(replicates, int | np.integer) else replicates
         if len(keys) < 1:
             raise InputError(f"replicates is {replicates}: expected 1 or more")
         start = _entropy(seed, 0)

@@ -284,7 +284,7 @@ def main(arguments: Arguments) -> None:
     device = resolve_device(arguments.device)
     logging.getLogger("evotorch").setLevel(logging.WARNING)
     if evotorch is None:
-        print("EvoTorch is not installed (pip install evotorch==0.6.1): its rows are empty")
+        print("EvoTorch is not installed (pip install evotorch): its rows are empty")
     if arguments.smoke:
         arguments = Arguments(rounds=1, seconds=0.0, threads=1, device=arguments.device, smoke=True)
         sizes, scale, selection, replicates = [100], (100, 1000), 40, 2

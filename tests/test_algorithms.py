@@ -14,7 +14,9 @@ from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
 from refusals import refused
 from scipy import stats
 
-from evovae import evolution
+import evovae
+from evovae import evolution, objectives
+from evovae.encodings import LatentEncoding
 from evovae.evolution import (
     EarlyStopping,
     HallOfFame,
@@ -56,6 +58,17 @@ def test_a_replicate_alone_equals_the_same_among_many(algorithm):
         assert_same(run[0], runs[0][0], rows)
         assert_same_logbook(run[1], runs[0][1], rows)
         assert torch.equal(run[2].genomes, runs[0][2].genomes[rows])
+
+
+@algorithms
+def test_through_a_decoder_a_replicate_alone_equals_the_same_among_many_to_rounding(algorithm, digits):
+    # A batch of another size may round otherwise, and one flipped comparison makes another search: few generations.
+    vae = evovae.VAE(evovae.VAEConfig(latent_dim=6, hidden=(32,)), seed=3)
+    box = evolution.toolbox(LatentEncoding(vae), objectives.target(digits.test.images[0]))
+    many, one = (algorithm(box.population(n=12, replicates=r, seed=7), box, ngen=3) for r in (range(7), range(5, 6)))
+    torch.testing.assert_close(one[0].genomes[0], many[0].genomes[5], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(one[0].fitness[0], many[0].fitness[5], rtol=1e-5, atol=1e-6)
+    assert [entry["nevals"][0] for entry in one[1]] == [entry["nevals"][5] for entry in many[1]]
 
 
 @algorithms

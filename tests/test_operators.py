@@ -468,7 +468,8 @@ def test_a_single_gene_cannot_be_exchanged():
 def test_reflection_is_that_of_two_mirrors_and_clipping_goes_to_the_nearest(low, up, form):
     low, up = form(low), form(up)
     scales = 10.0 ** torch.linspace(-10, 37.5, 2000)
-    genomes = torch.cat((normal(1, 2000) * scales, torch.tensor([[low, up, -3.4e38, 3.4e38, 0.0, 1e-45]])), dim=1)
+    ends = torch.tensor([[float(low), float(up), -3.4e38, 3.4e38, 0.0, 1e-45]])
+    genomes = torch.cat((normal(1, 2000) * scales, ends), dim=1)
     reflected, clipped = reflect(genomes, low, up), clip(genomes, low, up)
     least, most = float(np.float32(low)), float(np.float32(up))
     start, width = Fraction(float(low)), Fraction(float(up)) - Fraction(float(low))

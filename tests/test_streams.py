@@ -17,9 +17,11 @@ def draw(streams: Streams) -> torch.Tensor:
     return torch.cat([streams.uniform(len(streams), *request).flatten(1) for request in REQUESTS], dim=1)
 
 
-@pytest.mark.parametrize("replicates", [1, 2, range(3, 5), range(99, 100), [42], [7, 0, 99, 8], range(99, -1, -1)])
+@pytest.mark.parametrize(
+    "replicates", [1, 2, np.int64(3), range(3, 5), range(99, 100), [42], [7, 0, 99, 8], range(99, -1, -1)]
+)
 def test_a_replicate_draws_the_same_alone_in_any_company_and_in_any_order(replicates):
-    keys = list(range(replicates) if isinstance(replicates, int) else replicates)
+    keys = list(range(replicates) if isinstance(replicates, int | np.integer) else replicates)
     everyone = draw(Streams(5, 100))
     torch.testing.assert_close(draw(Streams(5, replicates)), everyone[keys], rtol=0, atol=0)
 

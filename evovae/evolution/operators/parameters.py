@@ -13,6 +13,8 @@ from torch import Tensor
 from evovae.devices import counts_are_free
 from evovae.errors import InputError
 
+LARGEST = torch.finfo(torch.float32).max
+
 PerGene = float | Sequence[float] | np.ndarray | Tensor
 """A number, or one value a gene. Tensors on the genomes' device are used as they are, and not looked into elsewhere
 than on the CPU: that would wait for the device."""
@@ -24,6 +26,8 @@ def per_gene(name: str, value: PerGene, genomes: Tensor) -> Tensor | float:
     Raises:
         InputError: if it has another number of values.
     """
+    if isinstance(value, float | int):
+        return value
     shape = tuple(value.shape) if isinstance(value, Tensor) else np.shape(value)
     size = genomes.shape[-1]
     if shape not in ((), (size,)):
@@ -55,6 +59,8 @@ def bounds(low: PerGene, up: PerGene, genomes: Tensor) -> tuple[Tensor | float, 
 
 def check_nonnegative(name: str, value: PerGene) -> None:
     """Raise InputError unless all of `value` is finite and 0 or more."""
+    if isinstance(value, float) and 0 <= value <= LARGEST:  # numpy takes its time over a number
+        return
     known = _known(value)
     if known is None:
         return
