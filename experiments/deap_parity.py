@@ -6,7 +6,7 @@ of that name with the same parameters, and the outcomes are compared: gene by ge
 to the bit, in float32, where nothing is left to chance. Everything was fixed beforehand, the significance too: 1% for
 the whole table, shared evenly by its tests (Bonferroni). Every check should pass.
 
-    python experiments/deap_parity.py            about 2 minutes on one core
+    python experiments/deap_parity.py            about a minute on one core
     python experiments/deap_parity.py --smoke    seconds, leaving no results
 """
 
@@ -51,8 +51,8 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    table = compare(CASES, 1000 if arguments.smoke else arguments.draws, arguments.seed)
     with study("deap_parity", arguments.smoke) as results:
+        table = compare(CASES, 1000 if arguments.smoke else arguments.draws, arguments.seed)
         results.table("summary", table)
     print(f"{(table.verdict == 'passes').sum()} of {len(table)} checks pass")
 

@@ -16,6 +16,7 @@ from deap import base, tools
 
 from evovae.errors import InputError
 from evovae.evolution.generations import Generation, collect
+from evovae.evolution.operators.parameters import check_probability
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate, varAnd, varOr
 
@@ -287,9 +288,8 @@ def _varying_by_or(
 
 
 def _check_probabilities(cxpb: float, mutpb: float) -> None:
-    for name, value in (("cxpb", cxpb), ("mutpb", mutpb)):
-        if not 0 <= value <= 1:
-            raise InputError(f"{name} is {value}: expected a probability from 0 to 1")
+    check_probability("cxpb", cxpb)
+    check_probability("mutpb", mutpb)
 
 
 def _check_offspring(mu: int, lambda_: int, cxpb: float, mutpb: float) -> None:

@@ -137,7 +137,7 @@ def _spin(population: Population, pointers: Tensor) -> Population:
             f"the first objective reaches {share.min().item():g}: a roulette needs 0 or more; use selTournament"
         )
     for equal in (finite, torch.ones_like(finite)):
-        share = torch.where(share.any(1, keepdim=True), share, equal.double())
+        share = torch.where(share.any(1, keepdim=True), share, equal)
     order = _ranking(population)
     edges = share.gather(1, order).cumsum(1)
     return population.take(order.gather(1, torch.searchsorted(edges, pointers * edges[:, -1:])))
