@@ -230,7 +230,7 @@ class EvolveConfig:
     stop_seconds: float | None = None
     """Stop early after so many seconds; where that is, no seed decides."""
     hall_of_fame: int = 10
-    """Best individuals kept for each replicate; of several objectives a front as large as the population is kept."""
+    """Best individuals kept for each replicate; of several objectives up to 200 of the front are."""
     baselines: tuple[Baseline, ...] = ("random-search",)
     """What to run besides with as many evaluations; --baselines without a word: nothing."""
     device: str = "auto"

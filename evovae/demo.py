@@ -10,7 +10,7 @@ from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 
 
 def run(out: Path, seed: int = 0) -> None:
-    """Train the default VAE, evolve an eight against random search, print the table and the paths of the figures.
+    """Train the default VAE, evolve an eight against both baselines, print the table and the paths of the figures.
 
     Args:
         out: folder for the runs `vae` and `eight`; an earlier demo's are replaced.
@@ -19,7 +19,12 @@ def run(out: Path, seed: int = 0) -> None:
     start = time.perf_counter()
     vae = jobs.train(DataConfig(), VAEConfig(), TrainConfig(seed=seed), out / "vae", overwrite=True)
     trained = time.perf_counter()
-    eight = jobs.evolve(vae.folder, EvolveConfig(seed=seed), out / "eight", overwrite=True)
+    eight = jobs.evolve(
+        vae.folder,
+        EvolveConfig(seed=seed, baselines=("random-search", "gradient-ascent")),
+        out / "eight",
+        overwrite=True,
+    )
     evolved = time.perf_counter()
     paths = [*figures.draw(vae), *figures.draw(eight)]
     drawn = time.perf_counter()
@@ -29,6 +34,6 @@ def run(out: Path, seed: int = 0) -> None:
     for path in paths:
         print(path)
     print(
-        f"training {trained - start:.1f} s, evolution and random search {evolved - trained:.1f} s, "
+        f"training {trained - start:.1f} s, evolution and baselines {evolved - trained:.1f} s, "
         f"figures {drawn - evolved:.1f} s"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,18 +40,21 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     """Draw the fitness curves of evolution runs into one figure, at `out`.
 
     Raises:
-        InputError: if a run is no evolution, their objectives differ, or `out` is no name of a PNG.
+        InputError: if a run is no evolution, fitness is measured otherwise in one than in another, or `out` is no name
+            of a PNG.
     """
     if out.suffix.lower() != ".png" or out.is_dir():
         raise InputError(f"{out} is no name for a figure: expected a file ending in .png")
-    objective = None
+    first = None
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for run in runs:
         if run.config["kind"] != "evolution":
             raise InputError(f"{run.folder} is a {run.config['kind']} run: only evolutions can be compared")
-        if objective not in (None, run.config["evolution"]["objective"]):
-            raise InputError(f"{run.folder} has objective {run.config['evolution']['objective']}, not {objective}")
-        objective = run.config["evolution"]["objective"]
+        found = _yardstick(run)
+        first = found if first is None else first
+        for name, value in found.items():
+            if value != first[name]:
+                raise InputError(f"{run.folder} has {name} {value}, and not {first[name]}: they have no common axis")
         curves |= fitness_curves(run, prefix=f"{run.folder}: " if len(runs) > 1 else "")
     out.parent.mkdir(parents=True, exist_ok=True)
     plots.save(plots.fitness_curve(curves, ylabel=_curve_label(runs[0])), out)
@@ -59,13 +63,12 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
 
 def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return by search, against evaluations, the best fitness so far, or the hypervolume of several objectives."""
-    sign = np.sign(run.config["weights"][0])
-    column = "max" if sign > 0 else "min"
+    sign, column = np.sign(run.config["weights"][0]), "best"
     if len(run.config["names"]) > 1:
         sign, column = 1.0, "hypervolume"
     curves = {}
     for label, place in PLACES.items():
-        if not (run.folder / place.table).exists():
+        if label != "evolution" and not (run.folder / place.table).exists():
             continue
         table = run.read_table(place.table)
         evaluations, values = (
@@ -103,7 +106,7 @@ def _evolution_figures(run: Run) -> dict[str, Axes]:
     best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
     curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
     if len(config["names"]) > 1:
-        return {"hypervolume": curve} | _front_figures(encoding, found, table, config["names"])
+        return {"hypervolume": curve} | _front_figures(encoding, found, table, config)
     shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
     frames = found["frame_genomes"][:5, shown]  # R T D
     film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
@@ -118,9 +121,13 @@ def _evolution_figures(run: Run) -> dict[str, Axes]:
 
 
 def _front_figures(
-    encoding: LatentEncoding, found: dict[str, torch.Tensor], table: pd.DataFrame, names: list[str]
+    encoding: LatentEncoding, found: dict[str, torch.Tensor], table: pd.DataFrame, config: dict[str, Any]
 ) -> dict[str, Axes]:
     """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
+    labels = [
+        f"{name} ({'maximised' if weight > 0 else 'minimised'})"
+        for name, weight in zip(config["names"], config["weights"], strict=True)
+    ]
     figures: dict[str, Axes] = {}
     first = table[(table["search"] == "evolution") & (table["replicate"] == 0)]
     if first.empty:
@@ -128,17 +135,27 @@ def _front_figures(
     seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
     genomes, fitness = (found[f"hall_{name}"][0, seen["rank"].to_list()] for name in ("genomes", "fitness"))
     images = encoding.decode(genomes)
-    figures["hall_of_fame"] = plots.hall_of_fame(images, fitness, seen)
-    if len(names) == 2:
+    figures["front_images"] = plots.hall_of_fame(images, fitness, seen)
+    if len(labels) == 2:
         halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
-        figures["front"] = plots.pareto_front(fronts, images, fitness, xlabel=names[0], ylabel=names[1])
+        figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1])
     return figures
 
 
 def _evenly(count: int, most: int) -> np.ndarray:
     """Return `most` or fewer places among `count`, from the first to the last."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+
+
+def _yardstick(run: Run) -> dict[str, Any]:
+    """Return what must be the same where fitness of two runs shares an axis."""
+    settings = files.load_tensors(run.folder / POPULATION, "population")[1]
+    return {
+        "objective": run.config["evolution"]["objective"],
+        "image set": run.config["data"]["dataset"],
+        "hypervolume reference": settings.get("reference"),
+    }
 
 
 def _curve_label(run: Run) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,19 +16,16 @@ from evovae import evolution, files, objectives
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet, load_images
 from evovae.devices import resolve_device
-from evovae.encodings import Encoding, LatentEncoding
+from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.judges import JudgeEpoch, Judges, judges_for
 from evovae.likelihood import evaluate
 from evovae.progress import track
 from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
 from evovae.runs import EXAMPLES, HISTORY, Run, check_out, recording
-from evovae.searches import Search, write_searches
-from evovae.streams import make_generator
+from evovae.searches import Search, reference_point, write_searches
 from evovae.training import fit, iterations_in
 from evovae.vae import FILE_NAME, VAE
-
-REFERENCE_DRAWS = 1000
 
 
 def train(data: DataConfig, model: VAEConfig, config: TrainConfig, out: str | Path, overwrite: bool = False) -> Run:
@@ -104,7 +100,8 @@ def evolve(
     with recording(out, "evolution", settings, overwrite, {"device": str(device), "seed": config.seed}) as run:
         vae.save(run.folder / FILE_NAME)
         judges()
-        reference = _reference_point(toolbox, encoding, objective, config.seed) if len(objective.names) > 1 else None
+        several = len(objective.names) > 1
+        reference = reference_point(toolbox, objective.weights, device) if several else None
         searches: dict[str, Search] = {}
         try:
             run.circumstances["stopped"] = _search(toolbox, config, objective, reference, searches)
@@ -139,22 +136,6 @@ def _search(
         steps = baseline(population, toolbox, budget, halloffame=search.archive)
         search.follow(steps, name.replace("-", " "), -(-budget // config.population))
     return stopping.reason
-
-
-def _reference_point(
-    toolbox: base.Toolbox, encoding: Encoding, objective: objectives.Objective, seed: int
-) -> list[float]:
-    """Return the worst value of each objective among draws from the prior: where hypervolumes are measured from.
-
-    Drawn by themselves, so that it is the same for any number of replicates and generations.
-    """
-    drawn = encoding.sample(REFERENCE_DRAWS, make_generator(seed, 1, device=encoding.device))
-    fitness = toolbox.evaluate(drawn).double()
-    weights = torch.tensor(objective.weights, dtype=torch.float64, device=fitness.device)
-    worst = torch.where(fitness.isfinite(), fitness * weights, math.inf).amin(0) / weights
-    if not worst.isfinite().all():
-        raise RuntimeError(f"no draw from the prior has a finite fitness in {', '.join(objective.names)}")
-    return worst.tolist()
 
 
 def load(data: DataConfig) -> ImageSet:

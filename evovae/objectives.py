@@ -33,7 +33,7 @@ class Objective:
     weights: tuple[float, ...]
     function: Callable[[Tensor], Tensor]
     smooth: bool = True
-    """Whether it has a gradient; one that counts has none."""
+    """Whether it has a gradient in all its parts; counting has none."""
 
     def __call__(self, phenotypes: Tensor) -> Tensor:
         """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
@@ -135,7 +135,7 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
         parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
         return torch.stack(parts).sum(0)
 
-    return Objective((name,), (1.0,), total, any(objective.smooth for _, objective in terms))
+    return Objective((name,), (1.0,), total, all(objective.smooth for _, objective in terms))
 
 
 def several(objectives: list[Objective]) -> Objective:
@@ -223,6 +223,8 @@ def _parse_term(term: str, context: Context) -> tuple[float | None, Objective]:
     factor, star, name_and_argument = term.rpartition("*")
     name, _, argument = name_and_argument.strip().partition(":")
     if name not in REGISTRY:
+        if star and factor.partition(":")[0].strip() in REGISTRY:
+            raise InputError(f"objective {term!r}: the number comes first, as in 0.5*digit:8")
         known = "; ".join(description for description, _ in REGISTRY.values())
         raise InputError(f"objective {name!r} is unknown: expected {known}; joined by + (sum) or , (several)")
     coefficient = _finite(factor, term) if star else None
@@ -235,7 +237,10 @@ def _finite(factor: str, term: str) -> float:
     except ValueError:
         coefficient = math.nan
     if not math.isfinite(coefficient):
-        raise InputError(f"objective {term!r}: {factor!r} is no finite number; write a sum as digit:8+0.5*ink")
+        raise InputError(
+            f"objective {term!r}: {factor!r} is no finite number; write a sum as digit:8+0.5*ink, "
+            "and a difference as digit:8+-0.5*ink"
+        )
     return coefficient
 
 

@@ -39,10 +39,17 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
         require(select != "selNSGA2", f"selNSGA2 weighs several objectives: for {names} use selTournament or selBest")
         require(
             algorithm != "eaSimple" or select != "selBest",
-            "selBest lets everybody survive in eaSimple: use it with eaMuPlusLambda or eaMuCommaLambda",
+            "selBest lets everybody survive in eaSimple: use it with --algorithm eaMuPlusLambda",
         )
+        asked = algorithm != "eaGenerateUpdate" or config.select == "auto"
+        require(asked, f"{select} is not for eaGenerateUpdate: its strategy selects by itself")
         smooth = objective.smooth or "gradient-ascent" not in config.baselines
         require(smooth, f"objective {names} has no gradient to ascend: leave gradient-ascent out of --baselines")
+    more = (config.offspring or config.population) > config.population
+    require(
+        algorithm != "eaMuCommaLambda" or select == "selTournament" or more,
+        f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring",
+    )
     if config.mate in ("cxOnePoint", "cxTwoPoint"):
         require(encoding.dim > 1, f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
     return replace(config, algorithm=algorithm, select=select)  # which checks them together once more
@@ -65,8 +72,7 @@ def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig)
 
 def make_archive(config: EvolveConfig, objective: Objective) -> HallOfFame:
     """Return where the best are kept: a hall of fame, or a front of several objectives."""
-    several = len(objective.names) > 1
-    return ParetoFront(config.population) if several else HallOfFame(config.hall_of_fame)
+    return ParetoFront() if len(objective.names) > 1 else HallOfFame(config.hall_of_fame)
 
 
 def make_stopping(config: EvolveConfig) -> EarlyStopping:

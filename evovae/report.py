@@ -53,8 +53,8 @@ def report_evolution(run: Run) -> None:
     several = len(run.config["names"]) > 1
     table = Table(
         box=box.SIMPLE,
-        title=f"{config['objective']}, {config['replicates']} replicates of {config['population']} individuals, "
-        f"{config['generations']} generations",
+        title=f"{config['objective']}, {_count(config['replicates'], 'replicate')} of "
+        f"{_count(config['population'], 'individual')}, {_count(run.history['generation'].max(), 'generation')}",
     )
     headings = {
         "evaluations": "evals",
@@ -94,3 +94,7 @@ def print_info() -> None:
     for name, text in rows.items():
         table.add_row(name, text)
     Console().print(table)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,7 +26,25 @@ def make_generator(seed: int, *key: int, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed(_entropy(seed, *key))
 
 
-class Streams:
+class Draws(ABC):
+    """What can be drawn from streams, by the numbers of [0, 1) that they give."""
+
+    @abstractmethod
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw from [0, 1): float32 of 24 random bits, in `shape` and in memory that the caller owns."""
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw from N(0, 1): float32 in `shape`, at most 5.4 from 0, where 24 random bits end."""
+        half = 2.0**-25  # draws are multiples of 2^-24: their cells' middles, and float32 has no number above the last
+        return torch.special.ndtri(self.uniform(*shape).add_(half).clamp_max_(1.0 - 2.0**-24))
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Draw from 0 ... high - 1: int64 in `shape`, even to 2^-48 also where `high` nears 2^24."""
+        coarse, fine = self.uniform(*shape, 2).double().unbind(-1)
+        return ((coarse + fine * 2.0**-24) * high).long()
+
+
+class Streams(Draws):
     """One random stream for each of R replicates, drawn from side by side.
 
     Stream r of seed s depends on s and r alone: with the same requests it gives the same numbers by itself, among a
@@ -42,6 +61,8 @@ class Streams:
         keys = range(replicates) if isinstance(replicates, int | np.integer) else replicates
         if len(keys) < 1:
             raise InputError(f"replicates is {replicates}: expected 1 or more")
+        if len(set(keys)) < len(keys):
+            raise InputError(f"replicates are {list(keys)}: expected each once, for equal ones draw the same numbers")
         start = _entropy(seed, 0)
         # An odd multiplier makes r -> seed a bijection on 32 bits; this one (2^32 / golden ratio) spreads neighbours.
         self._start([(start + r * 2654435769) & _MASK for r in keys], device)
@@ -78,7 +99,8 @@ class Streams:
 
     def uniform(self, *shape: int) -> Tensor:
         """Draw from [0, 1): float32 of 24 random bits, in `shape` (R, ...) and in memory that the caller owns."""
-        count = math.prod(shape) // len(self)
+        _check_rows(shape, len(self))
+        count = math.prod(shape[1:])
         if count > BLOCK:
             return self._draw(count).view(shape)
         if self._used + count > self._block.shape[1]:
@@ -86,16 +108,6 @@ class Streams:
             self._block, self._used = self._draw(BLOCK), 0
         start, self._used = self._used, self._used + count
         return self._block[:, start : self._used].clone().view(shape)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Draw from N(0, 1): float32 in `shape` (R, ...), at most 5.4 from 0, where 24 random bits end."""
-        half = 2.0**-25  # draws are multiples of 2^-24: their cells' middles, and float32 has no number above the last
-        return torch.special.ndtri(self.uniform(*shape).add_(half).clamp_max_(1.0 - 2.0**-24))
-
-    def integers(self, high: int, *shape: int) -> Tensor:
-        """Draw from 0 ... high - 1: int64 in `shape` (R, ...), even to 2^-48 also where `high` nears 2^24."""
-        coarse, fine = self.uniform(*shape, 2).double().unbind(-1)
-        return ((coarse + fine * 2.0**-24) * high).long()
 
     def select(self, chosen: Tensor, individuals: int) -> SelectedStreams:
         """Return the streams as the `chosen` ones, int64 (K,) of all R * `individuals`, see them."""
@@ -107,7 +119,7 @@ class Streams:
         return torch.stack([torch.rand(count, generator=g, device=self._block.device) for g in self._generators])
 
 
-class SelectedStreams:
+class SelectedStreams(Draws):
     """Streams that serve K selected individuals, packed as (K, ...), with the numbers that are theirs.
 
     Numbers are drawn for every individual and the others' are dropped: an individual meets the same numbers whoever
@@ -118,7 +130,8 @@ class SelectedStreams:
         self._streams, self._chosen, self._individuals = streams, chosen, individuals
 
     def uniform(self, *shape: int) -> Tensor:
-        """Draw from [0, 1): float32 in `shape` (K, ...)."""
+        """Draw from [0, 1): float32 of 24 random bits, in `shape` (K, ...) and in memory that the caller owns."""
+        _check_rows(shape, len(self._chosen))
         everyone = self._streams.uniform(len(self._streams), self._individuals, *shape[1:])
         return everyone.flatten(0, 1).index_select(0, self._chosen)
 
@@ -132,6 +145,11 @@ def lend_to_numpy(generator: torch.Generator) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
+
+
+def _check_rows(shape: tuple[int, ...], rows: int) -> None:
+    if shape[0] != rows:
+        raise InputError(f"numbers of shape {shape}: expected {rows} rows, each with its own stream")
 
 
 def _entropy(seed: int, *key: int) -> int:

@@ -1,4 +1,4 @@
-"""What experiment scripts share: a folder of results with tables, figures and where they came from."""
+"""What experiment scripts share: a folder of results with tables, figures and where they came from, and a VAE."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evovae import files, plots
+from evovae.config import TrainConfig, VAEConfig
+from evovae.data import ImageSet
 from evovae.runs import describe_environment, format_table
+from evovae.training import fit
+from evovae.vae import VAE
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -37,6 +41,14 @@ class Results:
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
         plots.save(axes, self.folder / f"{name}.png")
+
+
+def train_vae(images: ImageSet, config: VAEConfig, seed: int, smoke: bool) -> VAE:
+    """Return a VAE trained with the default settings, on 2,000 images in a smoke run; prints its progress."""
+    vae = VAE(config, seed=seed)
+    for record in fit(vae, images.train, TrainConfig(seed=seed, train_images=2000 if smoke else None)):
+        print(f"epoch {record.epoch}: training -ELBO {-record.elbo:.2f} nats")
+    return vae
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ import tyro
 import evovae
 from evovae import evolution, files, objectives, plots
 from evovae.realism import realism
-from evovae.studies import study
+from evovae.studies import study, train_vae
 
 GENES = 30
 TARGETS = {"es/fctmin": [42], "es/cma_minfct": [42], "ga/nsga2": [42, 12]}  # places in the test set
@@ -84,7 +84,7 @@ class Run:
 
 def main(arguments: Arguments) -> None:
     digits = evovae.load_images("mnist")
-    vae = train(digits, arguments)
+    vae = train_vae(digits, evovae.VAEConfig(latent_dim=GENES), arguments.seed, arguments.smoke)
     rows, captions, winners = [], [], []
     with tempfile.TemporaryDirectory() as temporary, study("deap_bridge", arguments.smoke) as results:
         examples = (arguments.deap or download_deap(Path(temporary))) / "examples"
@@ -109,15 +109,6 @@ def main(arguments: Arguments) -> None:
         images = torch.cat([encoding.decode(torch.stack(winners)), digits.test.images[TARGETS["ga/nsga2"]] / 255])
         captions += [f"target\ntest/{place}" for place in TARGETS["ga/nsga2"]]
         results.figure("images", plots.image_grid(images, len(images), captions))
-
-
-def train(digits: evovae.data.ImageSet, arguments: Arguments) -> evovae.VAE:
-    """Return a VAE with as many latent variables as the programs have genes."""
-    vae = evovae.VAE(evovae.VAEConfig(latent_dim=GENES), seed=arguments.seed)
-    config = evovae.TrainConfig(seed=arguments.seed, train_images=2000 if arguments.smoke else None)
-    for record in evovae.fit(vae, digits.train, config):
-        print(f"epoch {record.epoch}: training -ELBO {-record.elbo:.2f} nats")
-    return vae
 
 
 def download_deap(folder: Path) -> Path:

@@ -1,8 +1,7 @@
 """What does the boldest eight look like that a VAE knows? The script to copy for an experiment of your own.
 
 Trains a VAE on MNIST (or takes one that `evovae train` made), evolves latent vectors for an objective, and draws the
-fitness curve against random search and gradient ascent at the same number of evaluations, with the best images and
-their realism.
+fitness curve against random search at the same number of evaluations, with the best images and their realism.
 
     python experiments/evolve_digit.py            about a minute on two cores
     python experiments/evolve_digit.py --smoke    seconds, leaving no results
@@ -18,7 +17,7 @@ from deap import tools
 import evovae
 from evovae import evolution, objectives, plots, statistics
 from evovae.realism import realism
-from evovae.studies import study
+from evovae.studies import Results, study, train_vae
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,17 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
+    with study("evolve_digit", arguments.smoke) as results:
+        evolve(arguments, results)
+
+
+def evolve(arguments: Arguments, results: Results) -> None:
+    """Evolve, and draw what came of it."""
     digits = evovae.load_images("mnist")
-    vae = evovae.VAE.load(arguments.vae) if arguments.vae else train(digits, arguments)
+    if arguments.vae:
+        vae = evovae.VAE.load(arguments.vae)
+    else:
+        vae = train_vae(digits, evovae.VAEConfig(), arguments.seed, arguments.smoke)
     judges = evovae.judges_for(digits)
 
     # What to evolve, and for what. Any callable from images (B, C, H, W) to fitness (B, M) is an objective.
@@ -66,24 +74,13 @@ def main(arguments: Arguments) -> None:
 
     budget = int(logbook[-1]["evaluations"].max())
     _, drawn = evolution.random_search(population, toolbox, budget)
-    _, climbed = evolution.gradient_ascent(population, toolbox, budget)
 
     seen = realism(encoding, best.genomes[:, 0], judges)
     seen.insert(0, "fitness", best.fitness[:, 0, 0])
-    with study("evolve_digit", arguments.smoke) as results:
-        results.table("best", seen)
-        curves = {"evolution": curve(logbook), "gradient ascent": curve(climbed), "random search": curve(drawn)}
-        results.figure("fitness", plots.fitness_curve(curves, ylabel=f"{objective.names[0]}: best so far"))
-        results.figure("images", plots.hall_of_fame(encoding.decode(best.genomes[:, 0]), best.fitness[:, 0], seen))
-
-
-def train(digits: evovae.data.ImageSet, arguments: Arguments) -> evovae.VAE:
-    """Return a VAE trained with the default configuration."""
-    vae = evovae.VAE(evovae.VAEConfig(), seed=arguments.seed)
-    config = evovae.TrainConfig(seed=arguments.seed, train_images=2000 if arguments.smoke else None)
-    for record in evovae.fit(vae, digits.train, config):
-        print(f"epoch {record.epoch}: training -ELBO {-record.elbo:.2f} nats")
-    return vae
+    results.table("best", seen)
+    curves = {"evolution": curve(logbook), "random search": curve(drawn)}
+    results.figure("fitness", plots.fitness_curve(curves, ylabel=f"{objective.names[0]}: best so far"))
+    results.figure("images", plots.hall_of_fame(encoding.decode(best.genomes[:, 0]), best.fitness[:, 0], seen))
 
 
 def curve(logbook: tools.Logbook) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from scipy import stats
 import evovae
 from evovae import evolution, objectives
 from evovae.encodings import LatentEncoding
+from evovae.errors import InputError
 from evovae.evolution import (
     EarlyStopping,
     HallOfFame,
@@ -266,6 +267,25 @@ def test_nsga2_finds_the_whole_front_and_its_books_tell():
     assert logbook[-1]["front"].tolist() == sizes
 
 
+def test_individuals_with_an_objective_that_is_not_finite_are_in_no_front_and_no_mean():
+    def objective(x: torch.Tensor) -> torch.Tensor:
+        return torch.stack((x[:, 0] + 100.0, torch.where(x[:, 0] > 0.0, math.nan, x[:, 1])), dim=1)
+
+    box = toolbox(objective, weights=(1.0, 1.0), select=evolution.selNSGA2)
+    start = box.population(n=30, replicates=3)
+    start.genomes[2, :, 0] = 1.0
+    generation = next(eaMuPlusLambda_iter(start, box, 30, 30, 0.5, 0.3, 0))
+    books, fitness = generation.statistics(reference=(0.0, -9.0)), generation.population.fitness.double()
+    assert books["nonfinite"].tolist() == fitness.isnan().any(2).sum(1).tolist()
+    assert books["front"][2] == books["hypervolume"][2] == 0
+    assert np.isnan(books["max"][2]).all()
+    for r in range(2):
+        known = fitness[r][fitness[r].isfinite().all(1)].numpy()
+        assert 0 < len(known) < 30
+        for name in ("min", "mean", "max", "std"):
+            np.testing.assert_allclose(books[name][r], getattr(known, name)(0))
+
+
 def test_one_objective_has_no_front_in_its_books():
     _, logbook = eaSimple(toolbox().population(n=6), toolbox(), 0.5, 0.2, 1)
     assert not {"front", "hypervolume"} & set(logbook[0])
@@ -288,6 +308,37 @@ def test_a_run_stops_when_the_last_replicate_has_reached_the_target():
     assert generations[-1].gen == expected
     assert "reached -0.5" in str(stop.reason)
     assert_same(generations[-1].population, whole[expected].population)
+
+
+def test_a_replicate_that_reached_the_target_once_has_reached_it():
+    # Everything is mutated far away in each generation: no replicate is at its best when the last one is.
+    box = toolbox(mutate=lambda genomes, random: random.normal(*genomes.shape) * 3.0)
+    start, stop = box.population(n=20, replicates=4, seed=3), EarlyStopping(target=-3.0)
+    start.genomes.add_(10.0)
+    generations = list(stop(eaSimple_iter(start, box, 0.0, 1.0, 400)))
+    best = np.stack([generation.statistics()["max"] for generation in generations])
+    assert (best.max(0) >= -3.0).all()
+    assert (best[-1] >= -3.0).sum() == 1
+    assert stop.reason is not None
+
+
+def test_a_target_is_reached_by_offspring_that_do_not_survive():
+    # Survivors are drawn by lot: the best of all offspring may be lost at once.
+    box = toolbox(select=evolution.selRandom)
+    whole = list(eaMuPlusLambda_iter(box.population(n=10, seed=3), box, 10, 10, 0.5, 0.5, 20))
+    survivors = max(float(g.population.fitness.max()) for g in whole)
+    offspring = max(float(g.offspring.fitness.max()) for g in whole)
+    assert offspring > survivors
+    stop = EarlyStopping(target=(offspring + survivors) / 2)
+    list(stop(eaMuPlusLambda_iter(box.population(n=10, seed=3), box, 10, 10, 0.5, 0.5, 20)))
+    assert stop.reason is not None
+
+
+def test_the_reason_is_known_at_the_last_generation():
+    stop = EarlyStopping(evaluations=50)
+    reasons = [stop.reason for _ in stop(eaSimple_iter(toolbox().population(n=20), toolbox(), 0.5, 0.3, 60))]
+    assert reasons[:-1] == [None] * (len(reasons) - 1)
+    assert "50 evaluations" in str(reasons[-1])
 
 
 def test_a_target_of_a_minimised_objective_is_reached_from_above():
@@ -368,7 +419,9 @@ def test_of_several_objectives_there_is_no_best_to_stop_at(settings):
         ({"cxpb": 0.6, "mutpb": 0.5}, ("0.6 and 0.5", "at most 1")),
         ({"cxpb": -0.1}, ("cxpb is -0.1", "from 0 to 1")),
         ({"mutpb": math.nan}, ("mutpb is nan", "from 0 to 1")),
-        ({"mu": 1}, ("mu is 1", "2 or more")),
+        ({"mu": 0}, ("mu is 0", "1 or more")),
+        ({"mu": 1}, ("mu is 1", "nobody to mate with")),
+        ({"lambda_": 7.5}, ("lambda_ is 7.5", "whole number")),
         ({"lambda_": 0}, ("lambda_ is 0", "1 or more")),
         ({"ngen": -1}, ("ngen is -1", "0 or more")),
     ],
@@ -379,6 +432,40 @@ def test_impossible_numbers_are_refused(algorithm, settings, words):
     sound = {"mu": 4, "lambda_": 8, "cxpb": 0.5, "mutpb": 0.3, "ngen": 1}
     with refused(*words):
         algorithm(box.population(n=4), box, **(sound | settings))
+
+
+@pytest.mark.parametrize("algorithm", [eaMuPlusLambda_iter, eaMuCommaLambda_iter])
+def test_a_mistake_is_refused_at_the_call_and_not_when_generations_are_asked_for(algorithm):
+    box = toolbox()
+    population = box.population(n=6)
+    for wrong in (
+        lambda: algorithm(population, box, 4, 8, 0.5, 0.3, -1),
+        lambda: eaSimple_iter(population, box, 0.5, 0.3, -1),
+        lambda: evolution.random_search_iter(population, box, 0),
+        lambda: evolution.gradient_ascent_iter(population, box, 10, learning_rate=-1.0),
+        lambda: evolution.eaGenerateUpdate_iter(box, 0),
+    ):
+        with pytest.raises(InputError):
+            wrong()
+
+
+@pytest.mark.parametrize("algorithm", [eaMuPlusLambda, eaMuCommaLambda])
+def test_a_single_parent_climbs_by_mutation_alone(algorithm):
+    # (1 + 10) and (1, 10): the first evolution strategies.
+    box = toolbox(select=evolution.selBest)
+    population, logbook = algorithm(box.population(n=1, replicates=4), box, 1, 10, 0.0, 1.0, 60)
+    assert population.genomes.shape == (4, 1, 5)
+    assert (logbook[-1]["max"] > logbook[0]["max"]).all()
+    with refused("nobody to mate with"):
+        varOr(population, box, 4, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("algorithm", [eaMuPlusLambda, eaMuCommaLambda])
+@pytest.mark.parametrize(("cxpb", "mutpb"), [(1.0, 0.0), (0.0, 1.0)])
+def test_genomes_stay_inside_the_support(algorithm, cxpb, mutpb):
+    box = toolbox(lambda x: x.sum(-1, keepdim=True), low=-0.3, high=0.3)
+    population, _ = algorithm(box.population(n=20, replicates=2), box, 20, 30, cxpb, mutpb, 6)
+    assert population.genomes.abs().max() <= 0.3
 
 
 def test_comma_needs_as_many_offspring_as_survivors():

@@ -333,8 +333,9 @@ def test_negative_generations_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n": 1}, ("population is 1", "2 or more")),
-        ({"n": 0}, ("population is 0", "2 or more")),
+        ({"n": 2.5}, ("population is 2.5", "1 or more")),
+        ({"n": 0}, ("population is 0", "1 or more")),
+        ({"n": 5, "replicates": [3, 3]}, ("[3, 3]", "each once")),
         ({"n": 5, "replicates": 0}, ("replicates is 0", "1 or more")),
         ({"n": 5, "seed": -1}, ("seed is -1", "0 or more")),
     ],
@@ -467,8 +468,8 @@ def test_several_objectives_evolve_in_lexicographic_order():
     hall = HallOfFame(5)
     population, logbook = eaSimple(box.population(n=40, replicates=3), box, 0.5, 0.4, 12, halloffame=hall)
     assert population.fitness.shape == (3, 40, 2)
-    assert {entry[name].shape for entry in logbook for name in ("min", "mean", "max", "std", "nonfinite")} == {(3, 2)}
-    assert logbook[0]["nevals"].shape == (3,)
+    assert {entry[name].shape for entry in logbook for name in ("min", "mean", "max", "std")} == {(3, 2)}
+    assert logbook[0]["nevals"].shape == logbook[0]["nonfinite"].shape == (3,)
     for r in range(3):
         best = tools.selBest(population.replicate(r), 5)
         ours = [individual.fitness.values for individual in population.best(5).replicate(r)]
@@ -516,6 +517,32 @@ def test_the_hall_of_fame_equals_deaps(objective, weights, bound, ties, maxsize)
     assert ours.genomes.shape[1] == maxsize
 
 
+def test_equals_do_not_change_a_full_hall_of_fame():
+    box, hall = toolbox(lambda x: torch.ones(len(x), 1)), HallOfFame(3)
+    generations = eaSimple_iter(box.population(n=12, replicates=2), box, 0.5, 0.5, 5, halloffame=hall)
+    members = next(generations).population.genomes[:, :3]
+    for generation in generations:
+        assert torch.equal(hall.genomes, members)
+        hall.update(generation.population)
+        assert torch.equal(hall.genomes, members)
+
+
+def test_of_equal_genomes_with_another_fitness_each_time_the_hall_keeps_the_best():
+    genomes = torch.tensor([1.0, 2.0, 3.0, 3.0]).view(1, 4, 1)
+    fitness = torch.tensor([5.0, 6.0, 1.0, 9.0]).view(1, 4, 1)
+    hall = HallOfFame(2)
+    hall.update(Population(genomes, fitness, torch.ones(1, 4, dtype=torch.bool), (1.0,), Streams(0, 1)))
+    assert hall.fitness.flatten().tolist() == [9.0, 6.0]
+
+
+def test_places_that_nobody_fills_are_empty_in_deaps_eyes():
+    genomes = torch.tensor([[[1.0], [1.0], [1.0]], [[1.0], [2.0], [3.0]]])
+    hall = HallOfFame(5)
+    hall.update(Population(genomes, -genomes, torch.ones(2, 3, dtype=torch.bool), (1.0,), Streams(0, 2)))
+    valid = [[individual.fitness.valid for individual in hall.population.replicate(r)] for r in range(2)]
+    assert valid == [[True, False, False], [True, True, True]]
+
+
 def test_copies_of_the_best_leave_room_for_the_second_best_in_the_hall_of_fame():
     genomes = torch.tensor([[[1.0, 0.0]] * 9 + [[2.0, 0.0]] * 9 + [[3.0, -0.0], [3.0, 0.0]]])
     hall = HallOfFame(4)
@@ -552,6 +579,40 @@ def test_an_empty_hall_of_fame_and_one_without_places_are_refused():
 
 
 # Toolbox
+
+
+@pytest.mark.parametrize("vary", [evolution.varAnd, partial(evolution.varOr, lambda_=30)])
+def test_what_has_changed_has_no_fitness_until_it_is_evaluated(vary):
+    box = toolbox(mutate=lambda genomes, random: genomes + 1000.0)
+    parents = evolution.evaluate(box.population(n=16, replicates=2), box)
+    offspring = vary(parents, box, cxpb=0.0, mutpb=0.5)
+    assert torch.equal(offspring.fitness.isnan().squeeze(2), ~offspring.valid)
+    assert offspring.best(1).valid.all()
+    assert offspring.best(1).genomes.max() < 100.0
+
+
+def test_evaluation_keeps_no_graph_of_what_the_objective_computed():
+    weight = torch.ones(5, 1, requires_grad=True)
+    box = toolbox(lambda x: x @ weight)
+    assert not evolution.evaluate(box.population(n=4), box).fitness.requires_grad
+
+
+@pytest.mark.parametrize("weights", [(0.0,), (math.nan,), (math.inf,), (), -1.0, ("much",)])
+def test_weights_that_rank_nothing_are_refused(weights):
+    with refused("weights are", "other than 0"):
+        toolbox(weights=weights)
+
+
+def test_weights_may_be_any_numbers():
+    population = toolbox(weights=np.array([-2])).population(n=4)
+    assert population.weights == (-2.0,)
+    assert population.wvalues.dtype == torch.float32
+
+
+def test_populations_compare_by_identity():
+    population = toolbox().population(n=4)
+    assert population == population
+    assert population != dataclasses.replace(population)
 
 
 def test_the_toolbox_is_deaps_and_its_roles_can_be_replaced():

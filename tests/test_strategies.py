@@ -118,6 +118,15 @@ def test_fitness_that_is_not_finite_leads_nowhere(make):
 
 
 @both
+def test_using_a_strategy_moves_no_stream_of_the_population_it_was_made_from(make):
+    box = toolbox()
+    population, fresh = (box.population(n=10, replicates=2, seed=4) for _ in range(2))
+    make(population).register(box)
+    eaGenerateUpdate(box, 3)
+    assert torch.equal(population.streams.uniform(2, 9), fresh.streams.uniform(2, 9))
+
+
+@both
 def test_seeds_differ(make):
     runs = []
     for seed in (1, 2):
@@ -149,10 +158,12 @@ def test_individuals_are_drawn_from_the_normal_distribution_of_the_strategy():
 
 @pytest.mark.parametrize("dim", [1, 4, 12])
 @pytest.mark.parametrize("lambda_", [6, 13])
-def test_an_update_is_deaps_with_a_diagonal_matrix(dim, lambda_):
+@pytest.mark.parametrize("offset", [0.0, 1000.0])  # from afar, steps grow too long to be learned from
+def test_an_update_is_deaps_with_a_diagonal_matrix(dim, lambda_, offset):
     # DEAP's strategy with our learning rates, its matrix cut to the diagonal after each update, is told the same.
     box = toolbox(stretched, dim=dim, weights=(-1.0,))
-    ours = SeparableCMAES(box.population(n=10), sigma=0.7, lambda_=lambda_)
+    start = box.population(n=10)
+    ours = SeparableCMAES(replace(start, genomes=start.genomes + offset), sigma=0.7, lambda_=lambda_)
     rates = {"ccov1": ours._rank_one, "ccovmu": ours._rank_mu}
     theirs = cma.Strategy(ours.centroid[0].tolist(), 0.7, lambda_=lambda_, **rates)
     assert theirs.mueff == pytest.approx(ours._mass)

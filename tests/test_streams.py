@@ -167,6 +167,21 @@ def test_siblings_draw_other_numbers_and_the_same_ones_for_the_same_replicate():
     assert torch.equal(Streams(7, range(3, 4)).sibling().uniform(1, 100), siblings[3:4])
 
 
+def test_selected_individuals_meet_their_own_numbers_whatever_is_drawn():
+    chosen = torch.tensor([0, 3, 5])
+    for name, first in (("uniform", ()), ("normal", ()), ("integers", (9,))):
+        packed = getattr(Streams(0, 2).select(chosen, 3), name)(*first, 3, 4)
+        everyone = getattr(Streams(0, 2), name)(*first, 2, 3, 4)
+        assert torch.equal(packed, everyone.flatten(0, 1)[chosen])
+
+
+def test_numbers_for_other_rows_than_there_are_streams_are_refused():
+    with refused("(4, 3)", "2 rows"):
+        Streams(0, 2).uniform(4, 3)
+    with refused("(7, 2)", "1 rows"):
+        Streams(0, 2).select(torch.tensor([3]), 3).uniform(7, 2)
+
+
 def test_normal_draws_are_normal_and_finite_at_the_extremes(monkeypatch):
     drawn = Streams(1, 3).normal(3, 4000)
     assert drawn.shape == (3, 4000)

@@ -17,7 +17,9 @@ from evovae.evolution import Generation, variation
 # What brings a value from the device to the host, or has a result whose shape depends on values.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim", "bincount", "_to_copy"}
 ALGORITHMS = {
-    "eaSimple": lambda population, box: evolution.eaSimple_iter(population, box, 0.5, 0.2, 4, elites=1),
+    "eaSimple": lambda population, box: evolution.eaSimple_iter(
+        population, box, 0.5, 0.2, 4, evolution.HallOfFame(3), elites=1
+    ),
     "eaMuPlusLambda": lambda population, box: evolution.eaMuPlusLambda_iter(population, box, 20, 20, 0.5, 0.3, 4),
     "eaMuCommaLambda": lambda population, box: evolution.eaMuCommaLambda_iter(population, box, 20, 30, 0.5, 0.3, 4),
     "random_search": lambda population, box: evolution.random_search_iter(population, box, 100),

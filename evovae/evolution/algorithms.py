@@ -16,7 +16,7 @@ from deap import base, tools
 
 from evovae.errors import InputError
 from evovae.evolution.generations import Generation, collect
-from evovae.evolution.operators.parameters import check_probability
+from evovae.evolution.operators.parameters import check_count, check_probability
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate, varAnd, varOr
 
@@ -40,7 +40,9 @@ def eaSimple_iter(
     elites: int = 0,
 ) -> Iterator[Generation]:
     """Yield the generations of `eaSimple`, the initial population first."""
-    _check_probabilities(cxpb, mutpb)
+    check_probability("cxpb", cxpb)
+    check_probability("mutpb", mutpb)
+    check_count("ngen", ngen)
     if not 0 <= elites < len(population):
         raise InputError(f"elites is {elites}: expected 0 to {len(population) - 1}, fewer than individuals")
 
@@ -106,7 +108,7 @@ def eaMuPlusLambda_iter(
     halloffame: Archive | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of `eaMuPlusLambda`, the initial population first."""
-    _check_offspring(mu, lambda_, cxpb, mutpb)
+    _check_offspring(mu, lambda_, cxpb, mutpb, ngen)
 
     def survive(parents: Population, offspring: Population) -> Population:
         return toolbox.select(parents.join(offspring), mu)
@@ -172,7 +174,7 @@ def eaMuCommaLambda_iter(
     halloffame: Archive | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of `eaMuCommaLambda`, the initial population first."""
-    _check_offspring(mu, lambda_, cxpb, mutpb)
+    _check_offspring(mu, lambda_, cxpb, mutpb, ngen)
     if lambda_ < mu:
         raise InputError(f"lambda_ is {lambda_}: expected at least mu ({mu}) offspring to select from")
 
@@ -203,7 +205,8 @@ def eaMuCommaLambda(
             evaluate(the changed offspring)
             population = select(offspring, mu)
 
-    Arguments, result and errors are those of `eaMuPlusLambda`; `lambda_` must be at least `mu`.
+    Arguments, result and errors are those of `eaMuPlusLambda`; `lambda_` must be at least `mu`, and more where the
+    selection takes each only once (`selBest`, `selNSGA2`): of `mu` offspring it would take all.
     """
     generations = eaMuCommaLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)
     return collect(generations, stats, verbose)
@@ -211,18 +214,8 @@ def eaMuCommaLambda(
 
 def eaGenerateUpdate_iter(toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None) -> Iterator[Generation]:
     """Yield the generations of `eaGenerateUpdate`."""
-    if ngen < 1:
-        raise InputError(f"ngen is {ngen}: expected 1 or more generations")
-    evaluations = None
-    for gen in range(ngen):
-        generated = toolbox.generate()
-        population = evaluate(replace(generated, genomes=toolbox.project(generated.genomes)), toolbox)
-        if halloffame is not None:
-            halloffame.update(population)
-        toolbox.update(population)
-        nevals = (~generated.valid).sum(1)
-        evaluations = nevals if evaluations is None else evaluations + nevals
-        yield Generation(gen, population, nevals, evaluations)
+    check_count("ngen", ngen, least=1)
+    return _ask_and_tell(toolbox, ngen, halloffame)
 
 
 def eaGenerateUpdate(
@@ -265,8 +258,6 @@ def _evolve(
     halloffame: Archive | None,
 ) -> Iterator[Generation]:
     """Yield the evaluated `population` and then `ngen` generations: vary, evaluate, survive."""
-    if ngen < 0:
-        raise InputError(f"ngen is {ngen}: expected 0 or more generations")
     # From here on the streams are this run's own: the same population evolves the same way twice.
     population = replace(population, streams=population.streams.clone())
     evaluations = torch.zeros(population.replicates, dtype=torch.int64, device=population.genomes.device)
@@ -278,7 +269,20 @@ def _evolve(
         if halloffame is not None:
             halloffame.update(offspring)
         population = offspring if gen == 0 else survive(population, offspring)
-        yield Generation(gen, population, nevals, evaluations)
+        yield Generation(gen, population, offspring, nevals, evaluations)
+
+
+def _ask_and_tell(toolbox: base.Toolbox, ngen: int, halloffame: Archive | None) -> Iterator[Generation]:
+    evaluations = None
+    for gen in range(ngen):
+        generated = toolbox.generate()
+        population = evaluate(replace(generated, genomes=toolbox.project(generated.genomes)), toolbox)
+        if halloffame is not None:
+            halloffame.update(population)
+        toolbox.update(population)
+        nevals = (~generated.valid).sum(1)
+        evaluations = nevals if evaluations is None else evaluations + nevals
+        yield Generation(gen, population, population, nevals, evaluations)
 
 
 def _varying_by_or(
@@ -287,16 +291,13 @@ def _varying_by_or(
     return lambda parents: varOr(parents, toolbox, lambda_, cxpb, mutpb)
 
 
-def _check_probabilities(cxpb: float, mutpb: float) -> None:
+def _check_offspring(mu: int, lambda_: int, cxpb: float, mutpb: float, ngen: int) -> None:
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
-
-
-def _check_offspring(mu: int, lambda_: int, cxpb: float, mutpb: float) -> None:
-    _check_probabilities(cxpb, mutpb)
+    check_count("ngen", ngen)
     if cxpb + mutpb > 1:
         raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
-    if mu < 2:
-        raise InputError(f"mu is {mu}: expected 2 or more survivors, for parents mate in pairs")
-    if lambda_ < 1:
-        raise InputError(f"lambda_ is {lambda_}: expected 1 or more offspring")
+    check_count("mu", mu, least=1)
+    check_count("lambda_", lambda_, least=1)
+    if mu < 2 and cxpb > 0:
+        raise InputError(f"mu is {mu} and cxpb {cxpb}: a single parent has nobody to mate with")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from deap import base, tools
 from evovae.errors import InputError
 from evovae.evolution.algorithms import Archive, Statistics
 from evovae.evolution.generations import Generation, collect
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate
 
@@ -19,12 +21,8 @@ def random_search_iter(
     population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None = None
 ) -> Iterator[Generation]:
     """Yield the generations of `random_search`."""
-    streams, weights = population.streams.sibling(), population.weights
-    for gen, start, size in _portions(len(population), evaluations):
-        drawn = evaluate(Population.unevaluated(toolbox.sample(size, streams), weights, streams), toolbox)
-        if halloffame is not None:
-            halloffame.update(drawn)
-        yield _generation(gen, drawn, start + size)
+    check_count("evaluations", evaluations, least=1)
+    return _draw(population, toolbox, evaluations, halloffame)
 
 
 def random_search(
@@ -55,24 +53,10 @@ def gradient_ascent_iter(
     halloffame: Archive | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of `gradient_ascent`, the initial population first."""
-    if not learning_rate > 0:
+    check_count("evaluations", evaluations, least=1)
+    if not 0 < learning_rate < math.inf:
         raise InputError(f"learning rate is {learning_rate}: expected a positive number")
-    genomes = population.genomes.clone()  # R N D
-    adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
-    for gen, start, size in _portions(len(population), evaluations):
-        climbing = genomes[:, :size].clone()
-        fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
-        fitness = fitness.unflatten(0, climbing.shape[:2])
-        climbed = replace(
-            population, genomes=climbing, fitness=fitness, valid=torch.ones_like(fitness[..., 0], dtype=torch.bool)
-        )
-        if halloffame is not None:
-            halloffame.update(climbed)
-        yield _generation(gen, climbed, start + size)
-        if size == len(population):
-            genomes.grad = gradient.view_as(genomes)
-            adam.step()
-            genomes.copy_(toolbox.project(genomes))
+    return _climb(population, toolbox, evaluations, learning_rate, halloffame)
 
 
 def gradient_ascent(
@@ -107,14 +91,44 @@ def gradient_ascent(
     return collect(generations, stats, verbose)
 
 
+def _draw(
+    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None
+) -> Iterator[Generation]:
+    streams, weights = population.streams.sibling(), population.weights
+    for gen, start, size in _portions(len(population), evaluations):
+        drawn = evaluate(Population.unevaluated(toolbox.sample(size, streams), weights, streams), toolbox)
+        if halloffame is not None:
+            halloffame.update(drawn)
+        yield _generation(gen, drawn, start + size)
+
+
+def _climb(
+    population: Population, toolbox: base.Toolbox, evaluations: int, learning_rate: float, halloffame: Archive | None
+) -> Iterator[Generation]:
+    genomes = population.genomes.clone()  # R N D
+    adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
+    for gen, start, size in _portions(len(population), evaluations):
+        climbing = genomes[:, :size].clone()
+        fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
+        fitness = fitness.unflatten(0, climbing.shape[:2])
+        climbed = replace(
+            population, genomes=climbing, fitness=fitness, valid=torch.ones_like(fitness[..., 0], dtype=torch.bool)
+        )
+        if halloffame is not None:
+            halloffame.update(climbed)
+        yield _generation(gen, climbed, start + size)
+        if size == len(population):
+            genomes.grad = gradient.view_as(genomes)
+            adam.step()
+            genomes.copy_(toolbox.project(genomes))
+
+
 def _portions(size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and size of portions of at most `size` that together make `evaluations`."""
-    if evaluations < 1:
-        raise InputError(f"evaluations is {evaluations}: expected 1 or more")
     for gen, start in enumerate(range(0, evaluations, size)):
         yield gen, start, min(size, evaluations - start)
 
 
 def _generation(gen: int, population: Population, evaluations: int) -> Generation:
     nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
-    return Generation(gen, population, nevals, torch.full_like(nevals, evaluations))
+    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import moocore
 import numpy as np
@@ -17,8 +16,12 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.halloffame import HallOfFame, repeated
+from evovae.evolution.halloffame import HallOfFame, hash_genes, only, repeated
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking_key
+
+SHARE = 0.1
+"""Part of those too many that leave a front at a time."""
 
 
 def nondominated_rank(population: Population) -> Tensor:
@@ -69,8 +72,7 @@ def selNSGA2(population: Population, k: int) -> Population:
     Raises:
         InputError: if `k` is negative.
     """
-    if k < 0:
-        raise InputError(f"k is {k}: expected 0 or more individuals")
+    check_count("k", k)
     ordered = population.take(_lexicographic(population))
     rank = nondominated_rank(ordered)
     last = rank.sort(dim=1).values[:, min(k, len(population)) - 1, None]
@@ -109,33 +111,37 @@ class ParetoFront(HallOfFame):
     fitness: the best in the first objective comes first. Fitness that is not finite never enters.
 
     Args:
-        maxsize: how many of a replicate are kept. The most crowded go first, one at a time, as each that goes makes
-            room for its neighbours (Kukkonen and Deb 2006); the ends of each objective stay as long as there is room.
+        maxsize: how many of a replicate are kept. The most crowded go first, a tenth of those too many at a time, as
+            each that goes makes room for its neighbours (Kukkonen and Deb 2006 let one go at a time); the ends of each
+            objective stay as long as there is room.
     """
 
     def __init__(self, maxsize: int | None = None) -> None:
         super().__init__(sys.maxsize if maxsize is None else maxsize)
 
     def _best(self, population: Population) -> Population:
-        first = (nondominated_rank(population) == 0) & population.wvalues.isfinite().all(2)
-        front = _only(population, first & ~repeated(torch.cat((population.genomes, population.fitness), dim=2), first))
-        return front if len(front) <= self.maxsize else _only(front, _spread(front.fitness, self.maxsize))
+        first = (nondominated_rank(population) == 0) & population.finite
+        both = hash_genes(torch.cat((population.genomes, population.fitness), dim=2))
+        front = _in_order(population, first & ~repeated(both, first))
+        return front if len(front) <= self.maxsize else _in_order(front, _spread(front.fitness, self.maxsize))
 
 
-def _only(population: Population, kept: Tensor) -> Population:
-    """Return the individuals `kept` bool (R, N), in lexicographic order, with NaN as fitness in shorter replicates."""
+def _in_order(population: Population, kept: Tensor) -> Population:
+    """Return the individuals `kept` bool (R, N), in lexicographic order; `only` where a replicate has fewer."""
     size = max(1, int(kept.sum(1).max()))
-    kept_alone = replace(population, fitness=torch.where(kept.unsqueeze(2), population.fitness, math.nan))
-    return kept_alone.take(_lexicographic(kept_alone)[:, :size])
+    alone = only(population, kept)
+    return alone.take(_lexicographic(alone)[:, :size])
 
 
 def _spread(fitness: Tensor, size: int) -> Tensor:
     """Return bool (R, K): which of fronts (R, K, M), padded with NaN, to keep for `size` that are well spread."""
     kept = fitness.isfinite().all(2)
+    number = torch.arange(fitness.shape[1], device=fitness.device)
     while bool(((excess := kept.sum(1, keepdim=True) - size) > 0).any()):
         distance = crowding_distance(fitness, (~kept).long()).nan_to_num()  # finite: before those that are gone
-        crowded = torch.where(kept, distance, math.inf).argmin(1, keepdim=True)
-        kept = kept.scatter(1, crowded, kept.gather(1, crowded) & (excess <= 0))
+        crowded = torch.where(kept, distance, math.inf).argsort(dim=1, stable=True)
+        going = number < (excess.clamp_min(0) * SHARE).ceil()
+        kept = kept.scatter(1, crowded, kept.gather(1, crowded) & ~going)
     return kept
 
 
@@ -147,4 +153,4 @@ def _lexicographic(population: Population) -> Tensor:
 def _upwards(population: Population) -> Tensor:
     """Return the fitness, float64 (R, N, M), in its own units but larger is better; minus infinity if not finite."""
     signs = torch.tensor(population.weights, dtype=torch.float64, device=population.fitness.device).sign()
-    return torch.where(population.wvalues.isfinite(), population.fitness.double() * signs, -math.inf)
+    return torch.where(population.finite.unsqueeze(2), population.fitness.double() * signs, -math.inf)

@@ -14,15 +14,19 @@ from torch import Tensor
 from evovae.errors import InputError
 from evovae.evolution.books import compile_statistics, record
 from evovae.evolution.fronts import hypervolume, nondominated_rank
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking_key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Generation:
     """One generation of all replicates."""
 
     gen: int
     population: Population
+    """Those that survived."""
+    offspring: Population
+    """Those that competed for that with a fitness of this generation; the same where no parents survive."""
     nevals: Tensor
     """int64 (R,): evaluations in this generation."""
     evaluations: Tensor
@@ -31,29 +35,32 @@ class Generation:
     def statistics(self, reference: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """Return nevals, evaluations, min, mean, max, std and nonfinite, each (R,), or (R, M) for M > 1 objectives.
 
-        Fitness that is not finite is left out and counted in `nonfinite`; a replicate without finite fitness has NaN.
-        With several objectives there are besides, each (R,): `front`, the number of individuals that no other
-        dominates, and, where a `reference` of M values is given, `hypervolume`, what they dominate up to there.
+        An individual whose fitness is not finite, in one objective or more, is left out and counted in `nonfinite`,
+        which is always (R,); a replicate that has no other has NaN. With several objectives there are besides, each
+        (R,): `front`, the number of individuals that no other dominates, and, where a `reference` of M values is given,
+        `hypervolume`, what they dominate up to there.
         This waits for the device.
         """
         fitness = self.population.fitness.double()  # R N M
-        finite = fitness.isfinite()
+        finite = self.population.finite.unsqueeze(2)
         count = finite.sum(1)
         mean = torch.where(finite, fitness, 0.0).sum(1) / count
         variance = torch.where(finite, fitness - mean.unsqueeze(1), 0.0).square_().sum(1) / count
         low = torch.where(finite, fitness, torch.inf).amin(1)
         high = torch.where(finite, fitness, -torch.inf).amax(1)
-        columns = torch.stack((low, mean, high, variance.sqrt_(), count)).cpu().numpy()  # one transfer for all
+        found = torch.stack((low, mean, high, variance.sqrt_(), count.expand_as(low)))
+        columns = found.cpu().numpy()  # one transfer for all
         columns[:4, columns[4] == 0] = np.nan
+        counted = columns[4, :, 0]
         columns = columns[..., 0] if fitness.shape[2] == 1 else columns
         books: dict[str, np.ndarray] = {
             "nevals": self.nevals.cpu().numpy(),
             "evaluations": self.evaluations.cpu().numpy(),
             **dict(zip(("min", "mean", "max", "std"), columns, strict=False)),
-            "nonfinite": (fitness.shape[1] - columns[4]).astype(np.int64),
+            "nonfinite": (fitness.shape[1] - counted).astype(np.int64),
         }
         if fitness.shape[2] > 1:
-            first = (nondominated_rank(self.population) == 0) & finite.all(2)
+            first = (nondominated_rank(self.population) == 0) & self.population.finite
             books["front"] = first.sum(1).cpu().numpy()
             if reference is not None:
                 books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
@@ -100,13 +107,13 @@ class EarlyStopping:
     Each call begins anew. It looks at results, and so waits for the device once a generation.
 
     Args:
-        target: stop when the best fitness of every replicate has been at least as good as this.
-        stagnation: stop when no replicate's best fitness has become better for so many generations.
+        target: stop when every replicate has evaluated an individual at least as good as this.
+        stagnation: stop when no replicate has evaluated a better individual than before for so many generations.
         evaluations: stop when every replicate has spent at least so many.
         seconds: stop when so much time has passed.
 
     Attributes:
-        reason: why the last run was stopped; None if it went to its end.
+        reason: why the last run was stopped, known from its last generation on; None if it went to its end.
 
     Raises:
         InputError: if a limit is below its smallest sensible value, or `target` or `stagnation` meet several
@@ -123,8 +130,8 @@ class EarlyStopping:
         if target is not None and not np.isfinite(target):
             raise InputError(f"target is {target}: expected a finite fitness")
         for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}: expected 1 or more")
+            if value is not None:
+                check_count(name, value, least=1)
         if seconds is not None and not seconds > 0:
             raise InputError(f"seconds is {seconds}: expected a positive number")
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
@@ -135,12 +142,12 @@ class EarlyStopping:
         self.reason = None
         start, best, improved = time.monotonic(), None, 0
         for generation in generations:
-            yield generation
             if self.target is not None or self.stagnation is not None:
-                found = self._best(generation.population)
+                found = self._best(generation.offspring)
                 if best is None or (found > best).any():
                     best, improved = found if best is None else np.fmax(best, found), generation.gen
             self.reason = self._reason(generation, best, generation.gen - improved, time.monotonic() - start)
+            yield generation
             if self.reason is not None:
                 return
 

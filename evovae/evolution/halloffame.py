@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.population import Population
+from evovae.evolution.population import Population, ranking
 from evovae.streams import make_generator
 
 
@@ -52,22 +53,39 @@ class HallOfFame:
         self._members = best if self._members is None else self._best(self._members.join(best))
 
     def _best(self, population: Population) -> Population:
-        """Return the best different individuals, with NaN as fitness where there are fewer than `maxsize`."""
-        finite = population.wvalues.isfinite().all(2)
-        usable = finite & ~repeated(population.genomes, finite)
-        fitness = torch.where(usable.unsqueeze(2), population.fitness, math.nan)
-        return replace(population, fitness=fitness).best(min(self.maxsize, len(population)))
+        """Return the best different individuals, invalid and with NaN as fitness where there are fewer."""
+        order = ranking(population.wvalues)
+        finite = population.finite.gather(1, order)
+        usable = finite & ~repeated(hash_genes(population.genomes).gather(1, order), finite)
+        place = (~usable).long().argsort(dim=1, stable=True)[:, : self.maxsize]
+        return only(population.take(order.gather(1, place)), usable.gather(1, place))
 
 
-def repeated(genomes: Tensor, among: Tensor) -> Tensor:
-    """Return bool (R, N): whether an earlier one `among` (R, N) these `genomes` (R, N, D) has the same genes.
+def only(population: Population, kept: Tensor) -> Population:
+    """Return `population` with those that are not `kept` bool (R, N) made invalid, with NaN as fitness."""
+    fitness = torch.where(kept.unsqueeze(2), population.fitness, math.nan)
+    return replace(population, fitness=fitness, valid=population.valid & kept)
 
-    Genomes are told apart by a random linear hash of their bits, which makes one pass over the genes where comparing
-    pairs would make N. Two that differ share it with a chance below 2^-30 (the low bits of round numbers are zero).
+
+def hash_genes(genomes: Tensor) -> Tensor:
+    """Return a number int64 (R, N) for the genes of each of `genomes` (R, N, D), the same for the same genes.
+
+    A random linear hash of their bits makes one pass over the genes where comparing pairs would make N. Two that differ
+    share it with a chance below 2^-30 (the low bits of round numbers are zero).
     """
     bits = (genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
-    odd = torch.randint(-(2**62), 2**62, (bits.shape[2],), generator=make_generator(0)).mul_(2).add_(1)
-    hashes = bits.mul_(odd.to(bits.device)).sum(2)
+    return bits.mul_(_multipliers(bits.shape[2], bits.device)).sum(2)
+
+
+def repeated(hashes: Tensor, among: Tensor) -> Tensor:
+    """Return bool (R, N): whether an earlier one `among` (R, N) these `hashes` int64 (R, N) is the same."""
     ordered, order = torch.where(among, hashes, -1).sort(dim=1, stable=True)
-    repeated = torch.zeros_like(order, dtype=torch.bool)
+    repeated = torch.zeros_like(among)
     return repeated.scatter_(1, order[:, 1:], ordered[:, 1:] == ordered[:, :-1])
+
+
+@functools.lru_cache(maxsize=16)
+def _multipliers(genes: int, device: torch.device) -> Tensor:
+    """Odd random numbers int64 (D,) on a device, copied to it once: a copy in each generation would wait for it."""
+    odd = torch.randint(-(2**62), 2**62, (genes,), generator=make_generator(0)).mul_(2).add_(1)
+    return odd.to(device)

@@ -22,7 +22,7 @@ class Individual(list[float]):
         self.fitness = fitness
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """R replicates of N individuals with D genes and M objectives; nothing in it is ever changed in place."""
 
@@ -59,7 +59,12 @@ class Population:
         Minus infinity in every objective of an individual of which one is not finite, so that it never wins.
         """
         weighted = self.fitness * _weights_on(self.weights, self.fitness.device)
-        return torch.where(weighted.isfinite().all(-1, keepdim=True), weighted, -math.inf)
+        return torch.where(self.finite.unsqueeze(2), weighted, -math.inf)
+
+    @property
+    def finite(self) -> Tensor:
+        """Whose fitness is finite in every objective, bool (R, N); that of the others never wins."""
+        return self.fitness.isfinite().all(2)
 
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
@@ -77,8 +82,8 @@ class Population:
         return replace(other, genomes=genomes, fitness=fitness, valid=valid)
 
     def best(self, k: int = 1) -> Population:
-        """Return the best `k` of each replicate, or all there are, best first; ties come in any order."""
-        return self.take(ranking_key(self.wvalues).topk(min(k, len(self)), dim=1).indices)
+        """Return the best `k` of each replicate, or all there are, best first; of equals the first."""
+        return self.take(ranking(self.wvalues)[:, :k])
 
     def replicate(self, r: int) -> list[Individual]:
         """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`.
@@ -87,7 +92,7 @@ class Population:
         """
         fitness_type = _fitness_type(self.weights)
         worst = -math.inf * _weights_on(self.weights, self.fitness.device)
-        fitness = torch.where(self.fitness[r].isfinite().all(1, keepdim=True), self.fitness[r], worst)
+        fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r], worst)
         rows = zip(self.genomes[r].tolist(), fitness.tolist(), self.valid[r].tolist(), strict=True)
         return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
 
@@ -95,12 +100,17 @@ class Population:
 @functools.cache
 def _weights_on(weights: tuple[float, ...], device: torch.device) -> Tensor:
     """The weights on a device, copied to it once: a copy in each generation would wait for it."""
-    return torch.tensor(weights, device=device)
+    return torch.tensor(weights, dtype=torch.float32, device=device)
 
 
 @functools.cache
 def _fitness_type(weights: tuple[float, ...]) -> Any:
     return type("Fitness", (base.Fitness,), {"weights": weights})
+
+
+def ranking(wvalues: Tensor) -> Tensor:
+    """Return the individuals int64 (R, N) best first by `wvalues` (R, N, M), as DEAP's stable sort orders them."""
+    return ranking_key(wvalues).argsort(dim=1, descending=True, stable=True)
 
 
 def ranking_key(wvalues: Tensor) -> Tensor:

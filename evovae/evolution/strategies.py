@@ -10,6 +10,7 @@ import torch
 from deap import base
 
 from evovae.errors import InputError
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking_key
 from evovae.streams import lend_to_numpy
 
@@ -41,8 +42,7 @@ class SeparableCMAES:
         lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
         if not 0 < sigma < math.inf:
             raise InputError(f"sigma is {sigma}: expected a positive number")
-        if lambda_ < 2:
-            raise InputError(f"lambda_ is {lambda_}: expected 2 or more individuals")
+        check_count("lambda_", lambda_, least=2)
         if len(population.weights) > 1:
             raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
         self.lambda_, self.weights, self.streams = lambda_, population.weights, population.streams.clone()
@@ -105,12 +105,13 @@ class SeparableCMAES:
 
 
 class StockStrategies:
-    """Strategies of DEAP's kind, such as `deap.cma.Strategy`, one for each replicate.
+    """DEAP's `cma.Strategy`, or any that needs genes and fitness only, one for each replicate.
 
         strategies = StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.5, lambda_=20))
         strategies.register(toolbox)
 
     They draw from numpy's global random numbers, which are lent to them: set from the replicate's stream, and put back.
+    (`StrategyOnePlusLambda` and `StrategyMultiObjective` keep more than genes in their individuals, and do not fit.)
 
     Args:
         population: how many replicates, with their streams and objective weights.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution import operators
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.streams import Streams
 
@@ -36,9 +38,7 @@ def toolbox(
         weights: one for each of the M objectives, positive to maximise; the objective's own `weights` when left out,
             or (1.0,).
     """
-    weights = tuple(getattr(objective, "weights", (1.0,)) if weights is None else weights)
-    if not weights:
-        raise InputError("weights is empty: expected one for each objective")
+    weights = _check_weights(getattr(objective, "weights", (1.0,)) if weights is None else weights)
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:
@@ -66,11 +66,10 @@ def toolbox(
         return fitness.to(torch.float32)
 
     def sample(n: int, streams: Streams) -> Tensor:
-        return torch.stack([encoding.sample(n, streams[r]) for r in range(len(streams))])
+        return box.project(torch.stack([encoding.sample(n, stream) for stream in streams]))
 
     def population(n: int, replicates: int | range = 1, seed: int = 0) -> Population:
-        if not isinstance(n, int) or n < 2:
-            raise InputError(f"population is {n}: expected a whole number of individuals, 2 or more")
+        check_count("population", n, least=1)
         streams = Streams(seed, replicates, encoding.device)
         return Population.unevaluated(sample(n, streams), weights, streams)
 
@@ -84,6 +83,16 @@ def toolbox(
     box.register("mutate", operators.mutGaussian, mu=0.0, sigma=encoding.sigma, indpb=0.2)
     box.register("select", operators.selTournament, tournsize=3)
     return box
+
+
+def _check_weights(weights: Sequence[float]) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(weight) for weight in weights)
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers or not all(weight != 0 and math.isfinite(weight) for weight in numbers):
+        raise InputError(f"weights are {weights}: expected a finite number other than 0 for each objective")
+    return numbers
 
 
 @torch.enable_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from evovae.devices import counts_are_free
 from evovae.errors import InputError
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.streams import Streams
 
@@ -34,7 +36,7 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
     valid[:, : 2 * pairs].unflatten(1, (pairs, 2)).logical_and_(~crossed.unsqueeze(2))
     mutated = streams.uniform(len(streams), n) < mutpb
     _vary(_single(toolbox.mutate), genomes, mutated, lambda row: (row,), streams, toolbox.project)
-    return replace(population, genomes=genomes.view_as(population.genomes), valid=valid.logical_and_(~mutated))
+    return _unevaluated(population, genomes.view_as(population.genomes), valid.logical_and_(~mutated))
 
 
 def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: float, mutpb: float) -> Population:
@@ -45,22 +47,23 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     (`toolbox.project`), and their fitness is invalid.
 
     Raises:
-        InputError: if `lambda_` is below 1.
+        InputError: if `lambda_` is below 1, or a single individual is to mate.
     """
-    if lambda_ < 1:
-        raise InputError(f"lambda_ is {lambda_}: expected 1 or more offspring")
+    check_count("lambda_", lambda_, least=1)
     streams, n = population.streams, len(population)
+    if n < 2 and cxpb > 0:
+        raise InputError(f"cxpb is {cxpb}: a single individual has nobody to mate with; expected 0")
     choice = streams.uniform(len(streams), lambda_)
     first = streams.integers(n, len(streams), lambda_)
-    second = streams.integers(n - 1, len(streams), lambda_)
-    second = second + (second >= first)
+    second = streams.integers(max(n - 1, 1), len(streams), lambda_)
+    second = (second + (second >= first)) % n
     offspring, partners = population.take(first), population.take(second).genomes.flatten(0, 1)
     crossed, mutated = choice < cxpb, (choice >= cxpb) & (choice < cxpb + mutpb)
     genomes = torch.cat((offspring.genomes.flatten(0, 1), partners))
     _vary(toolbox.mate, genomes, crossed, lambda row: (row, row + len(partners)), streams, toolbox.project)
     _vary(_single(toolbox.mutate), genomes, mutated, lambda row: (row,), streams, toolbox.project)
     genomes = genomes[: len(partners)].view_as(offspring.genomes)
-    return replace(offspring, genomes=genomes, valid=offspring.valid & ~(crossed | mutated))
+    return _unevaluated(offspring, genomes, offspring.valid & ~(crossed | mutated))
 
 
 def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
@@ -76,6 +79,12 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
     else:
         fitness = torch.where(pending.unsqueeze(1), toolbox.evaluate(everyone), known)
     return replace(population, fitness=fitness.view_as(population.fitness), valid=torch.ones_like(population.valid))
+
+
+def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Population:
+    """Return `population` with other `genomes`, and NaN as fitness where it is not `valid` for them."""
+    fitness = torch.where(valid.unsqueeze(2), population.fitness, math.nan)
+    return replace(population, genomes=genomes, fitness=fitness, valid=valid)
 
 
 def _vary(

@@ -88,7 +88,8 @@ def cxSimulatedBinaryBounded(
     check_nonnegative("eta", eta)
     least, most = bounds(low, up, first)
     lottery, draws = random.uniform(*first.shape, 2).clamp_min_(HALF_STEP).unbind(-1)
-    lower, upper = torch.minimum(first, second), torch.maximum(first, second)
+    inner = clip(first, low, up), clip(second, low, up)
+    lower, upper = torch.minimum(*inner), torch.maximum(*inner)
     half = _half_distance(lower, upper)
 
     def step(room: Tensor) -> Tensor:
@@ -96,9 +97,9 @@ def cxSimulatedBinaryBounded(
         return _growth(alpha * draws, eta) * half
 
     children = clip(lower - step(lower - least), low, up), clip(upper + step(most - upper), low, up)
-    chosen = (lottery < 0.5) & (upper - lower > 1e-14)
-    one, two = _swap(*children, lottery < 0.25)
-    return torch.where(chosen, one, first), torch.where(chosen, two, second)
+    swapped, apart = _swap(*children, lottery < 0.25), upper - lower > 1e-14
+    one, two = (torch.where(apart, child, parent) for child, parent in zip(swapped, inner, strict=True))
+    return torch.where(lottery < 0.5, one, first), torch.where(lottery < 0.5, two, second)
 
 
 def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:

@@ -64,16 +64,16 @@ def mutPolynomialBounded(
     least, most = bounds(low, up, genomes)
     if indpb == 0:
         return genomes.clone()
-    draws = random.uniform(*genomes.shape)
+    draws, inner = random.uniform(*genomes.shape), clip(genomes, low, up)
     quantile = rescaled(draws, indpb)
     down = quantile < 0.5
     tail = torch.where(down, 2.0 * quantile, 2.0 - 2.0 * quantile)
     span = most - least
-    beyond = (torch.where(down, most - genomes, genomes - least) / span).clamp(0.0, 1.0)
+    beyond = (torch.where(down, most - inner, inner - least) / span).clamp(0.0, 1.0)
     # Powers by logarithms: the last elements of a tensor meet another `pow` than those before, which rounds otherwise.
     inside = tail + (1.0 - tail) * torch.exp((eta + 1.0) * beyond.log())
     step = -torch.expm1(inside.log() / (eta + 1.0)) * span
-    mutants = clip(torch.where(down, genomes - step, genomes + step), low, up)
+    mutants = clip(torch.where(down, inner - step, inner + step), low, up)
     return torch.where(draws < indpb, mutants, genomes)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count, check_nonnegative
-from evovae.evolution.population import Population, ranking_key
+from evovae.evolution.population import Population, ranking, ranking_key
 
 CHUNK = 2**20
 """Candidates that lexicase selection looks at together: few enough for the caches."""
@@ -26,7 +26,7 @@ def selRandom(population: Population, k: int) -> Population:
 def selBest(population: Population, k: int) -> Population:
     """Select the `k` best, best first; of equals the first."""
     check_count("k", k)
-    return population.take(_ranking(population)[:, :k])
+    return population.best(k)
 
 
 def selWorst(population: Population, k: int) -> Population:
@@ -87,7 +87,7 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     check_nonnegative("epsilon", epsilon)
     replicates, n, objectives = population.fitness.shape
     draws = population.streams.uniform(replicates, k, objectives + 1)
-    values, finite = _turned(population), _finite(population)
+    values, finite = _turned(population), population.finite
     entrants = finite | ~finite.any(1, keepdim=True)  # R N
     chosen = []
     for part in draws.split(max(CHUNK // (replicates * n), 1), dim=1):
@@ -102,19 +102,9 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     return population.take(torch.cat(chosen, dim=1))
 
 
-def _ranking(population: Population) -> Tensor:
-    """The individuals (R, N) of each replicate, best first, as DEAP's stable sort orders them."""
-    return ranking_key(population.wvalues).argsort(dim=1, descending=True, stable=True)
-
-
-def _finite(population: Population) -> Tensor:
-    """Return bool (R, N): whose fitness is finite in every objective."""
-    return population.fitness.isfinite().all(2)
-
-
 def _turned(population: Population) -> Tensor:
     """Return fitness float64 (R, M, N) by its own units, larger is better, and zero where it is not finite."""
-    fitness = torch.where(_finite(population).unsqueeze(2), population.fitness, 0.0).double().unbind(2)
+    fitness = torch.where(population.finite.unsqueeze(2), population.fitness, 0.0).double().unbind(2)
     return torch.stack([f if w > 0 else -f for f, w in zip(fitness, population.weights, strict=True)], dim=1)
 
 
@@ -130,7 +120,7 @@ def _spin(population: Population, pointers: Tensor) -> Population:
         raise InputError(
             f"the first objective has weight {population.weights[0]}: a roulette only maximises; use selTournament"
         )
-    finite = _finite(population)
+    finite = population.finite
     share = torch.where(finite, population.fitness[..., 0], 0.0).double()
     if (share < 0).any():
         raise InputError(
@@ -138,6 +128,6 @@ def _spin(population: Population, pointers: Tensor) -> Population:
         )
     for equal in (finite, torch.ones_like(finite)):
         share = torch.where(share.any(1, keepdim=True), share, equal)
-    order = _ranking(population)
+    order = ranking(population.wvalues)
     edges = share.gather(1, order).cumsum(1)
     return population.take(order.gather(1, torch.searchsorted(edges, pointers * edges[:, -1:])))

@@ -1,9 +1,4 @@
-"""Every figure of the house.
-
-Each function takes data (numpy arrays, pandas frames or torch tensors on the CPU) and an Axes, draws, and returns the
-Axes. Without an Axes it makes one on a figure of fitting size, never through pyplot: no display is needed and no figure
-stays registered. Images are float in `[0, 1]` or `uint8`, grey (C = 1) or RGB (C = 3).
-"""
+"""Figures of searches: what they reach, how fast, and the images they find."""
 
 from collections.abc import Hashable, Mapping
 from itertools import cycle
@@ -14,106 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from evovae.drawing import (
-    BASELINE,
-    PALETTE,
-    draw_line,
-    draw_numbers,
-    image_grid,
-    label_ends,
-    new_axes,
-    save,
-    style,
-    tile,
-    to_pixels,
-)
+from evovae.drawing import BASELINE, PALETTE, draw_line, draw_numbers, image_grid, label_ends, new_axes, style
 from evovae.errors import InputError
 from evovae.statistics import bootstrap
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "filmstrip",
-    "fitness_curve",
-    "hall_of_fame",
-    "image_grid",
-    "manifold",
-    "pareto_front",
-    "prior_samples",
-    "reconstructions",
-    "save",
-    "style",
-    "throughput",
-    "training_curve",
-]
-
 _POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
-
-
-@style()
-def training_curve(history: "pd.DataFrame", ax: Axes | None = None) -> Axes:
-    """-ELBO and its two terms against the epoch: test in bold where there is one, training thin beside it.
-
-    Args:
-        history: a row per epoch, with columns `epoch`, `elbo` (negative), `reconstruction` and `kl` (positive), all in
-            nats per image, and optionally `test_elbo`, `test_reconstruction` and `test_kl`.
-        ax: where to draw.
-    """
-    ax = ax or new_axes(6.4, 3.8)
-    tested = "test_elbo" in history and np.any(history["test_elbo"].notna())
-    ends = []
-    for colour, name, label, sign in (
-        (PALETTE[0], "elbo", "-ELBO", -1),
-        (PALETTE[1], "reconstruction", "reconstruction", 1),
-        (PALETTE[2], "kl", "KL", 1),
-    ):
-        for column, width in ((f"test_{name}", 2.2), (name, 0.9)) if tested else ((name, 2.2),):
-            known = history[["epoch", column]].dropna()  # the test set need not be measured at every epoch
-            draw_line(ax, known["epoch"], sign * known[column], color=colour, linewidth=width)
-        last = sign * history[f"test_{name}" if tested else name].dropna().iloc[-1]
-        ends.append((f"{label}  {last:.1f}", last, colour))
-    ax.set(xlabel="epoch", ylabel="nats per image", title="bold: test, thin: training" if tested else "training")
-    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    label_ends(ax, ends)
-    return ax
-
-
-@style()
-def reconstructions(originals: ArrayLike, reconstructions: ArrayLike, ax: Axes | None = None) -> Axes:
-    """Each image above what the model made of it, ten pairs in a row.
-
-    Args:
-        originals: `(N, C, H, W)`.
-        reconstructions: `(N, C, H, W)`, in the same order.
-        ax: where to draw.
-
-    Raises:
-        InputError: images of another shape, or not as many of the one as of the other.
-    """
-    above, below = to_pixels(originals), to_pixels(reconstructions)
-    if above.shape != below.shape:
-        raise InputError(f"originals {above.shape} and reconstructions {below.shape} as (N, H, W, RGB): expected alike")
-    columns = min(10, len(above))
-    missing = -len(above) % columns
-    pairs = np.stack([above, below])  # (2, N, H, W, 3)
-    pairs = np.pad(pairs, ((0, 0), (0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
-    rows = pairs.reshape(2, -1, columns, *above.shape[1:]).swapaxes(0, 1).reshape(-1, *above.shape[1:])
-    ax = image_grid(np.moveaxis(rows, -1, 1), columns, ax=ax)
-    lines = len(rows) // columns
-    ax.set_yticks(np.arange(lines) + 0.5, ["original", "decoded"] * (lines // 2))
-    return ax
-
-
-@style()
-def prior_samples(images: ArrayLike, ax: Axes | None = None) -> Axes:
-    """What the model decodes from its prior, in a grid as square as their number allows.
-
-    Args:
-        images: `(N, C, H, W)`.
-        ax: where to draw.
-    """
-    return image_grid(images, int(np.ceil(np.sqrt(len(np.asarray(images))))), ax=ax)
 
 
 @style()
@@ -171,8 +74,9 @@ def pareto_front(
 ) -> Axes:
     """What the best trade-offs between two objectives are, and what lies along one front of them.
 
-    The points of all replicates are drawn alike, in the colours of `fitness_curve`. Above them stand the images, each
-    with the number that marks its place among the points.
+    The points of all replicates are drawn alike, in the colours of `fitness_curve`; another replicate's may dominate
+    those of the front that is shown. Above them stand the images, each with the number that marks its place among the
+    points.
 
     Args:
         fronts: by label, fitness `(R, K, 2)`; NaN where a replicate has fewer than K.
@@ -195,8 +99,9 @@ def pareto_front(
         points = np.asarray(front, dtype=float)
         if points.ndim != 3 or points.shape[2] != 2:
             raise InputError(f"front {label!r} {points.shape}: expected (R, K, 2), two objectives")
-        colour = BASELINE if label.endswith("random search") else next(colours)
-        ax.plot(*points.reshape(-1, 2).T, "o", color=colour, alpha=0.4, markersize=3.2, markeredgewidth=0, label=label)
+        baseline = label.endswith("random search")
+        look: dict[str, Any] = {"color": BASELINE if baseline else next(colours), "zorder": 1.5 if baseline else 2}
+        ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=label, **look)
     draw_numbers(ax, places)
     width = min(1.0, count / 8)  # few images are not blown up
     strip = image_grid(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
@@ -242,8 +147,9 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
     Args:
         images: `(K, C, H, W)`.
         fitness: `(K,)` or `(K, M)`.
-        realism: a row per image, with columns `log_prior` (per gene) and `reconstruction_distance` (root mean square),
-            and where there are judges `predicted` (the judge's class) and `held_out` (the held-out's probability).
+        realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
+            (root mean square), and where there are judges `predicted` (the judge's class) and `held_out` (the
+            held-out's probability).
         ax: where to draw.
     """
     values = np.asarray(fitness, dtype=float)
@@ -252,14 +158,16 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
         for row, seen in zip(values.reshape(len(values), -1), realism.to_dict("records"), strict=True)
     ]
     ax = image_grid(images, 5, captions, ax)
-    judged = "predicted class @ held-out probability · " if "held_out" in realism else ""
-    ax.set_title(f"fitness\n{judged}log prior per gene · reconstruction distance")
+    judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
+    distant = ["reconstruction distance"] if "reconstruction_distance" in realism else []
+    ax.set_title("fitness\n" + " · ".join([*judged, "log prior per gene", *distant]))
     return ax
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
     judged = [f"{seen['predicted']} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
-    return [*judged, f"{seen['log_prior']:.2f}", f"{seen['reconstruction_distance']:.3f}"]
+    distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
+    return [*judged, f"{seen['log_prior']:.2f}", *distant]
 
 
 @style()
@@ -281,20 +189,4 @@ def throughput(
         ax.plot(individuals, rate, color=colour, marker="o", markersize=4, linestyle="--" if label == limit else "-")
         ends.append((f"{label}  {np.asarray(rate)[-1]:,.0f}", np.asarray(rate)[-1], colour))
     label_ends(ax, ends)
-    return ax
-
-
-@style()
-def manifold(decoded: ArrayLike, ax: Axes | None = None) -> Axes:
-    """A two-dimensional latent space as one map of images.
-
-    Args:
-        decoded: `(K, K, C, H, W)`; `decoded[i, j]` stands in row i from the top and column j.
-        ax: where to draw.
-    """
-    tiles = np.asarray(decoded)
-    pixels = to_pixels(tiles.reshape(-1, *tiles.shape[2:]))
-    ax = ax or new_axes(6, 6)
-    ax.imshow(tile(pixels, tiles.shape[1], gap=0, footer=0), interpolation="nearest")
-    ax.set_axis_off()
     return ax

@@ -1,0 +1,25 @@
+"""Every figure of the house.
+
+Each function takes data (numpy arrays, pandas frames or torch tensors on the CPU) and an Axes, draws, and returns the
+Axes. Without an Axes it makes one on a figure of fitting size, never through pyplot: no display is needed and no figure
+stays registered. Images are float in `[0, 1]` or `uint8`, grey (C = 1) or RGB (C = 3).
+"""
+
+from evovae.drawing import image_grid, save, style
+from evovae.plots.models import manifold, prior_samples, reconstructions, training_curve
+from evovae.plots.searches import filmstrip, fitness_curve, hall_of_fame, pareto_front, throughput
+
+__all__ = [
+    "filmstrip",
+    "fitness_curve",
+    "hall_of_fame",
+    "image_grid",
+    "manifold",
+    "pareto_front",
+    "prior_samples",
+    "reconstructions",
+    "save",
+    "style",
+    "throughput",
+    "training_curve",
+]
