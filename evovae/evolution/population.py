@@ -64,7 +64,8 @@ class Population:
     @property
     def finite(self) -> Tensor:
         """Whose fitness is finite in every objective, bool (R, N); that of the others never wins."""
-        return self.fitness.isfinite().all(2)
+        finite = self.fitness.isfinite()
+        return finite.squeeze(2) if finite.shape[2] == 1 else finite.all(2)
 
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
@@ -128,4 +129,6 @@ def ranking_key(wvalues: Tensor) -> Tensor:
 
 def _rows(index: Tensor, n: int) -> Tensor:
     """Return the rows (R * K,) that `index` (R, K) names in tensors of which R * `n` rows were flattened."""
+    if len(index) == 1:
+        return index.flatten()
     return (index + torch.arange(len(index), device=index.device).mul_(n).unsqueeze(1)).flatten()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -24,7 +24,7 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
     Changed individuals are projected into the support (`toolbox.project`), and their fitness is invalid.
     """
     streams, n = population.streams, len(population)
-    genomes, valid = population.genomes.flatten(0, 1).clone(), population.valid.clone()
+    genomes, valid = population.genomes.flatten(0, 1).clone(), population.valid.flatten().clone()
     pairs = n // 2
 
     def neighbours(pair: Tensor) -> tuple[Tensor, Tensor]:
@@ -32,11 +32,10 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
         return first, first + 1
 
     crossed = streams.uniform(len(streams), pairs) < cxpb
-    _vary(toolbox.mate, genomes, crossed, neighbours, streams, toolbox.project)
-    valid[:, : 2 * pairs].unflatten(1, (pairs, 2)).logical_and_(~crossed.unsqueeze(2))
+    _vary(toolbox.mate, genomes, valid, crossed, neighbours, streams, toolbox.project)
     mutated = streams.uniform(len(streams), n) < mutpb
-    _vary(_single(toolbox.mutate), genomes, mutated, lambda row: (row,), streams, toolbox.project)
-    return _unevaluated(population, genomes.view_as(population.genomes), valid.logical_and_(~mutated))
+    _vary(_single(toolbox.mutate), genomes, valid, mutated, lambda row: (row,), streams, toolbox.project)
+    return _unevaluated(population, genomes, valid)
 
 
 def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: float, mutpb: float) -> Population:
@@ -57,13 +56,14 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     first = streams.integers(n, len(streams), lambda_)
     second = streams.integers(max(n - 1, 1), len(streams), lambda_)
     second = (second + (second >= first)) % n
-    offspring, partners = population.take(first), population.take(second).genomes.flatten(0, 1)
+    offspring, partners = population.take(first), population.take(second)
     crossed, mutated = choice < cxpb, (choice >= cxpb) & (choice < cxpb + mutpb)
-    genomes = torch.cat((offspring.genomes.flatten(0, 1), partners))
-    _vary(toolbox.mate, genomes, crossed, lambda row: (row, row + len(partners)), streams, toolbox.project)
-    _vary(_single(toolbox.mutate), genomes, mutated, lambda row: (row,), streams, toolbox.project)
-    genomes = genomes[: len(partners)].view_as(offspring.genomes)
-    return _unevaluated(offspring, genomes, offspring.valid & ~(crossed | mutated))
+    genomes = torch.cat((offspring.genomes.flatten(0, 1), partners.genomes.flatten(0, 1)))
+    valid = torch.cat((offspring.valid.flatten(), partners.valid.flatten()))
+    size = len(valid) // 2
+    _vary(toolbox.mate, genomes, valid, crossed, lambda row: (row, row + size), streams, toolbox.project)
+    _vary(_single(toolbox.mutate), genomes, valid, mutated, lambda row: (row,), streams, toolbox.project)
+    return _unevaluated(offspring, genomes[:size], valid[:size])
 
 
 def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
@@ -82,20 +82,22 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
 
 
 def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Population:
-    """Return `population` with other `genomes`, and NaN as fitness where it is not `valid` for them."""
+    """Return `population` with other `genomes` (R * N, D), and NaN as fitness where it is not `valid` for them."""
+    valid = valid.view_as(population.valid)
     fitness = torch.where(valid.unsqueeze(2), population.fitness, math.nan)
-    return replace(population, genomes=genomes, fitness=fitness, valid=valid)
+    return replace(population, genomes=genomes.view_as(population.genomes), fitness=fitness, valid=valid)
 
 
 def _vary(
     operator: Callable[..., tuple[Tensor, ...]],
     genomes: Tensor,
+    valid: Tensor,
     mask: Tensor,
     rows: Callable[[Tensor], tuple[Tensor, ...]],
     streams: Streams,
     project: Callable[[Tensor], Tensor],
 ) -> None:
-    """Write children over their parents in `genomes` (K, D), where `mask` (R, P) is set.
+    """Write children over their parents in `genomes` (K, D), where `mask` (R, P) is set, and false into `valid` (K,).
 
     `rows` takes places in the flattened mask to the rows of `genomes` where the parents lie.
     """
@@ -103,14 +105,20 @@ def _vary(
         chosen = mask.flatten().nonzero().squeeze(1)
         where = rows(chosen)
         parents = [genomes.index_select(0, row) for row in where]
-        children = project(torch.cat(operator(*parents, streams.select(chosen, mask.shape[1]))))
+        children = project(_cat(operator(*parents, streams.select(chosen, mask.shape[1]))))
+        valid.index_fill_(0, _cat(where), False)
     else:
         where = rows(torch.arange(mask.numel(), device=mask.device))
         parents = [genomes.index_select(0, row).unflatten(0, mask.shape) for row in where]
         projected = [project(child) for child in operator(*parents, streams)]
         varied = [torch.where(mask.unsqueeze(2), c, p) for c, p in zip(projected, parents, strict=True)]
-        children = torch.cat(varied).flatten(0, 1)
-    genomes.index_copy_(0, torch.cat(where), children)
+        children, kept = _cat(varied).flatten(0, 1), ~mask.flatten()
+        valid.index_copy_(0, _cat(where), torch.cat([valid.index_select(0, row) & kept for row in where]))
+    genomes.index_copy_(0, _cat(where), children)
+
+
+def _cat(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tuple(tensors))
 
 
 def _single(mutate: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, ...]]:
