@@ -98,7 +98,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Demo:
-    """Train the default VAE on MNIST, evolve an eight in its latent space, and draw the gallery: within a minute."""
+    """Train the default VAE on MNIST, evolve an eight against both baselines, and draw the gallery: within a minute."""
 
     out: Path = Path("runs/demo")
     """Folder for the two runs; an earlier demo in it is replaced."""
