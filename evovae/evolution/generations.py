@@ -11,7 +11,6 @@ import torch
 from deap import tools
 from torch import Tensor
 
-from evovae.devices import counts_are_free
 from evovae.errors import InputError
 from evovae.evolution.books import compile_statistics, record
 from evovae.evolution.fronts import hypervolume, nondominated_rank
@@ -42,16 +41,21 @@ class Generation:
         `hypervolume`, what they dominate up to there.
         This waits for the device.
         """
-        columns = _describe(self.population).cpu().numpy()  # one transfer for all
-        counted = columns[4, :, 0]
-        columns[:4, counted == 0] = np.nan
-        single = columns.shape[2] == 1
-        columns = columns[..., 0] if single else columns
+        fitness = self.population.fitness.cpu().numpy().astype(np.float64)  # R N M
+        finite = np.isfinite(fitness).all(2, keepdims=True)
+        count = finite.sum(1)
+        with np.errstate(invalid="ignore"):  # no finite fitness: 0 / 0, and NaN in all columns
+            mean = fitness.sum(1, where=finite) / count
+            std = np.sqrt(np.square(fitness - mean[:, None]).sum(1, where=finite) / count)
+        low = np.where(count > 0, fitness.min(1, where=finite, initial=np.inf), np.nan)
+        high = np.where(count > 0, fitness.max(1, where=finite, initial=-np.inf), np.nan)
+        single = fitness.shape[2] == 1
+        columns = {"min": low, "mean": mean, "max": high, "std": std}
         books: dict[str, np.ndarray] = {
             "nevals": self.nevals.cpu().numpy(),
             "evaluations": self.evaluations.cpu().numpy(),
-            **dict(zip(("min", "mean", "max", "std"), columns, strict=False)),
-            "nonfinite": (len(self.population) - counted).astype(np.int64),
+            **{name: column[:, 0] if single else column for name, column in columns.items()},
+            "nonfinite": fitness.shape[1] - count[:, 0],
         }
         if not single:
             first = (nondominated_rank(self.population) == 0) & self.population.finite
@@ -59,21 +63,6 @@ class Generation:
             if reference is not None:
                 books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
         return books
-
-
-def _describe(population: Population) -> Tensor:
-    """Return min, mean, max and std of the finite fitness, and how many there are, float64 (5, R, M)."""
-    fitness, finite = population.fitness.double(), population.finite.unsqueeze(2)  # R N M, R N 1
-    count = finite.sum(1).expand(-1, fitness.shape[2])
-    if counts_are_free(finite) and finite.all():  # as a rule; half the operations
-        variance, mean = torch.var_mean(fitness, dim=1, correction=0)
-        low, high = torch.aminmax(fitness, dim=1)
-    else:
-        mean = torch.where(finite, fitness, 0.0).sum(1) / count
-        variance = torch.where(finite, fitness - mean.unsqueeze(1), 0.0).square_().sum(1) / count
-        low = torch.where(finite, fitness, torch.inf).amin(1)
-        high = torch.where(finite, fitness, -torch.inf).amax(1)
-    return torch.stack((low, mean, high, variance.sqrt_(), count))
 
 
 def collect(

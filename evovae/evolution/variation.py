@@ -105,16 +105,17 @@ def _vary(
         chosen = mask.flatten().nonzero().squeeze(1)
         where = rows(chosen)
         parents = [genomes.index_select(0, row) for row in where]
+        written = _cat(where)
         children = project(_cat(operator(*parents, streams.select(chosen, mask.shape[1]))))
-        valid.index_fill_(0, _cat(where), False)
+        valid.index_fill_(0, written, False)
     else:
         where = rows(torch.arange(mask.numel(), device=mask.device))
         parents = [genomes.index_select(0, row).unflatten(0, mask.shape) for row in where]
         projected = [project(child) for child in operator(*parents, streams)]
         varied = [torch.where(mask.unsqueeze(2), c, p) for c, p in zip(projected, parents, strict=True)]
-        children, kept = _cat(varied).flatten(0, 1), ~mask.flatten()
-        valid.index_copy_(0, _cat(where), torch.cat([valid.index_select(0, row) & kept for row in where]))
-    genomes.index_copy_(0, _cat(where), children)
+        children, kept, written = _cat(varied).flatten(0, 1), ~mask.flatten(), _cat(where)
+        valid.index_copy_(0, written, torch.cat([valid.index_select(0, row) & kept for row in where]))
+    genomes.index_copy_(0, written, children)
 
 
 def _cat(tensors: Sequence[Tensor]) -> Tensor:
