@@ -44,8 +44,12 @@ def toolbox(
     def evaluate(genomes: Tensor) -> Tensor:
         if len(genomes) <= CHUNK:
             return score(genomes)
-        # In chunks that stay in the processor's caches, and so that memory does not grow with the population.
-        return torch.cat([score(chunk) for chunk in genomes.split(CHUNK)])
+        # In chunks that stay in the processor's caches, and so that memory does not grow with the population: results
+        # kept one by one between the large buffers would keep these from being used again.
+        fitness = torch.empty(len(genomes), len(weights), device=genomes.device)
+        for chunk, place in zip(genomes.split(CHUNK), fitness.split(CHUNK), strict=True):
+            place.copy_(score(chunk))
+        return fitness
 
     def gradient(genomes: Tensor) -> tuple[Tensor, Tensor]:
         found = [_differentiate(score, chunk, weights) for chunk in genomes.split(CHUNK)]
