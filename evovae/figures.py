@@ -71,6 +71,8 @@ def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np
         if label != "evolution" and not (run.folder / place.table).exists():
             continue
         table = run.read_table(place.table)
+        if column not in table:  # a run made before it was recorded
+            column = "max" if sign > 0 else "min"
         evaluations, values = (
             table.pivot(index="replicate", columns="generation", values=name).to_numpy(dtype=float)
             for name in ("evaluations", column)

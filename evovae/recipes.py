@@ -13,6 +13,8 @@ from evovae.encodings import Encoding
 from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
 from evovae.objectives import Objective
 
+MOST_OBJECTIVES = 5
+
 
 def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
     """Return `config` with every `auto` decided.
@@ -27,6 +29,8 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
     if select == "auto":
         select = "selNSGA2" if several else "selTournament"
     if several:
+        most = f"{len(objective.names)} objectives are too many: expected at most {MOST_OBJECTIVES}"
+        require(len(objective.names) <= MOST_OBJECTIVES, f"{most}, whose hypervolume can be measured in time")
         require(
             algorithm in ("eaMuPlusLambda", "eaMuCommaLambda") and select == "selNSGA2",
             f"{algorithm} with {select} ranks by one objective, not by {names}: "

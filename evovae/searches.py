@@ -21,7 +21,7 @@ from evovae.runs import HALL_OF_FAME, HISTORY, POPULATION, Run
 from evovae.streams import Streams
 
 FRAMES = 101
-"""Moments at most whose best genomes are kept for the filmstrip."""
+"""Moments at most whose best genomes are kept for the filmstrip, beside the last."""
 FRONT = 200
 """Individuals of a front at most that are written, well spread."""
 REFERENCE_DRAWS = 1000
@@ -67,7 +67,6 @@ class Search:
         with track(label, total) as advance:
             for done, generation in enumerate(generations, start=1):
                 statistics = generation.statistics()
-                self.population = generation.population
                 if self.reference is None:
                     statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
                     state = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
@@ -75,8 +74,12 @@ class Search:
                     statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
                     state = f"hypervolume {statistics['hypervolume'].mean():.4g}"
                 self.rows.append({"generation": np.full_like(statistics["nevals"], generation.gen)} | statistics)
+                if generation.gen % self._stride == 0 and len(self.frames) >= FRAMES:
+                    # Nobody knows when a run will stop: every other one goes.
+                    self.frames, self._stride = self.frames[::2], 2 * self._stride
                 if generation.gen % self._stride == 0:
                     self._keep_frame(generation)
+                self.population = generation.population
                 advance(done, state)
             if self.rows and self.frames[-1][0] != generation.gen:
                 self._keep_frame(generation)
@@ -109,8 +112,6 @@ class Search:
     def _keep_frame(self, generation: Generation) -> None:
         best = generation.population.best()
         self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
-        if len(self.frames) > FRAMES:  # nobody knows when a run will stop: every other one goes
-            self.frames, self._stride = self.frames[::2], 2 * self._stride
 
 
 def reference_point(toolbox: base.Toolbox, weights: Sequence[float], device: torch.device) -> list[float]:

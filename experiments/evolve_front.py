@@ -102,14 +102,15 @@ def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def summarise(name: str, search: Search, encoding: evovae.LatentEncoding, judges: Judges) -> dict[str, object]:
     """Return a row of the table: the hypervolume with its interval, the ends, and the realism of the front."""
-    volumes = search.table().groupby("replicate")["hypervolume"].last()
+    last = search.table().groupby("replicate").last()
+    volumes = last["hypervolume"]
     middle, low, high = statistics.bootstrap(volumes.to_numpy())
     archive, found = search.archive, search.found()
     ends = archive.fitness.nan_to_num(-np.inf).amax(1).mean(0)
     seen = realism(encoding, found.genomes[found.finite], judges)
     return {
         "search": name,
-        "evaluations": search.evaluations,
+        "evaluations": last["evaluations"].mean(),
         "hypervolume": middle,
         "low": low,
         "high": high,

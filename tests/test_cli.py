@@ -219,6 +219,16 @@ def test_the_filmstrip_of_a_run_that_stopped_early_is_full(trained: Path, tmp_pa
     assert tensors["frame_generations"].tolist() == list(range(last + 1))
 
 
+def test_a_run_made_before_the_best_so_far_was_recorded_can_be_drawn(evolved: Path, tmp_path: Path) -> None:
+    shutil.copytree(evolved, tmp_path / "old")
+    for name in ("history.csv", "baseline.csv"):
+        pd.read_csv(evolved / name).drop(columns="best").to_csv(tmp_path / "old" / name, index=False)
+    new, old = (fitness_curves(Run.open(folder)) for folder in (evolved, tmp_path / "old"))
+    for label, (evaluations, best) in new.items():
+        np.testing.assert_allclose(old[label][0], evaluations)
+        np.testing.assert_allclose(old[label][1], best)
+
+
 def test_a_run_that_stops_early_says_why(trained: Path, tmp_path: Path) -> None:
     options = ["--stop-evaluations", "20", "--baselines"]
     printed = checked("evolve", "--vae", trained, "--out", tmp_path / "run", *SMALL_EVOLVE, *options)
@@ -376,6 +386,7 @@ BAD_INPUT = [
     ([*TWO, "--algorithm", "eaGenerateUpdate"], "ranks by one objective"),
     ([*TWO, "--select", "selTournament"], "selNSGA2"),
     ([*TWO, "--stop-target", "3"], "no best to stop at"),
+    ([*TWO[:-1], ",".join(f"digit:{k}" for k in range(6))], "at most 5"),
     ([*TWO, "--baselines", "gradient-ascent"], "one objective"),
     ([*TWO, "--mutpb", "0.6"], "at most 1"),
     ([*TWO, "--algorithm", "eaMuCommaLambda"], "--offspring"),

@@ -28,7 +28,7 @@ class HallOfFame:
 
     @property
     def population(self) -> Population:
-        """The members, with NaN as fitness where a replicate has fewer than others.
+        """The members, invalid and with NaN as fitness in the places that a replicate has not filled.
 
         Raises:
             InputError: if it has met no individual yet.
@@ -44,7 +44,7 @@ class HallOfFame:
 
     @property
     def fitness(self) -> Tensor:
-        """(R, K, M), NaN where a replicate has met fewer than K different individuals."""
+        """(R, K, M), NaN in the places that a replicate has not filled: it has met fewer different individuals."""
         return self.population.fitness
 
     def update(self, population: Population) -> None:
@@ -70,11 +70,12 @@ def only(population: Population, kept: Tensor) -> Population:
 def hash_genes(genomes: Tensor) -> Tensor:
     """Return a number int64 (R, N) for the genes of each of `genomes` (R, N, D), the same for the same genes.
 
-    A random linear hash of their bits makes one pass over the genes where comparing pairs would make N. Two that differ
-    share it with a chance below 2^-30 (the low bits of round numbers are zero).
+    A random hash of their bits makes one pass over the genes where comparing pairs would make N. Of a million that
+    differ, two share it with a chance of about 2^-24.
     """
     bits = (genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
-    return bits.mul_(_multipliers(bits.shape[2], bits.device)).sum(2)
+    terms = bits.mul_(_multipliers(bits.shape[2], bits.device))
+    return terms.bitwise_xor_(terms >> 32).sum(2)  # the low bits of round numbers are zero, and so are their products'
 
 
 def repeated(hashes: Tensor, among: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from deap import base
 
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
-from evovae.evolution.population import Population, ranking_key
+from evovae.evolution.population import Population, ranking
 from evovae.streams import lend_to_numpy
 
 
@@ -83,7 +83,7 @@ class SeparableCMAES:
     def update(self, population: Population) -> None:
         """Move and reshape the distributions towards the better half of the evaluated `population`."""
         dim = self.centroid.shape[1]
-        best = ranking_key(population.wvalues).topk(len(self._recombination), dim=1).indices
+        best = ranking(population.wvalues)[:, : len(self._recombination)]
         steps = (population.take(best).genomes.double() - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)
         shares = self._recombination.view(1, -1, 1)
         step = (shares * steps).sum(1)  # R D
