@@ -79,10 +79,11 @@ def evolve(arguments: Arguments, results: Results) -> None:
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
     drawn.follow(drawing, "random search", -(-evolved.evaluations // size))
 
-    rows = [summarise(name, search, encoding, judges) for name, search in searches.items()]
+    found = {name: search.found() for name, search in searches.items()}
+    rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]
     results.table("summary", pd.DataFrame(rows))
-    fronts = {name: search.found().fitness for name, search in searches.items()}
-    front, genomes = fronts["NSGA-II"][0], evolved.found().genomes[0]
+    fronts = {name: individuals.fitness for name, individuals in found.items()}
+    front, genomes = fronts["NSGA-II"][0], found["NSGA-II"].genomes[0]
     shown = np.linspace(0, int(front[:, 0].isfinite().sum()) - 1, SHOWN).round().astype(int)
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
@@ -100,12 +101,14 @@ def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return statistics.best_by_evaluations(evaluations, volumes)
 
 
-def summarise(name: str, search: Search, encoding: evovae.LatentEncoding, judges: Judges) -> dict[str, object]:
+def summarise(
+    name: str, search: Search, found: evolution.Population, encoding: evovae.LatentEncoding, judges: Judges
+) -> dict[str, object]:
     """Return a row of the table: the hypervolume with its interval, the ends, and the realism of the front."""
     last = search.table().groupby("replicate").last()
     volumes = last["hypervolume"]
     middle, low, high = statistics.bootstrap(volumes.to_numpy())
-    archive, found = search.archive, search.found()
+    archive = search.archive
     ends = archive.fitness.nan_to_num(-np.inf).amax(1).mean(0)
     seen = realism(encoding, found.genomes[found.finite], judges)
     return {

@@ -22,7 +22,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -78,21 +78,14 @@ class Arguments:
     """Run in seconds, leaving no results."""
 
 
-@dataclass(frozen=True)
 class Problem:
     """What all of them search: the latent space of a VAE (its weights do not matter here), for an image."""
 
-    device: torch.device
-    encoding: evovae.LatentEncoding = field(init=False)
-    objective: objectives.Objective = field(init=False)
-    toolbox: base.Toolbox = field(init=False)
-
-    def __post_init__(self) -> None:
-        vae = evovae.VAE(evovae.VAEConfig(latent_dim=GENES, hidden=(512,))).to(self.device)
-        target = evovae.load_images("mnist").test.images[42]
-        object.__setattr__(self, "encoding", evovae.LatentEncoding(vae, support="free"))
-        object.__setattr__(self, "objective", objectives.target(target))
-        object.__setattr__(self, "toolbox", evolution.toolbox(self.encoding, self.objective))
+    def __init__(self, device: torch.device) -> None:
+        vae = evovae.VAE(evovae.VAEConfig(latent_dim=GENES, hidden=(512,))).to(device)
+        self.device, self.encoding = device, evovae.LatentEncoding(vae, support="free")
+        self.objective = objectives.target(evovae.load_images("mnist").test.images[42])
+        self.toolbox = evolution.toolbox(self.encoding, self.objective)
 
     def population(self, n: int) -> Population:
         """Return `n` evaluated individuals."""

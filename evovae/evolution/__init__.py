@@ -12,11 +12,12 @@ from evovae.evolution.algorithms import (
 )
 from evovae.evolution.baselines import gradient_ascent, gradient_ascent_iter, random_search, random_search_iter
 from evovae.evolution.bridge import Bridge
-from evovae.evolution.fronts import ParetoFront, crowding_distance, hypervolume, nondominated_rank, selNSGA2
+from evovae.evolution.fronts import ParetoFront, hypervolume
 from evovae.evolution.generations import EarlyStopping, Generation, collect
 from evovae.evolution.halloffame import HallOfFame
 from evovae.evolution.operators import (
     clip,
+    crowding_distance,
     cxBlend,
     cxOnePoint,
     cxSimulatedBinary,
@@ -27,10 +28,12 @@ from evovae.evolution.operators import (
     mutGaussian,
     mutPolynomialBounded,
     mutShuffleIndexes,
+    nondominated_rank,
     reflect,
     selBest,
     selEpsilonLexicase,
     selLexicase,
+    selNSGA2,
     selRandom,
     selRoulette,
     selStochasticUniversalSampling,

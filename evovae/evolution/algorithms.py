@@ -108,13 +108,7 @@ def eaMuPlusLambda_iter(
     halloffame: Archive | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of `eaMuPlusLambda`, the initial population first."""
-    _check_offspring(mu, lambda_, cxpb, mutpb, ngen)
-
-    def survive(parents: Population, offspring: Population) -> Population:
-        return toolbox.select(parents.join(offspring), mu)
-
-    vary = _varying_by_or(toolbox, lambda_, cxpb, mutpb)
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame)
+    return _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, Population.join)
 
 
 def eaMuPlusLambda(
@@ -174,15 +168,14 @@ def eaMuCommaLambda_iter(
     halloffame: Archive | None = None,
 ) -> Iterator[Generation]:
     """Yield the generations of `eaMuCommaLambda`, the initial population first."""
-    _check_offspring(mu, lambda_, cxpb, mutpb, ngen)
+
+    def compete(_: Population, offspring: Population) -> Population:
+        return offspring
+
+    generations = _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, compete)
     if lambda_ < mu:
         raise InputError(f"lambda_ is {lambda_}: expected at least mu ({mu}) offspring to select from")
-
-    def survive(_: Population, offspring: Population) -> Population:
-        return toolbox.select(offspring, mu)
-
-    vary = _varying_by_or(toolbox, lambda_, cxpb, mutpb)
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame)
+    return generations
 
 
 def eaMuCommaLambda(
@@ -285,19 +278,32 @@ def _ask_and_tell(toolbox: base.Toolbox, ngen: int, halloffame: Archive | None) 
         yield Generation(gen, population, population, nevals, evaluations)
 
 
-def _varying_by_or(
-    toolbox: base.Toolbox, lambda_: int, cxpb: float, mutpb: float
-) -> Callable[[Population], Population]:
-    return lambda parents: varOr(parents, toolbox, lambda_, cxpb, mutpb)
-
-
-def _check_offspring(mu: int, lambda_: int, cxpb: float, mutpb: float, ngen: int) -> None:
+def _evolve_by_or(
+    population: Population,
+    toolbox: base.Toolbox,
+    mu: int,
+    lambda_: int,
+    cxpb: float,
+    mutpb: float,
+    ngen: int,
+    halloffame: Archive | None,
+    compete: Callable[[Population, Population], Population],
+) -> Iterator[Generation]:
+    """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
-    check_count("ngen", ngen)
     if cxpb + mutpb > 1:
         raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
+    check_count("ngen", ngen)
     check_count("mu", mu, least=1)
     check_count("lambda_", lambda_, least=1)
     if mu < 2 and cxpb > 0:
         raise InputError(f"mu is {mu} and cxpb {cxpb}: a single parent has nobody to mate with")
+
+    def vary(parents: Population) -> Population:
+        return varOr(parents, toolbox, lambda_, cxpb, mutpb)
+
+    def survive(parents: Population, offspring: Population) -> Population:
+        return toolbox.select(compete(parents, offspring), mu)
+
+    return _evolve(population, toolbox, vary, survive, ngen, halloffame)

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution.books import compile_statistics, record
-from evovae.evolution.fronts import hypervolume, nondominated_rank
+from evovae.evolution.fronts import hypervolume
+from evovae.evolution.operators.nondominated import nondominated_rank
 from evovae.evolution.operators.parameters import check_count
-from evovae.evolution.population import Population, ranking_key
+from evovae.evolution.population import Population
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,4 +166,4 @@ class EarlyStopping:
     def _best(population: Population) -> np.ndarray:
         if len(population.weights) > 1:
             raise InputError("target and stagnation ask for a best individual: of several objectives there is none")
-        return ranking_key(population.wvalues).amax(1).cpu().numpy()
+        return population.wvalues[..., 0].amax(1).cpu().numpy()

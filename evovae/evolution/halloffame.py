@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
+from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking
 from evovae.streams import make_generator
 
@@ -17,12 +18,12 @@ from evovae.streams import make_generator
 class HallOfFame:
     """The `maxsize` best different individuals that each replicate has evaluated, best first.
 
-    As in DEAP, a genome enters once, and the first to have it stays. One without finite fitness never enters.
+    As in DEAP, a genome enters once; of a noisy objective, with the best fitness that it was given. Of equals the first
+    stays. One without finite fitness never enters.
     """
 
     def __init__(self, maxsize: int) -> None:
-        if maxsize < 1:
-            raise InputError(f"maxsize is {maxsize}: expected 1 or more")
+        check_count("maxsize", maxsize, least=1)
         self.maxsize = maxsize
         self._members: Population | None = None
 
@@ -71,7 +72,7 @@ def hash_genes(genomes: Tensor) -> Tensor:
     """Return a number int64 (R, N) for the genes of each of `genomes` (R, N, D), the same for the same genes.
 
     A random hash of their bits makes one pass over the genes where comparing pairs would make N. Of a million that
-    differ, two share it with a chance of about 2^-24.
+    differ, two share it with a chance of about 2^-25.
     """
     bits = (genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
     terms = bits.mul_(_multipliers(bits.shape[2], bits.device))

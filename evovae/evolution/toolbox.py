@@ -58,16 +58,7 @@ def toolbox(
     def score(genomes: Tensor) -> Tensor:
         if len(genomes) == 0:
             return genomes.new_empty(0, len(weights), dtype=torch.float32)
-        phenotypes = encoding.decode(genomes)
-        fitness = objective(phenotypes)
-        expected = (len(phenotypes), len(weights))
-        if not isinstance(fitness, Tensor) or fitness.shape != expected:
-            given = f"shape {tuple(fitness.shape)}" if isinstance(fitness, Tensor) else type(fitness).__name__
-            raise InputError(
-                f"the objective gave {given} for {len(phenotypes)} phenotypes: expected a tensor of shape {expected}, "
-                f"one column for each weight in {weights}"
-            )
-        return fitness.to(torch.float32)
+        return _check_fitness(objective(encoding.decode(genomes)), len(genomes), weights)
 
     def sample(n: int, streams: Streams) -> Tensor:
         return box.project(torch.stack([encoding.sample(n, stream) for stream in streams]))
@@ -97,6 +88,17 @@ def _check_weights(weights: Sequence[float]) -> tuple[float, ...]:
     if not numbers or not all(weight != 0 and math.isfinite(weight) for weight in numbers):
         raise InputError(f"weights are {weights}: expected a finite number other than 0 for each objective")
     return numbers
+
+
+def _check_fitness(fitness: object, count: int, weights: tuple[float, ...]) -> Tensor:
+    expected = (count, len(weights))
+    if not isinstance(fitness, Tensor) or fitness.shape != expected:
+        given = f"shape {tuple(fitness.shape)}" if isinstance(fitness, Tensor) else type(fitness).__name__
+        raise InputError(
+            f"the objective gave {given} for {count} phenotypes: expected a tensor of shape {expected}, "
+            f"one column for each weight in {weights}"
+        )
+    return fitness.to(torch.float32)
 
 
 @torch.enable_grad()

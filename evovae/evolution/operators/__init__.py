@@ -16,6 +16,7 @@ from evovae.evolution.operators.crossover import (
     cxUniform,
 )
 from evovae.evolution.operators.mutation import mutGaussian, mutPolynomialBounded, mutShuffleIndexes
+from evovae.evolution.operators.nondominated import crowding_distance, nondominated_rank, selNSGA2
 from evovae.evolution.operators.selection import (
     selBest,
     selEpsilonLexicase,
@@ -29,6 +30,7 @@ from evovae.evolution.operators.selection import (
 
 __all__ = [
     "clip",
+    "crowding_distance",
     "cxBlend",
     "cxOnePoint",
     "cxSimulatedBinary",
@@ -39,10 +41,12 @@ __all__ = [
     "mutGaussian",
     "mutPolynomialBounded",
     "mutShuffleIndexes",
+    "nondominated_rank",
     "reflect",
     "selBest",
     "selEpsilonLexicase",
     "selLexicase",
+    "selNSGA2",
     "selRandom",
     "selRoulette",
     "selStochasticUniversalSampling",
