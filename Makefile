@@ -20,7 +20,7 @@ check: $(VENV)/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-smoke: $(VENV)/installed  ## every experiment, in seconds
+smoke: $(VENV)/installed-test  ## every experiment, in seconds
 	set -e; for script in experiments/*.py; do echo "== $$script"; $(BIN)/python $$script --smoke; done
 
 bench: $(VENV)/installed-bench  ## measure the speed figures into results/speed (keep the machine otherwise idle)

@@ -5,20 +5,20 @@ Imports nothing heavy, so that `--help` and mistakes are answered at once; the w
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
+from evovae.commandline import read_options, run_program
+from evovae.config import CheckpointConfig, DataConfig, EvolveConfig, TrainConfig, VAEConfig
+from evovae.conflicts import require_effect
 from evovae.errors import InputError
 
-Flat = tyro.conf.OmitArgPrefixes
+if TYPE_CHECKING:
+    from evovae.runs import Run
 
 
 @dataclass(frozen=True)
@@ -30,22 +30,16 @@ class Train:
     data: DataConfig = field(default_factory=DataConfig)
     model: VAEConfig = field(default_factory=VAEConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     overwrite: bool = False
     """Replace the run in OUT."""
 
     def run(self) -> None:
         """Train, draw, and say where things are."""
-        from evovae import figures, jobs
+        require_effect(self.model, self.training)
+        from evovae import jobs
 
-        run = jobs.train(self.data, self.model, self.training, self.out, self.overwrite)
-        last = run.history.iloc[-1]
-        measure = "-ELBO" if self.model.variational else "reconstruction error"
-        print(
-            f"test {measure} {-last.test_elbo:.2f} nats on {last.binarisation} images "
-            f"(reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
-            f"{last.active_units:.0f} active units of {self.model.latent_dim}"
-        )
-        _print_paths([run.folder, *figures.draw(run)])
+        _show(jobs.train(self.data, self.model, self.training, self.out, self.overwrite, self.checkpoint))
 
 
 @dataclass(frozen=True)
@@ -61,16 +55,36 @@ class Evolve:
     """Image set for targets and judges; None: the one that the VAE's run folder remembers."""
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     overwrite: bool = False
     """Replace the run in OUT."""
 
     def run(self) -> None:
         """Evolve, draw, and say what came of it."""
-        from evovae import figures, jobs, report
+        require_effect(self.evolution)
+        from evovae import jobs
 
-        run = jobs.evolve(self.vae, self.evolution, self.out, self.dataset, self.data_dir, self.overwrite)
-        report.report_evolution(run)
-        _print_paths([run.folder, *figures.draw(run)])
+        _show(
+            jobs.evolve(
+                self.vae, self.evolution, self.out, self.dataset, self.data_dir, self.overwrite, self.checkpoint
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Run folder."""
+    generations: int | None = None
+    """Let an evolution, finished or not, go on to so many generations."""
+
+    def run(self) -> None:
+        """Go on, draw, and say what came of it."""
+        from evovae import jobs
+
+        _show(jobs.resume(self.folder, self.generations))
 
 
 @dataclass(frozen=True)
@@ -126,6 +140,7 @@ class Info:
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evolve, tyro.conf.subcommand("evolve")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Info, tyro.conf.subcommand("info")]
@@ -133,56 +148,27 @@ Command = (
 
 
 def main() -> None:
-    """Run the command line; ends the process with 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
-    try:
-        parse(sys.argv[1:]).run()
-    except InputError as error:
-        _end(error, 2)
-    except KeyboardInterrupt:
-        _end("interrupted: what a run folder holds is complete up to here", 130)
-    except (OSError, RuntimeError) as error:
-        _end(error, 1)
+    """Run the command line; ends the process with 0, 1 (failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    run_program("evovae", lambda: parse(sys.argv[1:]).run())
 
 
-def parse(arguments: list[str]) -> Train | Evolve | Plot | Demo | Info:
+def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Demo | Info:
     """Return the command that `arguments` ask for.
 
     Raises:
         InputError: if they make none; the message is one line.
         SystemExit: after printing help.
     """
-    errors = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(errors):
-            return tyro.cli(
-                Command,
-                prog="evovae",
-                description="Evolve images in the latent space of a variational autoencoder.",
-                args=arguments,
-                config=(Flat, tyro.conf.OmitSubcommandPrefixes),
-            )
-    except SystemExit as end:
-        if not end.code:
-            raise
-        raise InputError(_one_line(errors.getvalue())) from None
+    description = "Evolve images in the latent space of a variational autoencoder."
+    return read_options(Command, arguments, "evovae", description)
 
 
-def _one_line(box: str) -> str:
-    """Return the text of tyro's error box, up to its first rule, as one line."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯ ") for line in box.splitlines()]
-    body: list[str] = []
-    for line in lines[1:]:
-        if set(line) <= {"─"} and body:
-            break
-        body.append(line)
-    text = re.sub(r"^Error parsing __tyro\S*: |\(required\)|\.$", "", " ".join(" ".join(body).split()))
-    return f"{text.strip()}; see evovae --help"
+def _show(run: Run) -> None:
+    """Say what came of a run, draw its figures, and say where they are."""
+    from evovae import figures, report
 
-
-def _end(error: object, status: int) -> None:
-    message = str(error).partition("\n")[0]  # torch's may go on with a stack trace
-    print(f"evovae: {message}", file=sys.stderr)
-    sys.exit(status)
+    report.report(run)
+    _print_paths([run.folder, *figures.draw(run)])
 
 
 def _print_paths(paths: list[Path]) -> None:

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Literal
 
 from tyro.conf import Suppress
 
+from evovae.checks import LARGEST, MOST, SMALLEST, require, require_number, require_types, require_whole
 from evovae.data.names import Binarisation, Corruption
-from evovae.errors import InputError
+
+EPSILON = 1.1920928955078125e-07
+"""Of float32: smaller steps from a gene of 1 get lost in rounding."""
+LARGE = 1e15
+"""Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
 
 Support = Literal["free", "box", "ball", "shell"]
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
 Baseline = Literal["random-search", "gradient-ascent"]
 
-MAX_SEED = 2**63 - 1
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise `InputError` with `message` unless `condition` holds."""
-    if not condition:
-        raise InputError(message)
-
-
-def require_whole(name: str, value: int, least: int, most: float = math.inf) -> None:
-    """Raise `InputError` unless `value` is a whole number from `least` to `most`; NaN and infinity are none."""
-    limits = f"{least} or more" if most == math.inf else f"{least} to {most}"
-    require(_is_whole(value) and least <= value <= most, f"{name} is {value!r}: expected a whole number, {limits}")
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def require_choices(config: Any) -> None:
-    """Raise `InputError` unless every field that is a choice between words has one of them."""
-    for name, hint in get_type_hints(type(config)).items():
-        if get_origin(hint) is Literal:
-            value, words = getattr(config, name), get_args(hint)
-            require(value in words, f"{name.replace('_', ' ')} is {value!r}: expected one of {', '.join(words)}")
+MAX_LAYERS = 100
+"""Most layers of a kind in a model: a file may ask for a million."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +52,14 @@ class VAEConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that make no model."""
+        require_types(self)
         for name, sizes in (("data shape", self.data_shape), ("hidden", self.hidden), ("channels", self.channels)):
-            whole = isinstance(sizes, tuple) and all(_is_whole(size) and size >= 1 for size in sizes)
-            require(whole, f"{name} is {sizes!r}: expected a tuple of positive whole numbers")
+            require(len(sizes) <= MAX_LAYERS, f"{name} has {len(sizes)} numbers: expected at most {MAX_LAYERS}")
+            fit = all(1 <= size <= MOST for size in sizes)
+            require(fit, f"{name} is {sizes!r}: expected whole numbers, 1 or more, below 2^63")
         images = len(self.data_shape) == 3
         require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
         require_whole("latent dim", self.latent_dim, 1)
-        require(isinstance(self.variational, bool), f"variational is {self.variational!r}: expected true or false")
-        require_choices(self)
         require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
         require(
             self.network == "mlp" or len(self.channels) >= 1,
@@ -89,10 +70,10 @@ class VAEConfig:
             self.likelihood == "gaussian" or self.output == "sigmoid",
             f"output is {self.output!r}: a bernoulli likelihood needs sigmoid; use --likelihood gaussian",
         )
-        require(
-            self.variance is None or (self.likelihood == "gaussian" and 0 < self.variance < math.inf),
-            f"variance is {self.variance}: expected a positive number, with --likelihood gaussian",
-        )
+        if self.variance is not None:
+            require_number("variance", self.variance, SMALLEST)
+            asked = self.likelihood == "gaussian"
+            require(asked, f"variance is {self.variance}: a bernoulli likelihood has none; use --likelihood gaussian")
 
     @classmethod
     def notebook(cls) -> VAEConfig:
@@ -135,18 +116,18 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that train nothing."""
+        require_types(self)
         require_whole("epochs", self.epochs, 1)
         if self.iterations is not None:
             require_whole("iterations", self.iterations, 1)
         require_whole("batch size", self.batch_size, 1)
-        require(0 < self.learning_rate < math.inf, f"learning rate is {self.learning_rate}: expected a positive number")
-        require(0 <= self.beta < math.inf, f"beta is {self.beta}: expected 0 or more")
-        require(0 <= self.beta_warmup <= 1, f"beta warm-up is {self.beta_warmup}: expected a part from 0 to 1")
-        require_choices(self)
+        require_number("learning rate", self.learning_rate, SMALLEST)
+        require_number("beta", self.beta)
+        require(0 <= self.beta_warmup <= 1, f"beta warmup is {self.beta_warmup}: expected a part from 0 to 1")
         level, probability = self.corruption_level, self.corruption in ("masking", "salt-and-pepper")
-        require(0 <= level < math.inf, f"corruption level is {level}: expected 0 or more")
+        require_number("corruption level", level)
         require(level <= 1 or not probability, f"corruption level is {level}: expected a probability from 0 to 1")
-        require_whole("seed", self.seed, 0, MAX_SEED)
+        require_whole("seed", self.seed, 0)
         if self.train_images is not None:
             require_whole("train images", self.train_images, 1)
 
@@ -175,6 +156,10 @@ class DataConfig:
     """Cut pictures to squares of so many pixels a side."""
     grey: bool = False
     """Turn colour into grey."""
+
+    def __post_init__(self) -> None:
+        """Refuse what names no images."""
+        require_types(self)
 
 
 @dataclass(frozen=True)
@@ -229,6 +214,8 @@ class EvolveConfig:
     """Stop early when every replicate has spent so many evaluations."""
     stop_seconds: float | None = None
     """Stop early after so many seconds; where that is, no seed decides."""
+    stop_nonfinite: bool = False
+    """Stop with an error when a fitness is NaN or infinite; else it never wins, and the run says so at its end."""
     hall_of_fame: int = 10
     """Best individuals kept for each replicate; of several objectives up to 200 of the front are."""
     baselines: tuple[Baseline, ...] = ("random-search",)
@@ -238,17 +225,15 @@ class EvolveConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that evolve nothing."""
-        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("tournsize", 1)):
+        require_types(self)
+        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("tournsize", 1), ("seed", 0)):
             require_whole(name, getattr(self, name), least)
         require_whole("hall of fame", self.hall_of_fame, 1)
-        require_whole("seed", self.seed, 0, MAX_SEED)
         for name in ("cxpb", "mutpb", "indpb", "swap"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
         for name in ("alpha", "eta", "sigma"):
-            value = getattr(self, name)
-            require(0 <= value < math.inf, f"{name} is {value}: expected 0 or more")
-        require_choices(self)
+            require_number(name, getattr(self, name), most=LARGE)
         self._require_an_algorithm()
         self._require_limits()
 
@@ -268,15 +253,32 @@ class EvolveConfig:
         short = self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population
         require(not short, f"offspring is {self.offspring}: expected at least the population, {self.population}")
         if self.algorithm == "eaGenerateUpdate":
-            require(self.sigma > 0, "sigma is 0: the CMA-ES needs a positive step size to start with")
-        words = set(get_args(Baseline))
-        require(set(self.baselines) <= words, f"baselines are {self.baselines}: expected {' and '.join(sorted(words))}")
+            require_number("sigma, the step size that the CMA-ES starts with,", self.sigma, EPSILON, LARGE)
         require(len(set(self.baselines)) == len(self.baselines), f"baselines are {self.baselines}: name each once")
 
     def _require_limits(self) -> None:
         target, seconds = self.stop_target, self.stop_seconds
-        require(target is None or math.isfinite(target), f"stop target is {target}: expected a finite fitness")
-        require(seconds is None or 0 < seconds < math.inf, f"stop seconds is {seconds}: expected a positive number")
+        reachable = target is None or abs(target) <= LARGEST
+        require(reachable, f"stop target is {target}: expected a finite fitness, from -3.4e38 to 3.4e38")
+        if seconds is not None:
+            require_number("stop seconds", seconds, SMALLEST)
         for name in ("stop_stagnation", "stop_evaluations"):
             if getattr(self, name) is not None:
                 require_whole(name.replace("_", " "), getattr(self, name), 1)
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """How often the complete state of a run is written. It changes no result."""
+
+    checkpoint_seconds: float = 15.0
+    """Seconds between checkpoints: what a kill can cost at most, beside the step that it hits."""
+    checkpoint_every: int | None = None
+    """Write one after so many epochs or generations, too."""
+
+    def __post_init__(self) -> None:
+        """Refuse intervals that are none."""
+        require_types(self)
+        require_number("checkpoint seconds", self.checkpoint_seconds)
+        if self.checkpoint_every is not None:
+            require_whole("checkpoint every", self.checkpoint_every, 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evovae import figures, jobs, report
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
+from evovae.runs import check_out
 
 
 def run(out: Path, seed: int = 0) -> None:
@@ -16,6 +17,8 @@ def run(out: Path, seed: int = 0) -> None:
         out: folder for the runs `vae` and `eight`; an earlier demo's are replaced.
         seed: seed of both.
     """
+    for name, kind in (("vae", "training"), ("eight", "evolution")):
+        check_out(out / name, kind, overwrite=True)
     start = time.perf_counter()
     vae = jobs.train(DataConfig(), VAEConfig(), TrainConfig(seed=seed), out / "vae", overwrite=True)
     trained = time.perf_counter()
@@ -30,7 +33,7 @@ def run(out: Path, seed: int = 0) -> None:
     drawn = time.perf_counter()
     last = vae.history.iloc[-1]
     print(f"VAE: test -ELBO {-last.test_elbo:.2f} nats, {last.active_units:.0f} active units")
-    report.report_evolution(eight)
+    report.report(eight)
     for path in paths:
         print(path)
     print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from evovae.errors import InputError
@@ -17,12 +19,34 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise RuntimeError(f"{device.type} is not supported")
+        if device.type != "cuda" and str(device) != "cpu":  # torch would take cpu:7 for the CPU
+            raise RuntimeError(f"{device} is not supported")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {str(name)!r} is not available here: expected auto, cpu, cuda or cuda:N") from error
     return device
+
+
+def require_memory(what: str, needed: int, device: torch.device) -> None:
+    """Refuse `what` when the bytes `needed`, a lower bound, are more than the memory behind `device`.
+
+    Raises:
+        InputError: if they are.
+    """
+    there = _memory(device)
+    if needed > there:
+        sizes = f"{needed / 2**30:.4g} GiB of memory: expected at most {there / 2**30:.4g}, all that {device} has"
+        raise InputError(f"{what} would need {sizes}; ask for less")
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes behind `device`, used or not; where nobody knows, more than can be addressed."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 2**63
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

@@ -120,12 +120,12 @@ def new_axes(width: float, height: float) -> Axes:
 
 
 def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
-    """`(N, C, H, W)`, float in `[0, 1]` or uint8, to `(N, H, W, 3)`."""
+    """`(N, C, H, W)`, float in `[0, 1]` (NaN is grey) or uint8, to `(N, H, W, 3)`."""
     pixels = np.asarray(images)
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not len(pixels):
         raise InputError(f"images of shape {pixels.shape}: expected (N, C, H, W) with N > 0 and C = 1 or 3")
     if pixels.dtype != np.uint8:
-        pixels = (pixels.clip(0, 1) * 255).round().astype(np.uint8)
+        pixels = (np.nan_to_num(pixels, nan=0.5).clip(0, 1) * 255).round().astype(np.uint8)
     return np.broadcast_to(np.moveaxis(pixels, 1, -1), (*pixels.shape[:1], *pixels.shape[2:], 3))
 
 

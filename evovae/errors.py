@@ -1,8 +1,19 @@
 """The one exception for bad input: the command line prints it as a single line and exits with status 2."""
 
+import reprlib
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one line that names the value, says what was expected and what to do.
     """
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxlong = _short.maxother = 80
+
+
+def shown(value: object) -> str:
+    """Return a value from a file for a message: in one line, and short however long or deep it is."""
+    return _short.repr(value)

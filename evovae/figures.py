@@ -12,12 +12,23 @@ import torch
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from evovae import files, plots
+from evovae import plots
 from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
-from evovae.runs import EXAMPLES, HALL_OF_FAME, POPULATION, Run
+from evovae.findings import (
+    members,
+    read_examples,
+    read_hall,
+    read_history,
+    read_population,
+    read_reference,
+    read_training,
+    settings_of,
+)
+from evovae.runs import Run, check_writable
 from evovae.searches import PLACES
+from evovae.settings import EvolutionSettings
 from evovae.statistics import best_by_evaluations
 from evovae.streams import make_generator
 from evovae.vae import VAE
@@ -26,9 +37,13 @@ FILM_FRAMES, SAMPLES, MANIFOLD, FRONT = 10, 64, 20, 10
 
 
 def draw(run: Run) -> list[Path]:
-    """Draw every figure of `run` into its folder of figures and return their paths."""
-    kind = run.config["kind"]
-    figures = _training_figures(run) if kind == "training" else _evolution_figures(run)
+    """Draw every figure of `run` into its folder of figures and return their paths.
+
+    Raises:
+        InputError: if a file of the run is damaged, or does not fit the others.
+    """
+    settings = run.settings
+    figures = _evolution_figures(run, settings) if isinstance(settings, EvolutionSettings) else _training_figures(run)
     paths = []
     for name, axes in figures.items():
         paths.append(run.figures / f"{name}.png")
@@ -40,37 +55,60 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     """Draw the fitness curves of evolution runs into one figure, at `out`.
 
     Raises:
-        InputError: if a run is no evolution, fitness is measured otherwise in one than in another, or `out` is no name
-            of a PNG.
+        InputError: if a run is no evolution, fitness is measured otherwise in one than in another, a file is damaged,
+            or `out` is no name of a PNG.
     """
     if out.suffix.lower() != ".png" or out.is_dir():
         raise InputError(f"{out} is no name for a figure: expected a file ending in .png")
+    check_writable(out.parent)
+    folders = [run.folder.resolve() for run in runs]
+    if repeated := [run.folder for run in runs if folders.count(run.folder.resolve()) > 1]:
+        raise InputError(f"{repeated[0]} is there twice: expected different runs to compare; name each once")
     first = None
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for run in runs:
-        if run.config["kind"] != "evolution":
-            raise InputError(f"{run.folder} is a {run.config['kind']} run: only evolutions can be compared")
-        found = _yardstick(run)
+        found = yardstick(run)
         first = found if first is None else first
         for name, value in found.items():
             if value != first[name]:
-                raise InputError(f"{run.folder} has {name} {value}, and not {first[name]}: they have no common axis")
+                raise InputError(
+                    f"{run.folder} has {name} {value!r}, and not {first[name]!r}: they have no common axis"
+                )
         curves |= fitness_curves(run, prefix=f"{run.folder}: " if len(runs) > 1 else "")
     out.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(runs[0])), out)
+    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(settings_of(runs[0]))), out)
     return out
 
 
+def yardstick(run: Run) -> dict[str, Any]:
+    """Return what must be the same where fitness of two runs shares an axis.
+
+    Raises:
+        InputError: if a file of the run is damaged.
+    """
+    settings = settings_of(run)
+    return {
+        "objective": settings.evolution.objective,
+        "image set": settings.data.dataset,
+        "hypervolume reference": read_reference(run),
+    }
+
+
 def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return by search, against evaluations, the best fitness so far, or the hypervolume of several objectives."""
-    sign, column = np.sign(run.config["weights"][0]), "best"
-    if len(run.config["names"]) > 1:
+    """Return by search, against evaluations, the best fitness so far, or the hypervolume of several objectives.
+
+    Raises:
+        InputError: if a history is missing or damaged.
+    """
+    settings = settings_of(run)
+    sign, column = np.sign(settings.weights[0]), "best"
+    if len(settings.names) > 1:
         sign, column = 1.0, "hypervolume"
     curves = {}
     for label, place in PLACES.items():
         if label != "evolution" and not (run.folder / place.table).exists():
             continue
-        table = run.read_table(place.table)
+        table = read_history(run, label)
         if column not in table:  # a run made before it was recorded
             column = "max" if sign > 0 else "min"
         evaluations, values = (
@@ -84,10 +122,10 @@ def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np
 
 def _training_figures(run: Run) -> dict[str, Axes]:
     vae = VAE.load(run.folder)
-    examples = to_unit(files.load_tensors(run.folder / EXAMPLES, "examples")[0]["images"])
+    history, examples = read_training(run), to_unit(read_examples(run, vae.config.data_shape))
     with torch.no_grad():
         figures = {
-            "training": plots.training_curve(run.history),
+            "training": plots.training_curve(history),
             "reconstructions": plots.reconstructions(examples, vae.reconstruct(examples)),
             "samples": plots.prior_samples(vae.decode(vae.sample_prior(SAMPLES, make_generator(0)))),
         }
@@ -100,15 +138,14 @@ def _training_figures(run: Run) -> dict[str, Axes]:
     return figures
 
 
-def _evolution_figures(run: Run) -> dict[str, Axes]:
-    config = run.config
-    encoding = LatentEncoding(VAE.load(run.folder), config["evolution"]["support"])
-    found = files.load_tensors(run.folder / POPULATION, "population")[0]
-    table = run.read_table(HALL_OF_FAME)
+def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]:
+    encoding = LatentEncoding(VAE.load(run.folder), settings.evolution.support)
+    found = read_population(run, D=encoding.dim)
+    table = read_hall(run)
     best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
-    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
-    if len(config["names"]) > 1:
-        return {"hypervolume": curve} | _front_figures(encoding, found, table, config)
+    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(settings))
+    if len(settings.names) > 1:
+        return {"hypervolume": curve} | _front_figures(run, encoding, found, table, settings)
     shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
     frames = found["frame_genomes"][:5, shown]  # R T D
     film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
@@ -117,25 +154,29 @@ def _evolution_figures(run: Run) -> dict[str, Axes]:
         "filmstrip": plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0]),
     }
     if len(best):  # a replicate without finite fitness has no best
-        genomes, fitness = (found[f"hall_{name}"][best["replicate"].to_list(), 0] for name in ("genomes", "fitness"))
+        genomes, fitness = members(run, found, best)
         figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best)
     return figures
 
 
 def _front_figures(
-    encoding: LatentEncoding, found: dict[str, torch.Tensor], table: pd.DataFrame, config: dict[str, Any]
+    run: Run,
+    encoding: LatentEncoding,
+    found: dict[str, torch.Tensor],
+    table: pd.DataFrame,
+    settings: EvolutionSettings,
 ) -> dict[str, Axes]:
     """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
     labels = [
         f"{name} ({'maximised' if weight > 0 else 'minimised'})"
-        for name, weight in zip(config["names"], config["weights"], strict=True)
+        for name, weight in zip(settings.names, settings.weights, strict=True)
     ]
     figures: dict[str, Axes] = {}
     first = table[(table["search"] == "evolution") & (table["replicate"] == 0)]
     if first.empty:
         return figures
     seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
-    genomes, fitness = (found[f"hall_{name}"][0, seen["rank"].to_list()] for name in ("genomes", "fitness"))
+    genomes, fitness = members(run, found, seen)
     images = encoding.decode(genomes)
     figures["front_images"] = plots.hall_of_fame(images, fitness, seen)
     if len(labels) == 2:
@@ -150,16 +191,6 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
-def _yardstick(run: Run) -> dict[str, Any]:
-    """Return what must be the same where fitness of two runs shares an axis."""
-    settings = files.load_tensors(run.folder / POPULATION, "population")[1]
-    return {
-        "objective": run.config["evolution"]["objective"],
-        "image set": run.config["data"]["dataset"],
-        "hypervolume reference": settings.get("reference"),
-    }
-
-
-def _curve_label(run: Run) -> str:
-    names = run.config["names"]
+def _curve_label(settings: EvolutionSettings) -> str:
+    names = settings.names
     return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
 
 if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+
+MAX_BYTES = 4 << 30
+"""Most bytes of a file that is read: 4 GiB."""
+MAX_JSON = 4 << 20
+"""Most bytes of JSON that are read, as a file or as the header of tensors: 4 MiB, which become 100 MiB in memory."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,6 +30,10 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # a full disk is told without a name
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -35,15 +43,35 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
+    """Read a whole file, once: what another process does to it meanwhile shows in its content, and does no harm.
 
     Raises:
-        InputError: if the file is missing, unreadable or holds no JSON object.
+        InputError: if it is missing, no regular file, unreadable, or larger than `most` bytes.
+    """
+    if not os.path.isfile(path):  # a pipe or a device would be waited for, or never end
+        raise InputError(f"{path} is not there: expected a file that evovae wrote")
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise InputError(f"{path} holds {size} bytes: expected at most {most}; is it a file that evovae wrote?")
+            return file.read(size)
+    except (OSError, MemoryError) as error:
+        raise InputError(f"{path} cannot be read: {_first_line(error)}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of at most `MAX_JSON` bytes.
+
+    Raises:
+        InputError: if the file is missing, unreadable, too large or holds no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(read_bytes(path, MAX_JSON).decode())
+    except InputError:
+        raise
+    except (ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{path} cannot be read as JSON: {_first_line(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object: expected a file that evovae wrote")
@@ -55,52 +83,106 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config
 
     The same content gives the same bytes.
     """
-    from safetensors.torch import save as serialise  # imports torch, which figures and command lines do without
+    import torch  # which figures and command lines do without
+    from safetensors.torch import save as serialise
 
     metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
-    content = serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
+    # Copies: the library refuses tensors that share memory.
+    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    content = serialise(copies, metadata)
     write_bytes(path, _with_sorted_header(content))
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read a file that `save_tensors` wrote: its tensors, on the CPU, and its configuration.
 
+    The file is read, not mapped: a process that cuts a mapped file short kills those that read it. Takes at most three
+    times its size in memory, and what JSON of `MAX_JSON` bytes takes.
+
     Raises:
-        InputError: if the file is missing, truncated, no safetensors, of another kind or format version, or without a
-            configuration.
+        InputError: if the file is missing, truncated, too large, no safetensors, of another kind or format version, or
+            without a configuration.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is not there: expected a {kind} file (.safetensors) that evovae wrote")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
+    content = read_bytes(path)
+    metadata = _read_metadata(path, content)
     if metadata.get("evovae") != kind:
-        raise InputError(f"{path} is of kind {metadata.get('evovae')!r}: expected a {kind} file that evovae wrote")
+        found = shown(metadata.get("evovae"))
+        raise InputError(f"{path} is of kind {found}: expected a {kind} file that evovae wrote")
     if metadata.get("format") != str(FORMAT):
-        raise InputError(f"{path} has format {metadata.get('format')!r}: this evovae reads format {FORMAT}")
+        raise InputError(f"{path} has format {shown(metadata.get('format'))}: this evovae reads format {FORMAT}")
     try:
         config = json.loads(metadata.get("config", ""))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
         raise InputError(f"{path} has a configuration that is no JSON: {_first_line(error)}") from error
     if not isinstance(config, dict):
         raise InputError(f"{path} has a configuration that is no JSON object: expected a file that evovae wrote")
-    return tensors, config
+    from safetensors.torch import load  # imports torch, which figures and command lines do without
+
+    try:
+        # In memory of their own: torch's kernels, and their last bits, go by where a tensor begins.
+        return {name: tensor.clone() for name, tensor in load(content).items()}, config
+    except Exception as error:  # whatever the library and torch stumble on in a damaged file
+        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
+
+
+def check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, str], **sizes: int) -> None:
+    """Refuse `tensors` read from `path` unless they have the types and shapes that are `expected`.
+
+    Args:
+        path: named in the message.
+        tensors: by name; there may be more than expected.
+        expected: by name, the type and a letter for each dimension, such as "float32 R N D". A letter stands for the
+            same size, of 1 or more, wherever it is.
+        sizes: of the letters that are known.
+
+    Raises:
+        InputError: if a tensor is missing, or of another type or shape.
+    """
+    for name, described in expected.items():
+        kind, *letters = described.split()
+        if name not in tensors:
+            raise InputError(f"{path} holds no {name}: expected {described}; it is damaged, or of another version")
+        shape = tuple(tensors[name].shape)
+        fits = str(tensors[name].dtype) == f"torch.{kind}" and len(shape) == len(letters)
+        if not fits or any(
+            size < 1 or sizes.setdefault(letter, size) != size for letter, size in zip(letters, shape, strict=True)
+        ):
+            known = ", ".join(f"{letter} = {sizes[letter]}" for letter in letters if letter in sizes)
+            found = f"{tensors[name].dtype} of shape {shape}"
+            raise InputError(f"{path} holds {name} as {found}: expected {described}{' with ' if known else ''}{known}")
 
 
 def load_weights(module: torch.nn.Module, path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Fill `module` with `tensors` read from `path`.
+    """Fill `module`, which may be on the meta device, with `tensors` read from `path`; it is on the CPU afterwards.
 
     Raises:
-        InputError: if a tensor is missing, too many or of another shape.
+        InputError: if a tensor is missing, too many, of another type or shape, or holds numbers that are not finite.
     """
+    expected = module.state_dict()
+    reason = None
+    if odd := sorted(expected.keys() ^ tensors.keys()):
+        reason = f"{shown(odd[0])} is {'missing' if odd[0] in expected else 'too many'}"
+    for name in expected.keys() & tensors.keys():
+        (wanted, found) = ((tensor.dtype, tuple(tensor.shape)) for tensor in (expected[name], tensors[name]))
+        if wanted != found:
+            reason = f"{name} is {found[0]} of shape {found[1]}, expected {wanted[0]} of shape {wanted[1]}"
+        elif not tensors[name].isfinite().all():
+            reason = f"{name} holds numbers that are not finite"
+    if reason:
+        raise InputError(f"{path} does not fit its own configuration: {reason}")
+    # Not before: a configuration may claim more weights than memory holds.
+    module.to_empty(device="cpu").load_state_dict(tensors)
+
+
+def _read_metadata(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the metadata in the header of a safetensors file: eight bytes that give its length, and JSON."""
+    length = int.from_bytes(content[:8], "little")
     try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split()).partition(": ")[2]
-        raise InputError(f"{path} does not fit its own configuration: {reason}") from error
+        if not 0 < length <= min(len(content) - 8, MAX_JSON):
+            raise ValueError(f"a header of {length} bytes in a file of {len(content)}")
+        return dict(json.loads(content[8 : 8 + length].decode())["__metadata__"])
+    except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
+        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
 
 
 def _with_sorted_header(content: bytes) -> bytes:

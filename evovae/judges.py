@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evovae import files
+from evovae.checks import require_types
 from evovae.classifiers import build_convnext, build_lenet
 from evovae.data import Images, ImageSet, to_unit
 from evovae.data.limits import MIN_SIDE
 from evovae.devices import resolve_device
 from evovae.errors import InputError
+from evovae.settings import from_json
 from evovae.streams import make_generator
 
 Architecture = Literal["lenet", "convnext"]
@@ -36,6 +38,20 @@ _EPOCHS = {"lenet": 5, "convnext": 8}
 _LEARNING_RATES = {"lenet": 3e-3, "convnext": 1e-2}
 
 
+@dataclass(frozen=True)
+class _JudgeSettings:
+    """What a judge's file says of it."""
+
+    architecture: Architecture
+    data_shape: tuple[int, int, int]
+    classes: int
+    trained_on: str
+
+    def __post_init__(self) -> None:
+        """Refuse values of other types."""
+        require_types(self)
+
+
 class Judge(nn.Module):
     """A classifier of images.
 
@@ -43,7 +59,8 @@ class Judge(nn.Module):
         architecture: `lenet` or `convnext`.
         data_shape: (C, H, W) of the images, 8 pixels or more on a side.
         classes: number of classes K, 2 or more.
-        seed: seed of the initial weights (He et al. 2015); the global random state is neither read nor written.
+        seed: seed of the initial weights (He et al. 2015); the global random state is neither read nor written. None
+            leaves them on the meta device, without numbers and without memory, to be loaded.
 
     Attributes:
         trained_on: name of the image set that it has learned, empty before; kept in its file.
@@ -53,7 +70,7 @@ class Judge(nn.Module):
     """
 
     def __init__(
-        self, architecture: Architecture, data_shape: tuple[int, int, int], classes: int, seed: int = 0
+        self, architecture: Architecture, data_shape: tuple[int, int, int], classes: int, seed: int | None = 0
     ) -> None:
         super().__init__()
         if architecture not in get_args(Architecture):
@@ -67,14 +84,17 @@ class Judge(nn.Module):
         # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
         with torch.device("meta"):
             self.layers = (build_lenet if architecture == "lenet" else build_convnext)(data_shape, classes)
-        self.to_empty(device="cpu")
-        generator = make_generator(seed)
+        if seed is not None:
+            self.to_empty(device="cpu")
+            self._initialise(make_generator(seed))
+        self.to(memory_format=torch.channels_last)  # a third faster on the CPU
+
+    def _initialise(self, generator: torch.Generator) -> None:
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
             else:
                 nn.init.zeros_(parameter)
-        self.to(memory_format=torch.channels_last)  # a third faster on the CPU
 
     @property
     def device(self) -> torch.device:
@@ -93,8 +113,8 @@ class Judge(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights and configuration to one safetensors file, atomically."""
-        config = {name: getattr(self, name) for name in ("architecture", "data_shape", "classes", "trained_on")}
-        files.save_tensors(Path(path), "judge", self.state_dict(), config)
+        config = _JudgeSettings(self.architecture, self.data_shape, self.classes, self.trained_on)
+        files.save_tensors(Path(path), "judge", self.state_dict(), asdict(config))
 
     @classmethod
     def load(cls, path: str | Path) -> Judge:
@@ -104,13 +124,14 @@ class Judge(nn.Module):
             InputError: if the file is missing, truncated, of another kind or version, or does not fit itself.
         """
         path = Path(path)
-        tensors, config = files.load_tensors(path, "judge")
+        tensors, values = files.load_tensors(path, "judge")
+        config = from_json(_JudgeSettings, values, path)
         try:
-            judge = cls(config["architecture"], tuple(config["data_shape"]), config["classes"])
-            judge.trained_on = str(config["trained_on"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]
+            judge = cls(config.architecture, config.data_shape, config.classes, seed=None)
+        except (TypeError, InputError, RuntimeError) as error:
+            reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
             raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
+        judge.trained_on = config.trained_on
         files.load_weights(judge, path, tensors)
         return judge
 

@@ -8,24 +8,44 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from evovae.config import VAEConfig, require
+from evovae.checks import require
+from evovae.config import VAEConfig
+from evovae.devices import require_memory
 
 _ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
+def count_weights(config: VAEConfig) -> int:
+    """Number of weights in encoder and decoder, biases aside, found without making any."""
+    steps = [*pairwise(_encoder_sizes(config)), *pairwise(_decoder_sizes(config))]
+    kernels = [*pairwise((config.data_shape[0], *config.channels))] if config.network == "conv" else []
+    return sum(a * b for a, b in steps) + 2 * 9 * sum(a * b for a, b in kernels)
+
+
+def require_room(config: VAEConfig, device: torch.device, copies: int = 1) -> None:
+    """Refuse a model whose weights, so many `copies` of them, are more than the memory behind `device`.
+
+    Raises:
+        InputError: if they are.
+    """
+    numbers = copies * count_weights(config) + (0 if config.variational else config.latent_dim**2)
+    channels = f", channels {config.channels}" if config.network == "conv" else ""
+    sizes = f"latent dim {config.latent_dim}, hidden {config.hidden}{channels}"
+    require_memory(f"a model of {sizes} and data of shape {config.data_shape}", 4 * numbers, device)
+
+
 def build_encoder(config: VAEConfig) -> nn.Sequential:
     """Layers from data (B, *data_shape) to the posterior's mean and log-variance (B, 2D), or to codes (B, D)."""
-    outputs = config.latent_dim * (2 if config.variational else 1)
     sizes = _image_sizes(config)
     layers: list[nn.Module] = []
     for inputs, channels in pairwise((config.data_shape[0], *config.channels) if sizes else ()):
         layers += [nn.Conv2d(inputs, channels, 3, stride=2, padding=1), _ACTIVATIONS[config.activation]()]
-    return nn.Sequential(*layers, nn.Flatten(), *_dense((_flat_size(config), *config.hidden, outputs), config))
+    return nn.Sequential(*layers, nn.Flatten(), *_dense(_encoder_sizes(config), config))
 
 
 def build_decoder(config: VAEConfig) -> nn.Sequential:
     """Layers from latent vectors (B, D) to the mean of the data before its output function (B, *data_shape)."""
-    dense = _dense((config.latent_dim, *reversed(config.hidden), _flat_size(config)), config)
+    dense = _dense(_decoder_sizes(config), config)
     sizes = _image_sizes(config)
     if not sizes:
         return nn.Sequential(*dense, nn.Unflatten(1, config.data_shape))
@@ -71,6 +91,16 @@ def _dense(sizes: tuple[int, ...], config: VAEConfig) -> list[nn.Module]:
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), _ACTIVATIONS[config.activation]()]
     return layers[:-1]
+
+
+def _encoder_sizes(config: VAEConfig) -> tuple[int, ...]:
+    """Inputs and outputs of the encoder's fully connected layers."""
+    return (_flat_size(config), *config.hidden, config.latent_dim * (2 if config.variational else 1))
+
+
+def _decoder_sizes(config: VAEConfig) -> tuple[int, ...]:
+    """Inputs and outputs of the decoder's fully connected layers."""
+    return (config.latent_dim, *reversed(config.hidden), _flat_size(config))
 
 
 def _image_sizes(config: VAEConfig) -> list[tuple[int, int]]:

@@ -173,7 +173,7 @@ def _build_digit(argument: str, context: Context) -> Objective:
     classes = len(context.images.classes)
     if classes < 2:
         raise InputError(f"objective digit:{argument}: the image set has one class, and a judge needs two or more")
-    if not argument.isdecimal() or int(argument) >= classes:
+    if argument not in map(str, range(classes)):
         raise InputError(f"objective digit:{argument}: expected a class from 0 to {classes - 1}, such as digit:0")
     return digit(context.judge, int(argument))
 
@@ -246,7 +246,7 @@ def _finite(factor: str, term: str) -> float:
 
 def _find_image(argument: str, images: ImageSet) -> Tensor:
     split, _, index = argument.partition("/")
-    if split not in ("train", "test") or not index.isdecimal():
+    if split not in ("train", "test") or not re.fullmatch("[0-9]{1,9}", index):
         raise InputError(f"image {argument!r}: expected train/INDEX or test/INDEX, such as test/42")
     found = images.train.images if split == "train" else images.test.images
     if int(index) >= len(found):

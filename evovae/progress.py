@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_shown = ContextVar("_shown", default=True)
+
+
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Show no bars in the block: it is one of many that run side by side, under a bar of all."""
+    before = _shown.set(False)
+    try:
+        yield
+    finally:
+        _shown.reset(before)
 
 
 @contextlib.contextmanager
@@ -21,7 +35,9 @@ def track(label: str, total: float) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    # A step may take longer than the 30 s that rich would look back to tell the speed.
+    with Progress(*columns, console=console, speed_estimate_period=math.inf, disable=not _shown.get()) as progress:
         task = progress.add_task(label, total=total, state="")
 
         def advance(done: float, state: str) -> None:

@@ -8,12 +8,17 @@ from dataclasses import replace
 from deap import base
 
 from evovae import evolution
-from evovae.config import EvolveConfig, require
+from evovae.checks import require
+from evovae.config import EvolveConfig
+from evovae.devices import require_memory
 from evovae.encodings import Encoding
 from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
 from evovae.objectives import Objective
+from evovae.state import State
 
 MOST_OBJECTIVES = 5
+STREAM = 5056
+"""Bytes of a replicate's random stream."""
 
 
 def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
@@ -56,7 +61,18 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
     )
     if config.mate in ("cxOnePoint", "cxTwoPoint"):
         require(encoding.dim > 1, f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
-    return replace(config, algorithm=algorithm, select=select)  # which checks them together once more
+    config = replace(config, algorithm=algorithm, select=select)  # which checks them together once more
+    _require_room(config, encoding)
+    return config
+
+
+def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
+    """Refuse more individuals than fit in memory, by what each generation holds at the least."""
+    size = max(config.population, config.offspring or 0)
+    genes = 3 * 4 * encoding.dim  # of parents, of those selected and of children
+    draws = 24 * config.tournsize if config.select == "selTournament" else 0
+    words = f"population {size} in {config.replicates} replicates, tournsize {config.tournsize}"
+    require_memory(words, config.replicates * (STREAM + size * (genes + draws)), encoding.device)
 
 
 def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
@@ -85,16 +101,20 @@ def make_stopping(config: EvolveConfig) -> EarlyStopping:
 
 
 def evolve_iter(
-    population: Population, toolbox: base.Toolbox, config: EvolveConfig, archive: HallOfFame
+    population: Population,
+    toolbox: base.Toolbox,
+    config: EvolveConfig,
+    archive: HallOfFame,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Return the generations of a settled `config`'s algorithm, from `population` on."""
+    """Return the generations of a settled `config`'s algorithm, from `population` or after a generation's `state`."""
     if config.algorithm == "eaGenerateUpdate":
         evolution.SeparableCMAES(population, config.sigma, config.population).register(toolbox)
-        return evolution.eaGenerateUpdate_iter(toolbox, config.generations + 1, archive)
+        return evolution.eaGenerateUpdate_iter(toolbox, config.generations + 1, archive, state)
     cxpb, mutpb, ngen = config.cxpb, config.mutpb, config.generations
     if config.algorithm == "eaSimple":
-        return evolution.eaSimple_iter(population, toolbox, cxpb, mutpb, ngen, archive, config.elites)
+        return evolution.eaSimple_iter(population, toolbox, cxpb, mutpb, ngen, archive, config.elites, state)
     plus = config.algorithm == "eaMuPlusLambda"
     algorithm = evolution.eaMuPlusLambda_iter if plus else evolution.eaMuCommaLambda_iter
     mu, lambda_ = config.population, config.offspring or config.population
-    return algorithm(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, archive)
+    return algorithm(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, archive, state)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from evovae import statistics
+from evovae.config import VAEConfig
 from evovae.data import known_sets
+from evovae.findings import read_hall, read_history, settings_of
 from evovae.objectives import REGISTRY
-from evovae.runs import HALL_OF_FAME, Run, describe_environment
-from evovae.searches import PLACES
+from evovae.provenance import describe_environment
+from evovae.runs import Run
+from evovae.settings import EvolutionSettings
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 
@@ -23,13 +29,15 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
     Of one objective, the best fitness and the image that has it; of several, the hypervolume and the images of the
     front. Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates and its 95%
     bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
+
+    Raises:
+        InputError: if a file of the run is damaged, or does not fit the others.
     """
-    hall = run.read_table(HALL_OF_FAME)
-    several = len(run.config["names"]) > 1
+    hall, several = read_hall(run), len(settings_of(run).names) > 1
     found = hall if several else hall[hall["rank"] == 0]
     rows = []
     for label, images in found.groupby("search", sort=False):
-        history = run.read_table(PLACES[str(label)].table)
+        history = read_history(run, str(label))
         reached = history.groupby("replicate")["hypervolume"].last() if several else images["fitness"]
         middle = statistics.bootstrap(reached.to_numpy())
         mean = statistics.bootstrap(reached.to_numpy(), statistic=np.mean)
@@ -45,16 +53,47 @@ def summarise_evolution(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def report_evolution(run: Run) -> None:
+def report(run: Run) -> None:
+    """Print what came of a finished run of training or evolution, and what is to be known about how it came."""
+    settings = run.settings
+    if isinstance(settings, EvolutionSettings):
+        _report_evolution(run)
+    else:
+        _report_training(run, settings.model)
+    environment = run.environment
+    if environment.get("stopped"):
+        print(f"stopped early: {environment['stopped']}")
+    for label, trouble in (environment.get("nonfinite") or {}).items():
+        print(f"{label}: {trouble}; such individuals never win")
+    changed = [name for name in ("versions", "threads", "processor", "cuda") if name in _last_start(environment)]
+    if changed:
+        print(f"resumed with other {', '.join(changed)} than before: the last bits of the numbers may differ")
+
+
+def _last_start(environment: dict[str, Any]) -> dict[str, Any]:
+    return (environment.get("resumed") or [{}])[-1]
+
+
+def _report_training(run: Run, model: VAEConfig) -> None:
+    last = run.history.iloc[-1]
+    measure = "-ELBO" if model.variational else "reconstruction error"
+    print(
+        f"test {measure} {-last.test_elbo:.2f} nats on {last.binarisation} images "
+        f"(reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
+        f"{last.active_units:.0f} active units of {model.latent_dim}"
+    )
+
+
+def _report_evolution(run: Run) -> None:
     """Print the summary of an evolution run as a table, and keep it in the run as `summary.csv`."""
     summary = summarise_evolution(run)
     run.write_table("summary.csv", summary)
-    config = run.config["evolution"]
-    several = len(run.config["names"]) > 1
+    settings, generations = settings_of(run), read_history(run, "evolution")["generation"].max()
+    config, several = settings.evolution, len(settings.names) > 1
     table = Table(
         box=box.SIMPLE,
-        title=f"{config['objective']}, {_count(config['replicates'], 'replicate')} of "
-        f"{_count(config['population'], 'individual')}, {_count(run.history['generation'].max(), 'generation')}",
+        title=f"{escape(config.objective)}, {_count(config.replicates, 'replicate')} of "
+        f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
     headings = {
         "evaluations": "evals",
@@ -76,8 +115,6 @@ def report_evolution(run: Run) -> None:
     judged = "held-out judge's probability, " if "held_out" in summary else ""
     whose = "of the images on each front" if several else "of each replicate's best"
     print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
-    if stopped := run.environment.get("stopped"):
-        print(f"stopped early: {stopped}")
 
 
 def print_info() -> None:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from evovae import files
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
+from evovae.interruption import Interrupted
+from evovae.provenance import describe_environment
+from evovae.settings import EvolutionSettings, TrainingSettings, from_json
+from evovae.tables import format_table, read_table
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
-LIBRARIES = ("evovae", "torch", "torchvision", "deap", "numpy", "scipy", "pandas", "matplotlib", "safetensors")
+LOCK = ".lock"
+KINDS = ("training", "evolution", "cell")
 
 try:
     import fcntl
 except ImportError:  # no such locks on Windows
     fcntl = None  # type: ignore[assignment]
+
+
+class InUseError(InputError):
+    """Another process is writing to the run folder."""
 
 
 class Run:
@@ -43,6 +48,7 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.circumstances: dict[str, Any] = {}
+        self._environment: dict[str, Any] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -54,11 +60,12 @@ class Run:
         run = cls(folder)
         if not (run.folder / CONFIG).is_file():
             raise InputError(f"{folder} is no run folder: expected one with a {CONFIG}, made by evovae train or evolve")
-        found = run.config.get("format")
-        if run.config.get("kind") not in ("training", "evolution"):
-            raise InputError(f"{run.folder / CONFIG} names no kind of run: expected training or evolution")
-        if found != files.FORMAT:
-            raise InputError(f"{folder} has format {found!r}: this evovae reads format {files.FORMAT}")
+        config = run.config
+        if config.get("kind") not in KINDS:
+            raise InputError(f"{run.folder / CONFIG} names no kind of run: expected one of {', '.join(KINDS)}")
+        if config.get("format") != files.FORMAT:
+            found = shown(config.get("format"))
+            raise InputError(f"{folder} has format {found}: this evovae reads format {files.FORMAT}")
         return run
 
     @property
@@ -67,9 +74,33 @@ class Run:
         return files.read_json(self.folder / CONFIG)
 
     @property
+    def settings(self) -> TrainingSettings | EvolutionSettings:
+        """The settings of a training or an evolution, each of the right type and in range.
+
+        Raises:
+            InputError: if they are not, or if the run is neither.
+        """
+        config = self.config
+        kind = config.pop("kind", None)
+        config.pop("format", None)
+        if kind not in ("training", "evolution"):
+            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of training or evolution")
+        path = self.folder / CONFIG
+        return (
+            from_json(TrainingSettings, config, path)
+            if kind == "training"
+            else from_json(EvolutionSettings, config, path)
+        )
+
+    @property
     def environment(self) -> dict[str, Any]:
         """How the run was made, and how it ended."""
         return files.read_json(self.folder / ENVIRONMENT)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end; one that was killed, interrupted or failed did not, or that does not know."""
+        return self._known_environment().get("status") == "finished"
 
     @property
     def history(self) -> pd.DataFrame:
@@ -83,48 +114,73 @@ class Run:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def read_table(self, name: str) -> pd.DataFrame:
-        """Read a CSV file of the run.
+    def begin(self, config: dict[str, Any], entered: bool) -> None:
+        """Write the configuration, and that the run is on; of one `entered` again, what differs from its start."""
+        now = describe_environment() | self.circumstances
+        if entered and (first := self._known_environment()):
+            again = {"start": _now()} | {name: value for name, value in now.items() if value != first.get(name)}
+            self._environment = first | {"resumed": [*first.get("resumed", []), again]}
+        else:
+            self._environment = now | {"start": _now()}
+        self._environment |= {"end": None, "status": "running"}
+        files.write_json(self.folder / CONFIG, config)
+        files.write_json(self.folder / ENVIRONMENT, self._environment)
 
-        Raises:
-            InputError: if it is missing or cannot be read.
-        """
-        path = self.folder / name
+    def end(self, status: str) -> None:
+        """Write how the run ended."""
+        self._environment |= self.circumstances | {"end": _now(), "status": status}
+        files.write_json(self.folder / ENVIRONMENT, self._environment)
+
+    def _known_environment(self) -> dict[str, Any]:
+        """The environment; empty where it is missing or damaged: nothing that is computed depends on it."""
         try:
-            return pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
+            return self.environment
+        except InputError:
+            return {}
+
+    def read_table(
+        self, name: str, types: Mapping[str, type] | None = None, required: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Read a CSV file of the run, as `tables.read_table` does."""
+        return read_table(self.folder / name, types, required)
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV file, atomically."""
         files.write_bytes(self.folder / name, format_table(table))
 
 
-def format_table(table: pd.DataFrame) -> bytes:
-    """Return `table` as CSV with all the digits that float32 needs."""
-    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode()
-
-
 def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:
     """Refuse a folder that a run must not be written to, before anything is.
 
     Raises:
-        InputError: if it is a file, not empty (without `overwrite`), no run of this `kind` (with it), or cannot be
-            written.
+        InputError: if it is a file, not empty (without `overwrite`), no run of this `kind` (with it), inside another
+            run, or cannot be written.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: expected a folder for the run; choose another --out")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not all(_is_leftover(path) for path in folder.iterdir()):
         if not overwrite:
             raise InputError(f"{folder} is not empty: choose another --out, or give --overwrite to replace it")
         if not (folder / CONFIG).is_file():
             raise InputError(f"{folder} is not empty and no run folder: --overwrite replaces runs only")
         if (found := Run(folder).config.get("kind")) != kind:
             raise InputError(f"{folder} holds a run of {found}: --overwrite replaces runs of {kind} only")
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    for parent in folder.absolute().parents:
+        if (parent / CONFIG).is_file() and (parent / ENVIRONMENT).is_file() and Run(parent).config["kind"] != "cell":
+            raise InputError(f"{folder} is inside {parent}, a run that may be replaced: choose another --out")
+    check_writable(folder)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be made: what exists of it is no folder, or none that may be written.
+
+    Raises:
+        InputError: if so.
+    """
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{folder} cannot be written: {existing} is no writable folder; choose another --out")
+        raise InputError(f"{path} cannot be written: {existing} is no writable folder; choose another --out")
 
 
 @contextlib.contextmanager
@@ -134,77 +190,63 @@ def recording(
     settings: dict[str, Any],
     overwrite: bool = False,
     circumstances: dict[str, Any] | None = None,
+    resume: bool = False,
 ) -> Iterator[Run]:
     """Make a run folder and hold it: others are refused until the block ends; start and end are kept.
 
-    `circumstances` go into the environment beside versions and machine: the device and the seed. The run may add more.
+    Args:
+        folder: where.
+        kind: one of `KINDS`.
+        settings: what goes into the configuration beside it.
+        overwrite: replace a run of this kind that is there.
+        circumstances: what goes into the environment beside versions and machine: the device, the seed. The run may
+            add more.
+        resume: enter a run of this kind that is there and keep its files; make it when there is none.
 
     Raises:
         InputError: as `check_out`, or if another process is writing to the folder.
+        Interrupted: for the Ctrl-C or SIGTERM that ended the block; it says how to go on.
+        RuntimeError: if a file of the run could not be written, or for bad input that is found so late; the line says
+            what is kept.
     """
-    check_out(folder, kind, overwrite)
     run = Run(folder)
+    entered = resume and (run.folder / CONFIG).is_file()
+    if entered and (found := run.config.get("kind")) != kind:
+        raise InputError(f"{folder} holds a run of {found}, and not of {kind}")
+    if not entered:
+        check_out(folder, kind, overwrite)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}; choose another --out") from error
     with _locked(run.folder):
-        if overwrite:
-            _clear(run.folder)
+        _clear(run.folder, everything=not entered)
         run.circumstances = circumstances or {}
-        environment = describe_environment() | run.circumstances | {"start": _now(), "end": None, "status": "running"}
-        files.write_json(run.folder / CONFIG, {"format": files.FORMAT, "kind": kind, **settings})
-        files.write_json(run.folder / ENVIRONMENT, environment)
-        status = "failed"
-        try:
+        with _telling(run, "start the study again" if kind == "cell" else f"go on with: evovae resume {run.folder}"):
+            run.begin({"format": files.FORMAT, "kind": kind, **settings}, entered)
             yield run
-            status = "finished"
-        except KeyboardInterrupt:
-            status = "interrupted"
+
+
+@contextlib.contextmanager
+def _telling(run: Run, go_on: str) -> Iterator[None]:
+    """Keep in the environment how the block ended, and turn what ended it into a line that says how to go on."""
+    try:
+        yield
+        run.end("finished")
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(OSError):
+            run.end("interrupted")
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, f"interrupted: {run.folder} keeps what was done; {go_on}") from error
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            run.end("failed")
+        if isinstance(error, InputError):
+            raise RuntimeError(f"{error}; what was done is in {run.folder}") from error
+        if not (isinstance(error, OSError) and error.filename and Path(error.filename).parent == run.folder):
             raise
-        finally:
-            if run.folder.is_dir():
-                ended = run.circumstances | {"end": _now(), "status": status}
-                files.write_json(run.folder / ENVIRONMENT, environment | ended)
-
-
-def describe_environment() -> dict[str, Any]:
-    """Return what a result may depend on beside its settings: versions, commit, machine, command."""
-    return {
-        "command": [*_program(), *sys.argv[1:]],
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
-        "commit": _commit(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _program() -> list[str]:
-    script = Path(sys.argv[0])
-    return ["python", f"{script.parent.name}/{script.name}"] if script.suffix == ".py" else [script.name]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The commit that this source tree is at, with `+changes` when it was edited since; None outside a checkout."""
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        git = ["git", "-C", str(root)]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "evovae"], check=False).returncode
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+changes" if changes else "")
+        kept = f"what it holds is whole; {go_on}" if run.folder.is_dir() else "the folder has gone"
+        raise RuntimeError(f"{error.filename} cannot be written ({error.strerror}): {kept}") from error
 
 
 def _now() -> str:
@@ -217,20 +259,30 @@ def _locked(folder: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    with open(folder / ".lock", "w") as lock:
+    path = folder / LOCK
+    with open(path, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = path.stat().st_ino == os.fstat(lock.fileno()).st_ino  # the one before may have removed its file
         except OSError:
-            raise InputError(f"{folder} is in use: another evovae is writing to it; choose another --out") from None
+            held = False
+        if not held:
+            raise InUseError(f"{folder} is in use: another evovae is writing to it; choose another --out, or wait")
         try:
             yield
         finally:
-            (folder / ".lock").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
-def _clear(folder: Path) -> None:
+def _is_leftover(path: Path) -> bool:
+    """Whether a killed process left the file: its lock, or one that it was about to rename."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
+
+
+def _clear(folder: Path, everything: bool) -> None:
+    """Remove what a killed process left; or `everything` but the lock."""
     for path in folder.iterdir():
-        if path.name == "figures":
+        if everything and path.name == "figures":
             shutil.rmtree(path)
-        elif path.name != ".lock" and path.is_file():
+        elif path.name != LOCK and path.is_file() and (everything or _is_leftover(path)):
             path.unlink()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -13,18 +13,22 @@ from torch import Tensor
 
 from evovae import files
 from evovae.encodings import LatentEncoding
-from evovae.evolution import Generation, HallOfFame, ParetoFront, Population, hypervolume
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
 from evovae.judges import Judges
 from evovae.progress import track
 from evovae.realism import realism
 from evovae.runs import HALL_OF_FAME, HISTORY, POPULATION, Run
+from evovae.state import State, join
 from evovae.streams import Streams
+from evovae.tables import History
 
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip, beside the last."""
 FRONT = 200
 """Individuals of a front at most that are written, well spread."""
 REFERENCE_DRAWS = 1000
+CULPRITS = 100
+"""Individuals at most that are decoded again to tell whose fault their fitness is."""
 
 
 class Place(NamedTuple):
@@ -44,45 +48,100 @@ PLACES = {
 
 
 class Search:
-    """What is kept of a search while it runs: history, archive, the best of each moment, the last population.
+    """What is kept of a search while it runs: history, archive, the best of each moment, the last generation.
 
     Args:
         names: of the M objectives.
         archive: where the best individuals are kept.
         reference: with several objectives, the point up to which the archive's hypervolume is measured.
+        stopping: limits, that the generations go through.
+        decode: genomes (K, D) to phenotypes; asked whose fault it is when fitness is not finite.
 
     The history has what `Generation.statistics` tells of the population, and what was found so far, also by those that
     did not survive: `best`, or the `hypervolume` of several objectives.
+
+    Attributes:
+        gen, population: number and survivors of the last generation; -1 and None before there is one.
+        evaluations: so far, of the replicate that spent most.
+        trouble: of the first fitness that was not finite, in which generation and whose fault; empty without.
     """
 
-    def __init__(self, names: tuple[str, ...], archive: HallOfFame, reference: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        archive: HallOfFame,
+        reference: Sequence[float] | None = None,
+        stopping: EarlyStopping | None = None,
+        decode: Callable[[Tensor], Tensor] = lambda genomes: genomes,
+    ) -> None:
         self.names, self.archive, self.reference = names, archive, reference
-        self.rows: list[dict[str, np.ndarray]] = []
+        self.stopping, self._decode = stopping or EarlyStopping(), decode
+        self.history = History()
         self.frames: list[tuple[int, Tensor, Tensor]] = []
-        self.population: Population | None = None
+        self.evaluations, self.trouble = 0, ""
+        self.gen, self.population = -1, cast(Population | None, None)
+        self._last: Callable[[], State] | None = None
         self._stride = 1
 
-    def follow(self, generations: Iterator[Generation], label: str, total: int) -> None:
-        """Run the search to its end, of at most `total` generations, showing progress."""
+    def follow(
+        self,
+        generations: Iterator[Generation],
+        label: str,
+        total: int,
+        between_steps: Callable[[bool], None] = lambda ended: None,
+    ) -> None:
+        """Run the search to its end, of at most `total` generations, showing progress.
+
+        `between_steps` is called after each generation, where the state is whole.
+        """
+        self.frames = [frame for frame in self.frames if frame[0] % self._stride == 0]  # the last of a shorter run
         with track(label, total) as advance:
-            for done, generation in enumerate(generations, start=1):
-                statistics = generation.statistics()
-                if self.reference is None:
-                    statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
-                    state = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
-                else:
-                    statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
-                    state = f"hypervolume {statistics['hypervolume'].mean():.4g}"
-                self.rows.append({"generation": np.full_like(statistics["nevals"], generation.gen)} | statistics)
-                if generation.gen % self._stride == 0 and len(self.frames) >= FRAMES:
-                    # Nobody knows when a run will stop: every other one goes.
-                    self.frames, self._stride = self.frames[::2], 2 * self._stride
-                if generation.gen % self._stride == 0:
-                    self._keep_frame(generation)
-                self.population = generation.population
-                advance(done, state)
-            if self.rows and self.frames[-1][0] != generation.gen:
-                self._keep_frame(generation)
+            for generation in self.stopping(generations):
+                advance(generation.gen + 1, self._note(generation))
+                between_steps(True)
+        if self.frames and self.frames[-1][0] != self.gen:
+            self._keep_frame()
+
+    @property
+    def last(self) -> State | None:
+        """State of the last generation, which its algorithm goes on from; None before there is one."""
+        return None if self._last is None else self._last()
+
+    def state(self) -> State:
+        """Return all of it."""
+        numbers, genomes, fitness = zip(*self.frames, strict=True) if self.frames else ((), (), ())
+        frames = State(numbers=torch.tensor(numbers, dtype=torch.int64))
+        if self.frames:
+            frames |= {"genomes": torch.stack(genomes), "fitness": torch.stack(fitness)}  # T R D, T R M
+        return join(
+            history=self.history.state(),
+            archive=self.archive.state(),
+            stopping=self.stopping.state(),
+            frames=frames,
+            stride=self._stride,
+            evaluations=self.evaluations,
+            trouble=self.trouble.encode(),
+            last=self.last or State(),
+        )
+
+    def restore(self, state: State, like: Population) -> None:
+        """Take up what `state` gave; `like` the population that the search began with.
+
+        Raises:
+            InputError: if it is the state of another search.
+        """
+        self.history.restore(state.part("history"))
+        self.archive.restore(state.part("archive"), like)
+        self.stopping.restore(state.part("stopping"))
+        numbers, last = state["frames/numbers"].tolist(), state.part("last")
+        if numbers:
+            genomes, fitness = (state[f"frames/{name}"].to(like.genomes.device) for name in ("genomes", "fitness"))
+            self.frames = list(zip(numbers, genomes, fitness, strict=True))
+        self._stride, self.evaluations = state.number("stride"), state.number("evaluations")
+        self.trouble = state.bytes("trouble").decode()
+        if last:
+            self.gen, self.population = last.number("gen"), like.restored(last.part("population"))
+            self._last = lambda: last
 
     def found(self) -> Population:
         """What is worth writing: the hall of fame, or of the front as many as show it."""
@@ -92,26 +151,51 @@ class Search:
         front.update(self.archive.population)
         return front.population
 
-    @property
-    def evaluations(self) -> int:
-        """Evaluations so far of the replicate that spent most."""
-        return int(self.rows[-1]["evaluations"].max())
+    def _note(self, generation: Generation) -> str:
+        """Keep what there is to keep of a generation; return a word on the state."""
+        statistics = generation.statistics()
+        if self.reference is None:
+            statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
+            word = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
+        else:
+            statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
+            word = f"hypervolume {statistics['hypervolume'].mean():.4g}"
+        replicates = np.arange(generation.population.replicates)
+        columns = {"replicate": replicates, "generation": np.full_like(replicates, generation.gen)}
+        for name, values in statistics.items():
+            split = values.T if values.ndim == 2 else [values]
+            suffixes = [f"_{objective}" for objective in self.names] if values.ndim == 2 else [""]
+            columns |= {name + suffix: column for suffix, column in zip(suffixes, split, strict=True)}
+        self.history.append(columns)
+        if generation.gen % self._stride == 0 and len(self.frames) >= FRAMES:
+            # Nobody knows when a run will stop: every other one goes.
+            self.frames, self._stride = self.frames[::2], 2 * self._stride
+        if not self.trouble:
+            self.trouble = self._find_trouble(generation)
+        self.gen, self.population, self._last = generation.gen, generation.population, generation.state
+        self.evaluations = int(statistics["evaluations"].max())
+        if self.gen % self._stride == 0:
+            self._keep_frame()
+        return word
 
-    def table(self) -> pd.DataFrame:
-        """The history: one row per replicate and generation; with several objectives a column for each."""
-        frames = []
-        for row in self.rows:
-            columns = {"replicate": np.arange(len(row["nevals"]))}
-            for name, values in row.items():
-                split = values.T if values.ndim == 2 else [values]
-                suffixes = [f"_{objective}" for objective in self.names] if values.ndim == 2 else [""]
-                columns |= {name + suffix: column for suffix, column in zip(suffixes, split, strict=True)}
-            frames.append(pd.DataFrame(columns))
-        return pd.concat(frames, ignore_index=True)
+    def _find_trouble(self, generation: Generation) -> str:
+        """Return which generation has fitness that is not finite, how much, and whose fault it is; empty without."""
+        offspring = generation.offspring
+        strange = ~offspring.finite
+        if not (count := int(strange.sum())):
+            return ""
+        values, where = offspring.fitness[strange], f"generation {generation.gen}, {count:,} of {strange.numel():,}"
+        with torch.no_grad():
+            phenotypes = self._decode(offspring.genomes[strange][:CULPRITS])
+        if not bool(phenotypes.isfinite().all()):
+            return f"{where} individuals: the decoder gives values that are not finite"
+        found = (~values.isfinite()).any(0).tolist()
+        names = ", ".join(name for name, strange in zip(self.names, found, strict=True) if strange)
+        return f"{where} individuals: the objective {names} gives {values[~values.isfinite()][0]:g}"
 
-    def _keep_frame(self, generation: Generation) -> None:
-        best = generation.population.best()
-        self.frames.append((generation.gen, best.genomes[:, 0], best.fitness[:, 0]))
+    def _keep_frame(self) -> None:
+        best = cast(Population, self.population).best()
+        self.frames.append((self.gen, best.genomes[:, 0], best.fitness[:, 0]))
 
 
 def reference_point(toolbox: base.Toolbox, weights: Sequence[float], device: torch.device) -> list[float]:
@@ -127,12 +211,23 @@ def reference_point(toolbox: base.Toolbox, weights: Sequence[float], device: tor
     return worst
 
 
+def write_histories(run: Run, searches: dict[str, Search]) -> None:
+    """Write the histories of those `searches`, by their names in `PLACES`, that have begun."""
+    for label, search in searches.items():
+        if search.history.content:
+            files.write_bytes(run.folder / PLACES[label].table, search.history.content)
+
+
 def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:
-    """Write history, hall of fame and population of `searches`, by their names in `PLACES`, into `run`."""
+    """Write all that those `searches` found that have begun, if any, into `run`."""
+    searches = {label: search for label, search in searches.items() if search.frames}
+    if not searches:
+        return
+    write_histories(run, searches)
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
-        table, prefix = PLACES[label]
+        prefix = PLACES[label].prefix
         generations, genomes, fitness = zip(*search.frames, strict=True)
         found = search.found()
         tensors |= {
@@ -143,9 +238,9 @@ def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncodi
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
         halls.append(_hall_table(label, search.names, found, encoding, judges))
-        run.write_table(table, search.table())
-        if label == "evolution" and search.population is not None:
-            tensors |= {"genomes": search.population.genomes, "fitness": search.population.fitness}
+        if label == "evolution":
+            population = cast(Population, search.population)
+            tensors |= {"genomes": population.genomes, "fitness": population.fitness}
     reference = searches["evolution"].reference
     files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))

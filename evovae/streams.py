@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
+from evovae.state import State, join
 
 BLOCK = 1024
 _MASK = 2**32 - 1
@@ -90,6 +91,29 @@ class Streams(Draws):
         copy = object.__new__(Streams)
         copy._generators = [g.clone_state() for g in self._generators]
         copy._block, copy._used = self._block, self._used
+        return copy
+
+    def state(self) -> State:
+        """Return where each stream is, and the numbers drawn ahead."""
+        generators = torch.stack([generator.get_state() for generator in self._generators])
+        return join(generators=generators, block=self._block, used=self._used)
+
+    def restored(self, state: State) -> Streams:
+        """Return as many streams, on the same device, that are where `state` says.
+
+        Raises:
+            InputError: if `state` is that of other streams.
+        """
+        copy = self.clone()
+        generators, block = state["generators"], state["block"].to(self._block.device)
+        if len(generators) != len(self) or block.dtype != torch.float32 or block.shape[:1] != (len(self),):
+            raise InputError(f"the state is not that of {len(self)} random streams")
+        try:
+            for generator, place in zip(copy._generators, generators, strict=True):
+                generator.set_state(place.clone())  # of a view it reads beyond the end
+        except (RuntimeError, TypeError) as error:
+            raise InputError(f"the state holds no random streams of {self._block.device}") from error
+        copy._block, copy._used = block, state.number("used")
         return copy
 
     def sibling(self) -> Streams:

@@ -1,24 +1,32 @@
-"""What experiment scripts share: a folder of results with tables, figures and where they came from, and a VAE."""
+"""What experiment scripts share: their command line, a folder of results with where they came from, cells, a VAE."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from evovae import files, plots
+from evovae.cells import Spec, run_all
+from evovae.commandline import read_options, run_program
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet
-from evovae.runs import describe_environment, format_table
+from evovae.provenance import describe_environment
+from evovae.runs import Run, format_table
 from evovae.training import fit
 from evovae.vae import VAE
 
 RESULTS = Path(__file__).parents[1] / "results"
+CELLS = Path("runs")
+A = TypeVar("A")
 
 
 class Results:
@@ -26,11 +34,29 @@ class Results:
 
     Args:
         folder: where they go; made when missing.
+        cells: where the run folders of its cells are.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, cells: Path) -> None:
+        self.folder, self.cells = folder, cells
+        self._runs: list[Run] = []
         folder.mkdir(parents=True, exist_ok=True)
+
+    def run_all(self, specs: Iterable[Spec], executor: Executor) -> list[Run]:
+        """Run cells as `evovae.cells.run_all` does, and remember for the provenance when and of what they were made."""
+        runs = run_all(specs, executor)
+        self._runs += runs
+        return runs
+
+    def provenance(self) -> dict[str, Any]:
+        """What the cells came from, be it another start of the study or other code than this process's."""
+        made = [run.environment for run in self._runs]
+        if not made:
+            return {}
+        entered = [again for environment in made for again in (environment, *environment.get("resumed", []))]
+        commits = sorted({str(again["commit"]) for again in entered if "commit" in again})
+        first, last = min(again["start"] for again in entered), max(environment["end"] for environment in made)
+        return {"cells": {"number": len(made), "start": first, "end": last, "commits": commits}}
 
     def table(self, name: str, table: pd.DataFrame, show: bool = True) -> None:
         """Write a table as `name`.csv, and print it."""
@@ -41,6 +67,13 @@ class Results:
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
         plots.save(axes, self.folder / f"{name}.png")
+
+
+def start(main: Callable[[A], None], arguments: type[A], description: str | None) -> None:
+    """Run a study from the command line; ends the process as `run_program` does."""
+    name = Path(sys.argv[0]).name
+    go_on = "interrupted: the same command goes on where it stopped"
+    run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
 
 
 def train_vae(images: ImageSet, config: VAEConfig, seed: int, smoke: bool) -> VAE:
@@ -55,14 +88,16 @@ def train_vae(images: ImageSet, config: VAEConfig, seed: int, smoke: bool) -> VA
 def study(name: str, smoke: bool, provenance: str = "provenance.json") -> Iterator[Results]:
     """Yield the results folder of a study, `results/NAME`, and write where they came from into it at the end.
 
-    A smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
+    Its cells are in `runs/NAME` below the current folder, and stay there: the study started again goes on with them. A
+    smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
     name their `provenance` apart.
     """
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
-        results = Results(Path(temporary) if smoke else RESULTS / name)
+        work = Path(temporary)
+        results = Results(work / name, work / CELLS) if smoke else Results(RESULTS / name, CELLS / name)
         yield results
         minutes = {"minutes": round((time.perf_counter() - start) / 60, 1)}
-        files.write_json(results.folder / provenance, describe_environment() | minutes)
+        files.write_json(results.folder / provenance, describe_environment() | minutes | results.provenance())
         if not smoke:
             print(results.folder)

@@ -14,9 +14,13 @@ from evovae.config import TrainConfig
 from evovae.data import Images, as_floats, binarise, corrupt
 from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
+from evovae.networks import require_room
+from evovae.state import State, join, optimiser_state, restore_optimiser
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
+COPIES = 5
+"""Of the weights that training holds: they, their gradients, Adam's two moments and the last finite state."""
 WARMUP = 0.1
 """Part of a one-cycle run in which the learning rate rises."""
 
@@ -50,23 +54,15 @@ class Epoch:
 def fit(vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> Iterator[Epoch]:
     """Train `vae` in place on images, or on float vectors (N, V), yielding a record after each epoch.
 
-    The model moves to `config.device` and stays there. The loss is the negative ELBO (with the KL weighted by beta),
-    averaged over the minibatch. The last epoch is cut short where `config.iterations` says so.
-
-    Raises:
-        InputError: if images and model do not fit, or the subset asked for is larger than the set.
-        DivergenceError: if the loss is not finite; `vae` then holds its state at the end of the last finite epoch.
+    Arguments and errors are those of `Training`, which can be left in the middle and gone on with.
     """
-    config = config or TrainConfig()
-    if isinstance(data, Images):
-        data = data if config.train_images is None else data.subset(config.train_images, seed=config.seed)
-        data = (data.binarised(config.seed) if config.binarisation == "static" else data).images
-    else:
-        _check_vectors(vae, data, config)
-    if tuple(data.shape[1:]) != vae.config.data_shape:
-        raise InputError(f"data have shape {tuple(data.shape[1:])}: the model reads {vae.config.data_shape}")
-    device = resolve_device(config.device)
-    return _fit(vae.to(device).requires_grad_(True).train(), data.to(device), config)
+    return _records(Training(vae, data, config))
+
+
+def _records(training: Training) -> Iterator[Epoch]:
+    while not training.done:
+        if (record := training.step()) is not None:
+            yield record
 
 
 def iterations_in(config: TrainConfig, images: int) -> int:
@@ -75,42 +71,137 @@ def iterations_in(config: TrainConfig, images: int) -> int:
     return config.iterations or config.epochs * per_epoch
 
 
-def _fit(vae: VAE, data: Tensor, config: TrainConfig) -> Iterator[Epoch]:
-    generator = make_generator(config.seed, 1, device=data.device)
-    total = iterations_in(config, len(data))
-    optimiser = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
-    iteration = epoch = 0
-    while iteration < total:
-        epoch += 1
-        first = iteration + 1
-        last_good = copy.deepcopy(vae.state_dict())
-        sums = torch.zeros(2, device=data.device, dtype=torch.float64)
-        seen = 0
-        batches = torch.randperm(len(data), generator=generator, device=data.device).split(config.batch_size)
-        for batch in batches[: total - iteration]:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, iteration / total)
-            x = binarise(as_floats(data.index_select(0, batch)), config.binarisation, generator)
-            reconstruction, kl = _loss_terms(vae, x, config, generator)
-            optimiser.zero_grad()
-            (reconstruction + beta(config, iteration / total) * kl).backward()
-            optimiser.step()
-            sums += torch.stack((reconstruction, kl)).detach() * len(batch)
-            seen += len(batch)
-            iteration += 1
-        reconstruction_mean, kl_mean = (sums / seen).tolist()
+class Training:
+    """Trains `vae` in place on images, or on float vectors (N, V), a minibatch at a time.
+
+    The model moves to `config.device` and stays there. The loss is the negative ELBO (with the KL weighted by beta),
+    averaged over the minibatch. The last epoch is cut short where `config.iterations` says so.
+
+    Attributes:
+        iteration: minibatches so far.
+        total: minibatches in all.
+
+    Raises:
+        InputError: if images and model do not fit, or the subset asked for is larger than the set.
+    """
+
+    def __init__(self, vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> None:
+        config = config or TrainConfig()
+        if isinstance(data, Images):
+            data = data if config.train_images is None else data.subset(config.train_images, seed=config.seed)
+            data = (data.binarised(config.seed) if config.binarisation == "static" else data).images
+        else:
+            _check_vectors(vae, data, config)
+        if tuple(data.shape[1:]) != vae.config.data_shape:
+            raise InputError(f"data have shape {tuple(data.shape[1:])}: the model reads {vae.config.data_shape}")
+        device = resolve_device(config.device)
+        require_room(vae.config, device, COPIES)
+        self.vae, self.config = vae.to(device).requires_grad_(True).train(), config
+        self._data = data.to(device)
+        self._generator = make_generator(config.seed, 1, device=device)
+        self._optimiser = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
+        self.total = iterations_in(config, len(data))
+        self.iteration = self._epoch = self._first = 0
+        self._batches: tuple[Tensor, ...] = ()  # of this epoch, those to come
+        self._sums, self._seen = torch.zeros(2, device=device, dtype=torch.float64), 0
+        self._last_good: dict[str, Tensor] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._data.device
+
+    @property
+    def done(self) -> bool:
+        """Whether all minibatches were taken."""
+        return self.iteration == self.total
+
+    def step(self) -> Epoch | None:
+        """Take one minibatch; after the last one of an epoch, return its record.
+
+        Raises:
+            DivergenceError: if the loss is not finite; `vae` then holds its state at the end of the last finite epoch.
+        """
+        if not self._batches:
+            self._begin_epoch()
+        config, part = self.config, self.iteration / self.total
+        batch, self._batches = self._batches[0], self._batches[1:]
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(config, part)
+        x = binarise(as_floats(self._data.index_select(0, batch)), config.binarisation, self._generator)
+        reconstruction, kl = _loss_terms(self.vae, x, config, self._generator)
+        self._optimiser.zero_grad()
+        (reconstruction + beta(config, part) * kl).backward()
+        self._optimiser.step()
+        self._sums += torch.stack((reconstruction, kl)).detach() * len(batch)
+        self._seen += len(batch)
+        self.iteration += 1
+        return None if self._batches else self._end_epoch(x)
+
+    def state(self) -> State:
+        """Return weights, what the optimiser has learned, the place in the epoch, and where the random numbers are.
+
+        The next step changes some of these tensors: save them before.
+        """
+        return join(
+            vae=self.vae.state_dict(),
+            last_good=self._last_good,
+            adam=optimiser_state(self._optimiser),
+            generator=self._generator.get_state(),
+            iteration=self.iteration,
+            epoch=self._epoch,
+            first=self._first,
+            order=torch.cat(self._batches) if self._batches else torch.empty(0, dtype=torch.int64),
+            sums=self._sums,
+            seen=self._seen,
+        )
+
+    def restore(self, state: State) -> None:
+        """Take up what `state` gave, in a training made with the same arguments.
+
+        Raises:
+            InputError: if it is that of another.
+        """
+        own = self.vae.state_dict()
+        for part in ("vae", "last_good"):
+            weights = state.part(part)
+            if weights or part == "vae":
+                weights = State({name: weights.like(name, tensor) for name, tensor in own.items()})
+            if part == "vae":
+                self.vae.load_state_dict(weights)
+            self._last_good = weights
+        restore_optimiser(self._optimiser, state.part("adam"))
+        self._generator.set_state(state.like("generator", self._generator.get_state()))
+        self.iteration, self._epoch, self._first = (state.number(name) for name in ("iteration", "epoch", "first"))
+        order = state["order"].to(self._data.device)
+        if order.dtype != torch.int64 or bool(((order < 0) | (order >= len(self._data))).any()):
+            raise InputError(f"the state names other images than the {len(self._data)} of this training")
+        self._batches = order.split(self.config.batch_size) if len(order) else ()
+        self._sums, self._seen = state.like("sums", self._sums), state.number("seen")
+
+    def _begin_epoch(self) -> None:
+        self._epoch += 1
+        self._first = self.iteration + 1
+        self._last_good = copy.deepcopy(self.vae.state_dict())
+        self._sums, self._seen = torch.zeros_like(self._sums), 0
+        order = torch.randperm(len(self._data), generator=self._generator, device=self._data.device)
+        self._batches = order.split(self.config.batch_size)[: self.total - self.iteration]
+
+    def _end_epoch(self, x: Tensor) -> Epoch:
+        reconstruction, kl = (self._sums / self._seen).tolist()
         # The last step comes after the last loss: the state that it leaves must give a finite one, too.
-        if not math.isfinite(reconstruction_mean + kl_mean + _loss_without_noise(vae, x)):
-            vae.load_state_dict(last_good)
+        if not math.isfinite(reconstruction + kl + _loss_without_noise(self.vae, x)):
+            self.vae.load_state_dict(self._last_good)
             raise DivergenceError(
-                f"the loss stopped being finite in epoch {epoch} (iterations {first} to {iteration}): "
+                f"the loss stopped being finite in epoch {self._epoch} (iterations {self._first} to {self.iteration}): "
                 f"the model is kept as it was before; try a lower learning rate than "
-                f"{config.learning_rate:g}"
+                f"{self.config.learning_rate:g}"
             )
-        if not vae.config.variational:
-            _fit_codes(vae, data, config, generator)
-        before = (iteration - 1) / total
-        yield Epoch(epoch, iteration, reconstruction_mean, kl_mean, beta(config, before), learning_rate(config, before))
+        if not self.vae.config.variational:
+            _fit_codes(self.vae, self._data, self.config, self._generator)
+        before = (self.iteration - 1) / self.total
+        weight, rate = beta(self.config, before), learning_rate(self.config, before)
+        return Epoch(self._epoch, self.iteration, reconstruction, kl, weight, rate)
 
 
 def _loss_terms(vae: VAE, x: Tensor, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from evovae import files
 from evovae.config import VAEConfig
 from evovae.errors import InputError
-from evovae.networks import build_decoder, build_encoder, initialise
+from evovae.networks import build_decoder, build_encoder, initialise, require_room
+from evovae.settings import from_json
 from evovae.streams import make_generator
 
 FILE_NAME = "vae.safetensors"
@@ -56,22 +57,29 @@ class VAE(nn.Module):
 
     Args:
         config: its shape and likelihood.
-        seed: seed of the initial weights; the global random state is neither read nor written.
+        seed: seed of the initial weights; the global random state is neither read nor written. None leaves them on the
+            meta device, without numbers and without memory, to be loaded.
     """
 
     data_log_variance: Tensor
     code_mean: Tensor
     code_cholesky: Tensor
 
-    def __init__(self, config: VAEConfig | None = None, seed: int = 0) -> None:
+    def __init__(self, config: VAEConfig | None = None, seed: int | None = 0) -> None:
         super().__init__()
         self.config = config or VAEConfig()
+        require_room(self.config, torch.device("cpu"))
         # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
         with torch.device("meta"):
             self.encoder = build_encoder(self.config)
             self.decoder = build_decoder(self.config)
-        self.to_empty(device="cpu")
-        initialise(self, self.config.initialisation, make_generator(seed))
+        if seed is not None:
+            self.to_empty(device="cpu")
+            initialise(self, self.config.initialisation, make_generator(seed))
+        with torch.device("meta" if seed is None else "cpu"):
+            self._add_constants()
+
+    def _add_constants(self) -> None:
         if self.config.likelihood == "gaussian":
             if self.config.variance is None:
                 self.data_log_variance = nn.Parameter(torch.zeros(()))
@@ -190,12 +198,10 @@ class VAE(nn.Module):
         """
         path = Path(path)
         path = path / FILE_NAME if path.is_dir() else path
-        tensors, settings = files.load_tensors(path, "vae")
+        tensors, values = files.load_tensors(path, "vae")
+        config = from_json(VAEConfig, values, path)
         try:
-            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-            if missing := {field.name for field in dataclasses.fields(VAEConfig)} - fields.keys():
-                raise InputError(f"{', '.join(sorted(missing))} is missing")
-            vae = cls(VAEConfig(**fields))
+            vae = cls(config, seed=None)
         except (TypeError, InputError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
             raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error

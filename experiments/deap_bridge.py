@@ -29,12 +29,11 @@ from unittest import mock
 
 import pandas as pd
 import torch
-import tyro
 
 import evovae
 from evovae import evolution, files, objectives, plots
 from evovae.realism import realism
-from evovae.studies import study, train_vae
+from evovae.studies import start, study, train_vae
 
 GENES = 30
 TARGETS = {"es/fctmin": [42], "es/cma_minfct": [42], "ga/nsga2": [42, 12]}  # places in the test set
@@ -167,4 +166,4 @@ def best(run: Run) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from deap import tools
 from scipy import stats
 
 from evovae import evolution
 from evovae.streams import Streams
-from evovae.studies import study
+from evovae.studies import start, study
 
 SIGNIFICANCE = 0.01
 REPLICATES = 100
@@ -224,4 +223,4 @@ CASES: list[tuple[Check, str, dict[str, Any], Any]] = [
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from deap import tools
 
 import evovae
 from evovae import evolution, objectives, plots, statistics
 from evovae.realism import realism
-from evovae.studies import Results, study, train_vae
+from evovae.studies import Results, start, study, train_vae
 
 
 @dataclass(frozen=True)
@@ -90,4 +89,4 @@ def curve(logbook: tools.Logbook) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

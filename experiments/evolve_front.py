@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tyro
 
 import evovae
 from evovae import evolution, objectives, plots, statistics
 from evovae.judges import Judges
 from evovae.realism import realism
 from evovae.searches import Search, reference_point
-from evovae.studies import Results, study, train_vae
+from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10
 
@@ -88,7 +87,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
     results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1]))
-    curves = {name: curve(search.table()) for name, search in searches.items()}
+    curves = {name: curve(search.history.table) for name, search in searches.items()}
     results.figure("hypervolume", plots.fitness_curve(curves, ylabel="hypervolume, nats squared"))
 
 
@@ -105,7 +104,7 @@ def summarise(
     name: str, search: Search, found: evolution.Population, encoding: evovae.LatentEncoding, judges: Judges
 ) -> dict[str, object]:
     """Return a row of the table: the hypervolume with its interval, the ends, and the realism of the front."""
-    last = search.table().groupby("replicate").last()
+    last = search.history.table.groupby("replicate").last()
     volumes = last["hypervolume"]
     middle, low, high = statistics.bootstrap(volumes.to_numpy())
     archive = search.archive
@@ -125,4 +124,4 @@ def summarise(
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

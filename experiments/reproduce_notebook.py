@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 
 import evovae
 from evovae import plots, statistics
 from evovae.likelihood import Likelihood
 from evovae.progress import track
-from evovae.studies import study
+from evovae.studies import start, study
 from evovae.training import Epoch
 
 NOTEBOOK = {"seed": "the notebook's own loop", "-elbo": 105.39, "kl": 26.6, "active_units": 24}
@@ -80,4 +79,4 @@ def describe(seed: int, record: Epoch, test: Likelihood) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

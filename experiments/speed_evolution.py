@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from deap import algorithms as stock
 from deap import base, tools
 from torch import Tensor
@@ -39,7 +38,7 @@ from evovae import evolution, objectives, plots
 from evovae.devices import resolve_device, synchronise
 from evovae.evolution import Bridge, Individual, Population
 from evovae.streams import Streams
-from evovae.studies import study
+from evovae.studies import start, study
 
 try:
     import evotorch
@@ -310,4 +309,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from torch.nn import functional
 
 import evovae
 from evovae.data import ImageSet
-from evovae.studies import study
+from evovae.studies import start, study
 
 TARGET = 105.4
 ITERATIONS = 100_000
@@ -116,4 +115,4 @@ def time_notebook(digits: ImageSet, iterations: int) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

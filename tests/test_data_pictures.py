@@ -204,11 +204,14 @@ def test_pixels_of_32_bits_are_refused(tmp_path: Path, mode: str):
         load_images(tmp_path)
 
 
-@pytest.mark.parametrize("limit", [60, 20])
-def test_decompression_bombs_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int):
-    # 64 pixels: Pillow warns beyond the limit, and raises beyond twice the limit.
+@pytest.mark.parametrize(("limit", "pillows"), [(63, 1000), (1000, 60), (1000, 20)])
+def test_decompression_bombs_are_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, pillows: int
+):
+    # 64 pixels: Pillow warns beyond its limit, and raises beyond twice that.
     save_all(tmp_path, [0, 0])
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    monkeypatch.setattr(evovae.data.limits, "MAX_PIXELS", limit)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
     with refused("000.png", f"more than {limit} pixels"):
         load_images(tmp_path, image_size=28)
 

@@ -2,8 +2,11 @@
 
 import io
 import json
+import math
 import os
 import pickle
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +16,12 @@ from refusals import refused
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from evovae import files
+from evovae import cli, files
 from evovae.config import VAEConfig
+from evovae.errors import shown
 from evovae.vae import VAE
+
+GOLDEN = Path(__file__).parent / "golden" / "format-1"
 
 SMALL = {"data_shape": (1, 8, 8), "hidden": (6,), "channels": (2, 3), "latent_dim": 2}
 CONFIGS = {
@@ -191,15 +197,15 @@ def test_a_configuration_that_is_no_json_object_is_refused(saved, config):
         ({"latent_dim": "2"}, "latent dim is '2'"),
         ({"latent_dim": 2.0}, "latent dim is 2.0"),
         ({"latent_dim": None}, "latent dim is None"),
-        ({"latent_dim": 10**30}, "size"),
-        ({"latent_dim": 10**14}, "memory"),
+        ({"latent_dim": 10**30}, "below 2^63"),
+        ({"latent_dim": 2**62}, "memory"),
         ({"hidden": 6}, "hidden is 6"),
         ({"hidden": {"a": 6}}, "hidden is {'a': 6}"),
         ({"hidden": [[6]]}, "hidden is ([6],)"),
         ({"data_shape": "abc"}, "data shape is 'abc'"),
         ({"network": ["mlp"]}, "network is ('mlp',)"),
         ({"variational": "yes"}, "variational is 'yes'"),
-        ({"likelihood": "gaussian", "variance": "small"}, "str"),
+        ({"likelihood": "gaussian", "variance": "small"}, "variance is 'small'"),
         ({"likelihood": "gaussian", "variance": float("nan")}, "variance is nan"),
     ],
 )
@@ -214,11 +220,14 @@ def test_a_configuration_that_makes_no_vae_is_refused(saved, changes, word):
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
-        ({"encoder.1.weight": None}, ("encoder.1.weight", "Missing")),
-        ({"encoder.9.weight": torch.zeros(3)}, ("encoder.9.weight", "Unexpected")),
-        ({"encoder.1.bias": torch.zeros(7)}, ("encoder.1.bias", "size mismatch")),
-        ({"encoder.1.bias": torch.zeros(())}, ("encoder.1.bias", "size mismatch")),
-        ({"encoder.1.bias": None, "decoder.0.bias": torch.zeros(1)}, ("encoder.1.bias", "decoder.0.bias")),
+        ({"encoder.1.weight": None}, ("encoder.1.weight", "missing")),
+        ({"encoder.9.weight": torch.zeros(3)}, ("encoder.9.weight", "too many")),
+        ({"encoder.1.bias": torch.zeros(7)}, ("encoder.1.bias", "(7,)", "(6,)")),
+        ({"encoder.1.bias": torch.zeros(())}, ("encoder.1.bias", "()", "(6,)")),
+        ({"encoder.1.bias": torch.zeros(6, dtype=torch.complex64)}, ("encoder.1.bias", "complex64", "float32")),
+        ({"encoder.1.bias": torch.zeros(6, dtype=torch.float16)}, ("encoder.1.bias", "float16", "float32")),
+        ({"encoder.1.bias": torch.tensor([1.0, math.nan, 0, 0, 0, 0])}, ("encoder.1.bias", "not finite")),
+        ({"encoder.1.bias": torch.tensor([1.0, -math.inf, 0, 0, 0, 0])}, ("encoder.1.bias", "not finite")),
     ],
 )
 def test_weights_that_do_not_fit_the_configuration_are_refused(saved, tensors, words):
@@ -227,10 +236,83 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(saved, tensors, w
         VAE.load(saved)
 
 
+@pytest.mark.parametrize("changes", [{"latent_dim": 10**6}, {"hidden": [10**4, 10**4]}, {"data_shape": [1, 8, 10**5]}])
+def test_no_memory_is_taken_for_weights_that_a_configuration_only_claims(saved, monkeypatch, changes):
+    with safe_open(saved, framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+    rewrite(saved, metadata={"config": json.dumps(config | changes)})
+    monkeypatch.setattr(torch.nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory was taken"))
+    with refused(str(saved), "does not fit its own configuration"):
+        VAE.load(saved)
+
+
+def test_a_configuration_from_before_a_setting_was_there_takes_its_default(saved):
+    with safe_open(saved, framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+    del config["variational"], config["variance"]
+    rewrite(saved, metadata={"config": json.dumps(config)})
+    assert VAE.load(saved).config == CONFIGS["mlp"]
+
+
+def test_a_file_that_is_cut_short_after_it_was_read_does_no_harm(saved):
+    tensors, _ = files.load_tensors(saved, "vae")
+    os.truncate(saved, 0)
+    assert all(tensor.isfinite().all() for tensor in tensors.values())  # mapped, it would kill the process
+
+
+@pytest.mark.parametrize(("name", "read"), [("x.safetensors", VAE.load), ("x.json", files.read_json)])
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path, name, read):
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, files.MAX_BYTES + 1)  # holes: it takes no place
+    with refused(str(path), f"{files.MAX_BYTES + 1} bytes", "at most"):
+        read(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    with refused(str(tmp_path / "config.json"), "not there"):
+        files.read_json(tmp_path / "config.json")
+
+
+def test_a_header_that_is_too_large_is_refused_before_it_is_parsed(saved):
+    header = b'{"__metadata__":{"evovae":"vae"}' + b" " * files.MAX_JSON + b"}"
+    saved.write_bytes(len(header).to_bytes(8, "little") + header)
+    with refused(str(saved), "no complete safetensors file", f"header of {len(header)} bytes"):
+        VAE.load(saved)
+
+
+SHAPES = {"genomes": "float32 R N D", "fitness": "float32 R N M", "counts": "int64 N"}
+GOOD = {"genomes": torch.zeros(2, 3, 4), "fitness": torch.zeros(2, 3, 1), "counts": torch.zeros(3, dtype=torch.int64)}
+
+
+def test_tensors_that_fit_each_other_pass(tmp_path):
+    files.check_tensors(tmp_path, GOOD | {"other": torch.zeros(0)}, SHAPES, R=2, M=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"genomes": None}, ("no genomes", "float32 R N D")),
+        ({"genomes": torch.zeros(2, 3, 4, dtype=torch.float64)}, ("genomes as torch.float64",)),
+        ({"genomes": torch.zeros(2, 3)}, ("genomes", "(2, 3)")),
+        ({"genomes": torch.zeros(3, 3, 4)}, ("genomes", "(3, 3, 4)", "R = 2")),
+        ({"fitness": torch.zeros(2, 5, 1)}, ("fitness", "(2, 5, 1)", "N = 3")),
+        ({"fitness": torch.zeros(2, 3, 2)}, ("fitness", "M = 1")),
+        ({"counts": torch.zeros(2, dtype=torch.int64)}, ("counts", "(2,)", "N = 3")),
+        ({"genomes": torch.zeros(2, 3, 0)}, ("genomes", "(2, 3, 0)")),
+    ],
+)
+def test_tensors_that_do_not_fit_each_other_are_refused(tmp_path, changes, words):
+    tensors = {name: tensor for name, tensor in (GOOD | changes).items() if tensor is not None}
+    with refused(str(tmp_path), *words):
+        files.check_tensors(tmp_path, tensors, SHAPES, R=2, M=1)
+
+
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (None, "No such file"),
+        (None, "not there"),
         (b"", "cannot be read as JSON"),
         (b"{", "cannot be read as JSON"),
         (b"\xff\xfe{}", "utf-8"),
@@ -249,8 +331,68 @@ def test_json_that_is_no_object_is_refused(tmp_path, content, word):
 
 
 def test_a_folder_is_refused_as_json(tmp_path):
-    with refused(str(tmp_path), "cannot be read as JSON"):
+    with refused(str(tmp_path), "not there"):
         files.read_json(tmp_path)
+
+
+def test_a_value_is_shown_in_one_short_line():
+    for value in ["a\nb" * 1000, [[[[[[[[[[1]]]]]]]]]], {str(i): "x" * 100 for i in range(100)}, 10**4000, "\u2028"]:
+        assert len(shown(value).splitlines()) == 1
+        assert len(shown(value)) < 600
+
+
+# Pickles under our names, given to the program
+
+OURS = {
+    "vae.safetensors": ["plot", "vae"],
+    "examples.safetensors": ["plot", "vae"],
+    "population.safetensors": ["plot", "eight"],
+    "judge.safetensors": ["evolve", "--vae", "own", "--out", "run", "--objective", "digit:1", "--device", "cpu"],
+    "checkpoint.safetensors": ["resume", "unfinished"],
+}
+
+
+@pytest.mark.usefixtures("stock_random")  # tyro, which reads the command line, draws from it
+@pytest.mark.parametrize("writer", ["pickle", "torch"])
+@pytest.mark.parametrize("name", OURS)
+def test_a_pickle_under_any_name_of_ours_is_refused_by_the_program_and_not_run(
+    tmp_path, monkeypatch, capsys, name, writer
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(GOLDEN / "vae", tmp_path / "vae")
+    shutil.copytree(GOLDEN / "eight", tmp_path / "eight")
+    shutil.copytree(GOLDEN / "vae", tmp_path / "unfinished")
+    files.write_json(tmp_path / "unfinished" / "environment.json", {"status": "interrupted"})
+    make_own_run(tmp_path / "own")
+    folder = {"resume": "unfinished", "evolve": "own"}.get(OURS[name][0], OURS[name][1])
+    with (tmp_path / folder / name).open("wb") as file:
+        (pickle.dump if writer == "pickle" else torch.save)(Payload(tmp_path / "marker"), file)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["evovae", *OURS[name]])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code in (1, 2)
+    message = capsys.readouterr().err
+    assert message.startswith("evovae: ")
+    assert message.count("\n") == 1
+    assert name in message
+    assert "no complete safetensors file" in message
+    assert not (tmp_path / "marker").exists()
+    if name != "judge.safetensors":  # judges are asked for when the run has begun
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def make_own_run(folder: Path) -> None:
+    """A run that remembers an image set of its own, whose judges would be found beside it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+    (folder / "images").mkdir(parents=True)
+    for what, values in (("images", pixels), ("labels", np.arange(12, dtype=np.uint8) % 2)):
+        header = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+        (folder / "images" / f"train-{what}-idx{values.ndim}-ubyte").write_bytes(header + values.tobytes())
+    VAE(CONFIGS["mlp"]).save(folder / "vae.safetensors")
+    config = files.read_json(GOLDEN / "vae" / "config.json")
+    config["data"]["dataset"] = str(folder / "images")
+    files.write_json(folder / "config.json", config)
 
 
 # Whole or absent

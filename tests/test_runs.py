@@ -1,6 +1,7 @@
 """Run folders: made whole, refused when in use, and believable afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from refusals import refused
 
-from evovae import runs
+from evovae import provenance, runs
 from evovae.errors import InputError
 from evovae.runs import Run, check_out, recording
 
@@ -120,9 +121,79 @@ def test_a_missing_or_broken_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_commit_is_absent_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "evovae" / "runs.py"))
-    assert runs.describe_environment()["commit"] is None
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "evovae" / "provenance.py"))
+    assert provenance.describe_environment()["commit"] is None
 
 
 def test_an_input_error_is_a_value_error() -> None:
     assert issubclass(InputError, ValueError)
+
+
+def test_a_run_that_is_entered_again_keeps_its_files_and_says_what_is_other(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OSError, match="x"),
+        recording(tmp_path / "run", "training", {}, circumstances={"seed": 1}) as run,
+    ):
+        run.write_table("kept.csv", pd.DataFrame({"a": [1]}))
+        (run.folder / ".history.csv.7.tmp").write_text("cut off")
+        raise OSError("x")
+    assert not run.finished
+    with recording(tmp_path / "run", "training", {"more": 1}, circumstances={"seed": 2}, resume=True) as run:
+        assert {path.name for path in run.folder.iterdir()} == {".lock", "kept.csv", "config.json", "environment.json"}
+    assert run.finished
+    assert run.config["more"] == 1
+    (resumed,) = run.environment["resumed"]
+    assert resumed["seed"] == 2
+    assert "versions" not in resumed
+    with refused("run of training", "not of evolution"), recording(run.folder, "evolution", {}, resume=True):
+        pass
+
+
+def test_a_damaged_environment_costs_nothing_but_itself(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {}) as run:
+        pass
+    (run.folder / "environment.json").write_text("{")
+    assert not run.finished
+    with recording(tmp_path / "run", "training", {}, resume=True) as run:
+        pass
+    assert run.finished
+
+
+def test_what_a_killed_process_left_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    for name in (".lock", ".config.json.17.tmp"):
+        (tmp_path / name).write_text("cut off")
+    with recording(tmp_path, "training", {}) as run:
+        pass
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "environment.json"}
+
+
+def test_a_lock_whose_file_was_removed_is_not_taken_for_one_s_own(tmp_path: Path) -> None:
+    with recording(tmp_path / "run", "training", {}) as run:
+        (run.folder / ".lock").unlink()
+        (run.folder / ".lock").touch()
+        with open(run.folder / ".lock") as other:
+            runs.fcntl.flock(other, runs.fcntl.LOCK_EX)
+            with refused("in use"), recording(run.folder, "training", {}, resume=True):
+                pass
+
+
+@pytest.mark.parametrize("error", [(28, "No space left on device"), (30, "Read-only file system")])
+def test_a_file_that_cannot_be_written_is_named_in_one_line(
+    tmp_path: Path, error: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(*error)
+
+    with (
+        pytest.raises(RuntimeError, match=r"t\.csv cannot be written .*evovae resume"),
+        recording(tmp_path / "run", "training", {}) as run,
+    ):
+        monkeypatch.setattr(os, "fsync", fail)
+        run.write_table("t.csv", pd.DataFrame({"a": [1]}))
+    assert Run.open(run.folder).environment["status"] == "running", "nothing more could be written"
+    assert not list(run.folder.glob("*.csv"))
+
+
+def test_bad_input_that_is_found_late_is_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="late; what was done is in"), recording(tmp_path / "run", "training", {}):
+        raise InputError("late")

@@ -32,7 +32,7 @@ def test_the_hypervolume_of_all_that_was_found_never_falls():
         box.population(n=8, replicates=3), box, 8, 8, 0.5, 0.4, 40, search.archive
     )
     search.follow(generations, "", 41)
-    volumes = search.table().pivot(index="replicate", columns="generation", values="hypervolume").to_numpy()
+    volumes = search.history.table.pivot(index="replicate", columns="generation", values="hypervolume").to_numpy()
     assert (np.diff(volumes, axis=1) >= 0).all()
     assert (volumes[:, -1] > volumes[:, 0]).all()
     assert len(search.found()) <= len(search.archive.population)

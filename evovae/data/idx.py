@@ -36,14 +36,15 @@ def read_idx(path: str | os.PathLike[str]) -> Tensor:
 
     Raises:
         InputError: The file cannot be opened or decompressed, is not idx, holds other values than unsigned bytes,
-            states no value or more than `MAX_BYTES`, or holds fewer or more values than it states.
+            states no value or more than `MAX_BYTES`, holds fewer or more values than it states, or does not fit into
+            memory.
     """
     path = Path(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             return _read(cast(BinaryIO, stream), str(path))
-    except (OSError, EOFError, zlib.error) as error:
-        reason = " ".join(str(error).split())
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
+        reason = " ".join(str(error).split()) or "it does not fit into memory"
         raise InputError(f"{str(path)!r} cannot be read as an idx file ({reason}); fetch or write it again") from error
 
 

@@ -5,6 +5,11 @@ from evovae.errors import InputError
 MAX_BYTES = 4 << 30
 """Most bytes of pixels that one tensor may hold: 4 GiB."""
 
+MAX_PIXELS = 32_000_000
+"""Most pixels of a picture file, before it is resized: reading one takes up to 30 bytes for each, 1 GB."""
+MAX_PICTURE_BYTES = 256 << 20
+"""Most bytes of a picture file: 256 MiB."""
+
 MIN_SIDE = 8
 MAX_SIDE = 128
 """Fewest and most pixels on a side of an image; the models are made for small images."""

@@ -44,6 +44,8 @@ def load_images(
     """
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
         raise InputError(f"image size {image_size}: expected {MIN_SIDE} to {MAX_SIDE} pixels; change --image-size")
+    if data_dir is not None and os.path.exists(data_dir) and not os.path.isdir(data_dir):
+        raise InputError(f"{str(data_dir)!r} is a file; expected a folder for image sets; change --data-dir")
     known = find_known_set(name) if isinstance(name, str) else None
     if known is None:
         image_set = _load_folder(name, image_size, grey)
@@ -77,7 +79,10 @@ def _read_shipped(file: str) -> torch.Tensor:
 
 
 def _load_folder(name: str | os.PathLike[str], image_size: int | None, grey: bool) -> ImageSet:
-    place = os.path.expanduser(name)
+    try:
+        place = os.path.expanduser(name)
+    except ValueError as error:  # a name from a file may hold what no path does
+        raise InputError(f"{str(name)!r} is no name of a folder ({error}); check the spelling") from error
     if not os.path.isdir(place):
         if os.path.exists(place):
             problem = "is not a folder"

@@ -1,7 +1,11 @@
 """Read picture files into one tensor."""
 
+import contextlib
+import io
+import logging
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +13,16 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from evovae import files
+from evovae.data import limits
 from evovae.data.fit import resize
 from evovae.data.limits import check_bytes, check_sides
 from evovae.errors import InputError
 
-# Named to Pillow as well: left to guess, it would hand a PostScript file called .png to an interpreter.
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it remarks comes in the message, or not at all
+
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Named to Pillow as well: left to guess, it would hand a PostScript file called .png to an interpreter."""
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 
 
@@ -42,8 +50,8 @@ def read_pictures(paths: Sequence[Path], image_size: int | None, grey: bool) -> 
         uint8 `(N, C, H, W)`.
 
     Raises:
-        InputError: A file cannot be read, is a decompression bomb, or has pixels of 32 bits; sizes differ, or are too
-            small or too large; or there is too much for memory.
+        InputError: A file cannot be read, has more than `MAX_PIXELS`, or has pixels of 32 bits; sizes differ, or are
+            too small or too large; or there is too much for memory.
     """
     pictures: list[Tensor] = []
     for path in paths:
@@ -71,23 +79,41 @@ def _read(path: Path, grey: bool) -> Tensor:
             # What Pillow remarks on metadata is no concern here; what it says about size is.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
-                return _to_tensor(picture, grey)
+            # From memory: of a file, Pillow would take as much as a length in it claims.
+            content = files.read_bytes(path, limits.MAX_PICTURE_BYTES)
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+                if picture.width * picture.height > limits.MAX_PIXELS:  # not unpacked yet
+                    raise Image.DecompressionBombError
+                with _hushed() if picture.format == "TIFF" else contextlib.nullcontext():
+                    return _to_tensor(picture, grey)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{str(path)!r} unpacks to more than {Image.MAX_IMAGE_PIXELS} pixels; expected an ordinary picture; "
+            f"{str(path)!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
             "make it smaller or remove it"
         ) from error
+    except InputError:
+        raise
     # A decoder that trips over a damaged file raises whatever it stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{str(path)!r} cannot be read as a picture ({reason}); repair or remove it") from error
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep standard error to ourselves: libtiff writes there by itself what it thinks of a damaged file."""
+    with open(os.devnull, "wb") as nowhere, contextlib.ExitStack() as stack:
+        error = os.dup(2)
+        stack.callback(os.close, error)
+        stack.callback(os.dup2, error, 2)
+        os.dup2(nowhere.fileno(), 2)
+        yield
 
 
 def _to_tensor(picture: Image.Image, grey: bool) -> Tensor:
     if picture.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits, expected 8 or 16")
-    picture = ImageOps.exif_transpose(picture)
+    ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     mode = "L" if grey or picture.mode in ("1", "L", "LA") else "RGB"

@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from evovae.config import Support, require, require_whole
+from evovae.checks import require, require_whole
+from evovae.config import Support
 from evovae.devices import resolve_device
 from evovae.encodings.encoding import Encoding, require_image_shape
 from evovae.encodings.priors import StandardNormal

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from evovae.config import require, require_whole
+from evovae.checks import require, require_whole
 from evovae.data import as_floats
 from evovae.encodings.priors import StandardNormal, Uniform
 from evovae.vae import VAE

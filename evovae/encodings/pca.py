@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from evovae.config import Support, require
+from evovae.checks import require
+from evovae.config import Support
 from evovae.data import as_floats
 from evovae.devices import resolve_device
 from evovae.encodings.encoding import Encoding, flatten_images

@@ -10,7 +10,8 @@ from scipy.stats import chi2
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.config import Support, require, require_whole
+from evovae.checks import require, require_whole
+from evovae.config import Support
 
 SUPPORTS: tuple[Support, ...] = get_args(Support)
 BOX_LIMIT = 3.0

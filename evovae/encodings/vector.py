@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.config import require
+from evovae.checks import require
 from evovae.devices import resolve_device
 from evovae.encodings.encoding import Encoding
 from evovae.encodings.priors import StandardNormal, Uniform

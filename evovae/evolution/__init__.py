@@ -43,11 +43,12 @@ from evovae.evolution.operators import (
 from evovae.evolution.population import Individual, Population
 from evovae.evolution.strategies import SeparableCMAES, StockStrategies
 from evovae.evolution.toolbox import toolbox
-from evovae.evolution.variation import evaluate, varAnd, varOr
+from evovae.evolution.variation import EvaluationError, evaluate, varAnd, varOr
 
 __all__ = [
     "Bridge",
     "EarlyStopping",
+    "EvaluationError",
     "Generation",
     "HallOfFame",
     "Individual",

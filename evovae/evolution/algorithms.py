@@ -1,8 +1,8 @@
 """Evolutionary algorithms with the signatures and meanings of `deap.algorithms`, on whole populations.
 
 Each is a generator underneath (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
-stopping are the caller's, who may simply stop asking. The streams of a yielded population move on with the next one:
-save what is to be resumed from before asking for it.
+stopping are the caller's, who may simply stop asking. `Generation.state` is what another call, with the same arguments,
+goes on from, bit for bit; ask for it before asking for the next one, with which the streams move on.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-import torch
 from deap import base, tools
 
 from evovae.errors import InputError
-from evovae.evolution.generations import Generation, collect
+from evovae.evolution.generations import Generation, begin, collect
 from evovae.evolution.operators.parameters import check_count, check_probability
 from evovae.evolution.population import Population
-from evovae.evolution.variation import evaluate, varAnd, varOr
+from evovae.evolution.variation import evaluate_generation, varAnd, varOr
+from evovae.state import State
 
 Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
 
@@ -38,8 +38,9 @@ def eaSimple_iter(
     ngen: int,
     halloffame: Archive | None = None,
     elites: int = 0,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Yield the generations of `eaSimple`, the initial population first."""
+    """Yield the generations of `eaSimple`, the initial population first; or those that follow a `state`."""
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
     check_count("ngen", ngen)
@@ -52,7 +53,7 @@ def eaSimple_iter(
     def survive(parents: Population, offspring: Population) -> Population:
         return offspring if elites == 0 else parents.best(elites).join(offspring)
 
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame)
+    return _evolve(population, toolbox, vary, survive, ngen, halloffame, state)
 
 
 def eaSimple(
@@ -106,9 +107,10 @@ def eaMuPlusLambda_iter(
     mutpb: float,
     ngen: int,
     halloffame: Archive | None = None,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Yield the generations of `eaMuPlusLambda`, the initial population first."""
-    return _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, Population.join)
+    """Yield the generations of `eaMuPlusLambda`, the initial population first; or those that follow a `state`."""
+    return _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, Population.join, state)
 
 
 def eaMuPlusLambda(
@@ -166,13 +168,14 @@ def eaMuCommaLambda_iter(
     mutpb: float,
     ngen: int,
     halloffame: Archive | None = None,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Yield the generations of `eaMuCommaLambda`, the initial population first."""
+    """Yield the generations of `eaMuCommaLambda`, the initial population first; or those that follow a `state`."""
 
     def compete(_: Population, offspring: Population) -> Population:
         return offspring
 
-    generations = _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, compete)
+    generations = _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, compete, state)
     if lambda_ < mu:
         raise InputError(f"lambda_ is {lambda_}: expected at least mu ({mu}) offspring to select from")
     return generations
@@ -205,10 +208,15 @@ def eaMuCommaLambda(
     return collect(generations, stats, verbose)
 
 
-def eaGenerateUpdate_iter(toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None) -> Iterator[Generation]:
-    """Yield the generations of `eaGenerateUpdate`."""
+def eaGenerateUpdate_iter(
+    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None, state: State | None = None
+) -> Iterator[Generation]:
+    """Yield the generations of `eaGenerateUpdate`, or those that follow a generation's `state`.
+
+    To be left and gone on with, a strategy registers two roles more: `state` and `restore`.
+    """
     check_count("ngen", ngen, least=1)
-    return _ask_and_tell(toolbox, ngen, halloffame)
+    return _ask_and_tell(toolbox, ngen, halloffame, state)
 
 
 def eaGenerateUpdate(
@@ -249,15 +257,14 @@ def _evolve(
     survive: Callable[[Population, Population], Population],
     ngen: int,
     halloffame: Archive | None,
+    state: State | None,
 ) -> Iterator[Generation]:
     """Yield the evaluated `population` and then `ngen` generations: vary, evaluate, survive."""
-    # From here on the streams are this run's own: the same population evolves the same way twice.
-    population = replace(population, streams=population.streams.clone())
-    evaluations = torch.zeros(population.replicates, dtype=torch.int64, device=population.genomes.device)
-    for gen in range(ngen + 1):
+    start, population, evaluations = begin(population, state)
+    for gen in range(start, ngen + 1):
         offspring = population if gen == 0 else vary(population)
         nevals = (~offspring.valid).sum(1)
-        offspring = evaluate(offspring, toolbox)
+        offspring = evaluate_generation(gen, offspring, toolbox)
         evaluations = evaluations + nevals
         if halloffame is not None:
             halloffame.update(offspring)
@@ -265,17 +272,23 @@ def _evolve(
         yield Generation(gen, population, offspring, nevals, evaluations)
 
 
-def _ask_and_tell(toolbox: base.Toolbox, ngen: int, halloffame: Archive | None) -> Iterator[Generation]:
-    evaluations = None
-    for gen in range(ngen):
+def _ask_and_tell(
+    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None, state: State | None
+) -> Iterator[Generation]:
+    start, evaluations = 0, None
+    if state is not None:
+        toolbox.restore(state.part("more"))
+        start, evaluations = state.number("gen") + 1, state["evaluations"]
+    for gen in range(start, ngen):
         generated = toolbox.generate()
-        population = evaluate(replace(generated, genomes=toolbox.project(generated.genomes)), toolbox)
+        projected = replace(generated, genomes=toolbox.project(generated.genomes))
+        population = evaluate_generation(gen, projected, toolbox)
         if halloffame is not None:
             halloffame.update(population)
         toolbox.update(population)
         nevals = (~generated.valid).sum(1)
-        evaluations = nevals if evaluations is None else evaluations + nevals
-        yield Generation(gen, population, population, nevals, evaluations)
+        evaluations = nevals if evaluations is None else evaluations.to(nevals.device) + nevals
+        yield Generation(gen, population, population, nevals, evaluations, lambda: toolbox.state())
 
 
 def _evolve_by_or(
@@ -288,6 +301,7 @@ def _evolve_by_or(
     ngen: int,
     halloffame: Archive | None,
     compete: Callable[[Population, Population], Population],
+    state: State | None,
 ) -> Iterator[Generation]:
     """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
     check_probability("cxpb", cxpb)
@@ -306,4 +320,4 @@ def _evolve_by_or(
     def survive(parents: Population, offspring: Population) -> Population:
         return toolbox.select(compete(parents, offspring), mu)
 
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame)
+    return _evolve(population, toolbox, vary, survive, ngen, halloffame, state)

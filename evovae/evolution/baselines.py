@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 from deap import base, tools
+from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution.algorithms import Archive, Statistics
 from evovae.evolution.generations import Generation, collect
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
-from evovae.evolution.variation import evaluate
+from evovae.evolution.variation import evaluate_generation, naming
+from evovae.state import State, optimiser_state, restore_optimiser
 
 
 def random_search_iter(
-    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None = None
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    halloffame: Archive | None = None,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Yield the generations of `random_search`."""
+    """Yield the generations of `random_search`, or those that follow a generation's `state`."""
     check_count("evaluations", evaluations, least=1)
-    return _draw(population, toolbox, evaluations, halloffame)
+    return _draw(population, toolbox, evaluations, halloffame, state)
 
 
 def random_search(
@@ -51,12 +57,13 @@ def gradient_ascent_iter(
     evaluations: int,
     learning_rate: float = 0.1,
     halloffame: Archive | None = None,
+    state: State | None = None,
 ) -> Iterator[Generation]:
-    """Yield the generations of `gradient_ascent`, the initial population first."""
+    """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
     check_count("evaluations", evaluations, least=1)
     if not 0 < learning_rate < math.inf:
         raise InputError(f"learning rate is {learning_rate}: expected a positive number")
-    return _climb(population, toolbox, evaluations, learning_rate, halloffame)
+    return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
 
 
 def gradient_ascent(
@@ -92,43 +99,59 @@ def gradient_ascent(
 
 
 def _draw(
-    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None
+    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None, state: State | None
 ) -> Iterator[Generation]:
+    first = 0 if state is None else state.number("gen") + 1
     streams, weights = population.streams.sibling(), population.weights
-    for gen, start, size in _portions(len(population), evaluations):
-        drawn = evaluate(Population.unevaluated(toolbox.sample(size, streams), weights, streams), toolbox)
+    if state is not None:
+        streams = streams.restored(state.part("streams"))
+    for gen, start, size in _portions(first, len(population), evaluations):
+        drawn = Population.unevaluated(toolbox.sample(size, streams), weights, streams)
+        drawn = evaluate_generation(gen, drawn, toolbox)
         if halloffame is not None:
             halloffame.update(drawn)
         yield _generation(gen, drawn, start + size)
 
 
 def _climb(
-    population: Population, toolbox: base.Toolbox, evaluations: int, learning_rate: float, halloffame: Archive | None
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    learning_rate: float,
+    halloffame: Archive | None,
+    state: State | None,
 ) -> Iterator[Generation]:
+    first = 0 if state is None else state.number("gen") + 1
     genomes = population.genomes.clone()  # R N D
     adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
-    for gen, start, size in _portions(len(population), evaluations):
+    if state is not None:
+        genomes.copy_(state.part("more").like("genomes", genomes))
+        restore_optimiser(adam, state.part("more"))
+    for gen, start, size in _portions(first, len(population), evaluations):
         climbing = genomes[:, :size].clone()
-        fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
+        with naming(gen):
+            fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
         fitness = fitness.unflatten(0, climbing.shape[:2])
         climbed = replace(
             population, genomes=climbing, fitness=fitness, valid=torch.ones_like(fitness[..., 0], dtype=torch.bool)
         )
         if halloffame is not None:
             halloffame.update(climbed)
-        yield _generation(gen, climbed, start + size)
         if size == len(population):
             genomes.grad = gradient.view_as(genomes)
             adam.step()
             genomes.copy_(toolbox.project(genomes))
+        yield _generation(gen, climbed, start + size, lambda: optimiser_state(adam) | {"genomes": genomes})
 
 
-def _portions(size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and size of portions of at most `size` that together make `evaluations`."""
-    for gen, start in enumerate(range(0, evaluations, size)):
-        yield gen, start, min(size, evaluations - start)
+def _portions(first: int, size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and size of portions of at most `size` that together make `evaluations`, from `first` on."""
+    for gen in range(first, -(-evaluations // size)):
+        yield gen, gen * size, min(size, evaluations - gen * size)
 
 
-def _generation(gen: int, population: Population, evaluations: int) -> Generation:
+def _generation(
+    gen: int, population: Population, evaluations: int, more: Callable[[], Mapping[str, Tensor]] = dict
+) -> Generation:
     nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
-    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations))
+    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations), more)

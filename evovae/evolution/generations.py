@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from deap import tools
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from evovae.evolution.fronts import hypervolume
 from evovae.evolution.operators.nondominated import nondominated_rank
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
+from evovae.state import State, join
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,18 @@ class Generation:
     """int64 (R,): evaluations in this generation."""
     evaluations: Tensor
     """int64 (R,): evaluations since the start, this generation's included."""
+    more: Callable[[], Mapping[str, Tensor]] = dict
+    """What the algorithm needs beside these to go on."""
+
+    def state(self) -> State:
+        """Return what the algorithm needs to go on after this generation; ask before asking for the next one."""
+        return join(
+            gen=self.gen,
+            evaluations=self.evaluations,
+            population=self.population.state(),
+            streams=self.population.streams.state(),
+            more=self.more(),
+        )
 
     def statistics(self, reference: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """Return nevals, evaluations, min, mean, max, std and nonfinite, each (R,), or (R, M) for M > 1 objectives.
@@ -63,6 +77,23 @@ class Generation:
             if reference is not None:
                 books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
         return books
+
+
+def begin(population: Population, state: State | None) -> tuple[int, Population, Tensor]:
+    """Return the number of the next generation, the population that it comes from, and evaluations (R,) so far.
+
+    The streams are a copy: the same population evolves the same way twice.
+
+    Raises:
+        InputError: if `state` does not fit the population.
+    """
+    evaluations = torch.zeros(population.replicates, dtype=torch.int64, device=population.genomes.device)
+    if state is None:
+        return 0, replace(population, streams=population.streams.clone()), evaluations
+    population = replace(
+        population.restored(state.part("population")), streams=population.streams.restored(state.part("streams"))
+    )
+    return state.number("gen") + 1, population, state.like("evaluations", evaluations)
 
 
 def collect(
@@ -102,7 +133,8 @@ class EarlyStopping:
         population, logbook = collect(stop(eaSimple_iter(...)))
         print(stop.reason)
 
-    Each call begins anew. It looks at results, and so waits for the device once a generation.
+    Each call begins anew, but for the first after `restore`. It looks at results, and so waits for the device once a
+    generation.
 
     Args:
         target: stop when every replicate has evaluated an individual at least as good as this.
@@ -134,36 +166,53 @@ class EarlyStopping:
             raise InputError(f"seconds is {seconds}: expected a positive number")
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
         self.reason: str | None = None
+        self._best: np.ndarray | None = None
+        self._improved, self._seconds, self._restored = 0, 0.0, False
+
+    def state(self) -> State:
+        """Return the best so far, since when, the seconds that have passed, and the reason."""
+        best = {} if self._best is None else {"best": torch.from_numpy(self._best)}
+        clock = {} if self.seconds is None else {"seconds": self._seconds}  # states are the same from run to run
+        return join(**best, **clock, improved=self._improved, reason=(self.reason or "").encode())
+
+    def restore(self, state: State) -> None:
+        """Take up what `state` gave: the next call goes on with it."""
+        self._best = state["best"].numpy() if "best" in state else None
+        self._improved = state.number("improved")
+        self._seconds = 0.0 if self.seconds is None else float(state["seconds"])
+        self.reason, self._restored = state.bytes("reason").decode() or None, True
 
     def __call__(self, generations: Iterator[Generation]) -> Iterator[Generation]:
         """Yield `generations` up to the one that meets a condition, that one included."""
-        self.reason = None
-        start, best, improved = time.monotonic(), None, 0
-        for generation in generations:
+        if not self._restored:
+            self.reason, self._best, self._improved, self._seconds = None, None, 0, 0.0
+        self._restored = False
+        start = time.monotonic() - self._seconds
+        while self.reason is None and (generation := next(generations, None)) is not None:
             if self.target is not None or self.stagnation is not None:
-                found = self._best(generation.offspring)
+                best, found = self._best, _best_of(generation.offspring)
                 if best is None or (found > best).any():
-                    best, improved = found if best is None else np.fmax(best, found), generation.gen
-            self.reason = self._reason(generation, best, generation.gen - improved, time.monotonic() - start)
+                    self._best, self._improved = found if best is None else np.fmax(best, found), generation.gen
+            self._seconds = time.monotonic() - start
+            self.reason = self._find_reason(generation)
             yield generation
-            if self.reason is not None:
-                return
 
-    def _reason(self, generation: Generation, best: np.ndarray | None, idle: int, seconds: float) -> str | None:
-        if self.target is not None and best is not None:
+    def _find_reason(self, generation: Generation) -> str | None:
+        if self.target is not None and self._best is not None:
             weight = generation.population.weights[0]
-            if (best >= np.float32(self.target) * np.float32(weight)).all():
+            if (self._best >= np.float32(self.target) * np.float32(weight)).all():
                 return f"every replicate has reached {self.target:g}"
+        idle = generation.gen - self._improved
         if self.stagnation is not None and idle >= self.stagnation:
             return f"no replicate has improved for {idle} generations"
         if self.evaluations is not None and bool((generation.evaluations >= self.evaluations).all()):
             return f"every replicate has spent {self.evaluations:,} evaluations"
-        if self.seconds is not None and seconds >= self.seconds:
+        if self.seconds is not None and self._seconds >= self.seconds:
             return f"{self.seconds:g} seconds have passed"
         return None
 
-    @staticmethod
-    def _best(population: Population) -> np.ndarray:
-        if len(population.weights) > 1:
-            raise InputError("target and stagnation ask for a best individual: of several objectives there is none")
-        return population.wvalues[..., 0].amax(1).cpu().numpy()
+
+def _best_of(population: Population) -> np.ndarray:
+    if len(population.weights) > 1:
+        raise InputError("target and stagnation ask for a best individual: of several objectives there is none")
+    return population.wvalues[..., 0].amax(1).cpu().numpy()

@@ -12,6 +12,7 @@ from torch import Tensor
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking
+from evovae.state import State
 from evovae.streams import make_generator
 
 
@@ -52,6 +53,18 @@ class HallOfFame:
         """Take in the individuals of `population` that belong among the members."""
         best = self._best(population)
         self._members = best if self._members is None else self._best(self._members.join(best))
+
+    def state(self) -> State:
+        """Return the members."""
+        return State() if self._members is None else self._members.state()
+
+    def restore(self, state: State, population: Population) -> None:
+        """Take up the members of `state`; `population` says of how many replicates and genes, and which weights.
+
+        Raises:
+            InputError: if these are others.
+        """
+        self._members = population.restored(state) if state else None
 
     def _best(self, population: Population) -> Population:
         """Return the best different individuals, invalid and with NaN as fitness where there are fewer."""

@@ -11,6 +11,8 @@ import torch
 from deap import base
 from torch import Tensor
 
+from evovae.errors import InputError
+from evovae.state import State
 from evovae.streams import Streams
 
 
@@ -81,6 +83,30 @@ class Population:
         pairs = ((self.genomes, other.genomes), (self.fitness, other.fitness), (self.valid, other.valid))
         genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
         return replace(other, genomes=genomes, fitness=fitness, valid=valid)
+
+    def state(self) -> State:
+        """Return genomes, fitness and who is valid."""
+        return State(genomes=self.genomes, fitness=self.fitness, valid=self.valid)
+
+    def restored(self, state: State) -> Population:
+        """Return the individuals of `state`, as many replicates of as many genes, with these weights and streams.
+
+        Raises:
+            InputError: if its shapes do not fit.
+        """
+        genomes, fitness, valid = (state[name].to(self.genomes.device) for name in ("genomes", "fitness", "valid"))
+        replicates, _, genes = self.genomes.shape
+        shape = tuple(genomes.shape)
+        if (
+            len(shape) != 3
+            or (shape[0], shape[2]) != (replicates, genes)
+            or fitness.shape != (*shape[:2], len(self.weights))
+            or valid.shape != shape[:2]
+            or (genomes.dtype, fitness.dtype, valid.dtype) != (torch.float32, torch.float32, torch.bool)
+        ):
+            expected = f"{replicates} replicates of {genes} genes, {len(self.weights)} objectives"
+            raise InputError(f"the state has genomes of shape {shape}: expected {expected}")
+        return replace(self, genomes=genomes, fitness=fitness, valid=valid)
 
     def best(self, k: int = 1) -> Population:
         """Return the best `k` of each replicate, or all there are, best first; of equals the first."""

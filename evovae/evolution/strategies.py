@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from deap import base
+from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking
+from evovae.state import State, join
 from evovae.streams import lend_to_numpy
+
+TRANSPOSED = ".T"
+
+
+class _Strategy(Protocol):
+    def generate(self) -> Population: ...
+    def update(self, population: Population) -> None: ...
+    def state(self) -> State: ...
+    def restore(self, state: State) -> None: ...
+
+
+def _register(strategy: _Strategy, toolbox: base.Toolbox) -> None:
+    for role in ("generate", "update", "state", "restore"):
+        toolbox.register(role, getattr(strategy, role))
 
 
 class SeparableCMAES:
@@ -36,6 +53,8 @@ class SeparableCMAES:
         sigma: float64 (R, 1), the step size.
         diagonal: float64 (R, D), variances of the genes relative to sigma^2.
     """
+
+    _LEARNED = ("centroid", "sigma", "diagonal", "_path_sigma", "_path")
 
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
@@ -69,9 +88,23 @@ class SeparableCMAES:
         self._expected_norm = math.sqrt(dim) * (1.0 - 1.0 / (4.0 * dim) + 1.0 / (21.0 * dim**2))
 
     def register(self, toolbox: base.Toolbox) -> None:
-        """Fill the roles `generate` and `update` of `toolbox`."""
-        toolbox.register("generate", self.generate)
-        toolbox.register("update", self.update)
+        """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
+        _register(self, toolbox)
+
+    def state(self) -> State:
+        """Return the distribution, its paths, how often it was updated, and the streams."""
+        learned = {name: getattr(self, name) for name in self._LEARNED}
+        return join(**learned, updates=self._updates, streams=self.streams.state())
+
+    def restore(self, state: State) -> None:
+        """Take up what `state` gave, in a strategy made with the same arguments.
+
+        Raises:
+            InputError: if it is that of another number of replicates or genes.
+        """
+        for name in self._LEARNED:
+            setattr(self, name, state.like(name, getattr(self, name)))
+        self._updates, self.streams = state.number("updates"), self.streams.restored(state.part("streams"))
 
     def generate(self) -> Population:
         """Return `lambda_` individuals in each replicate, drawn from its normal distribution."""
@@ -125,9 +158,23 @@ class StockStrategies:
         self.strategies = [make(mean) for mean in population.genomes.double().mean(1).tolist()]
 
     def register(self, toolbox: base.Toolbox) -> None:
-        """Fill the roles `generate` and `update` of `toolbox`."""
-        toolbox.register("generate", self.generate)
-        toolbox.register("update", self.update)
+        """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
+        _register(self, toolbox)
+
+    def state(self) -> State:
+        """Return the numbers and arrays that the strategies hold, and the streams."""
+        numbers = {f"{r}": _numbers_of(strategy) for r, strategy in enumerate(self.strategies)}
+        return join(**numbers, streams=self.streams.state())
+
+    def restore(self, state: State) -> None:
+        """Take up what `state` gave, in strategies made with the same arguments.
+
+        Raises:
+            InputError: if it is that of others.
+        """
+        for r, strategy in enumerate(self.strategies):
+            _give_numbers(strategy, state.part(f"{r}"))
+        self.streams = self.streams.restored(state.part("streams"))
 
     def generate(self) -> Population:
         """Return the individuals that each replicate's strategy asks for."""
@@ -142,3 +189,29 @@ class StockStrategies:
         for r, (strategy, generator) in enumerate(zip(self.strategies, self.streams, strict=True)):
             with lend_to_numpy(generator):
                 strategy.update(population.replicate(r))
+
+
+def _numbers_of(strategy: Any) -> dict[str, Tensor]:
+    """The numbers and arrays among a strategy's attributes: what it learns, and constants that restoring repeats.
+
+    An array whose columns lie together is kept as its transpose: products of matrices go by the order in memory, down
+    to their last bits.
+    """
+    numbers = {}
+    for name, value in vars(strategy).items():
+        if isinstance(value, float | int | np.ndarray):
+            array = np.asarray(value)
+            columns = array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous
+            numbers[name + TRANSPOSED * columns] = torch.from_numpy((array.T if columns else array).copy())
+    return numbers
+
+
+def _give_numbers(strategy: Any, numbers: State) -> None:
+    """Let a strategy take up what `_numbers_of` another gave."""
+    for name, found in numbers.items():
+        attribute, array = name.removesuffix(TRANSPOSED), found.numpy().copy()
+        array = array if attribute == name else array.T
+        before = np.asarray(getattr(strategy, attribute, None))
+        if (array.shape, array.dtype) != (before.shape, before.dtype):
+            raise InputError(f"the state has {attribute} as {array.dtype} of shape {array.shape}: of another strategy")
+        setattr(strategy, attribute, array if array.ndim else array.item())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from evovae.errors import InputError
 from evovae.evolution import operators
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
+from evovae.evolution.variation import EvaluationError
 from evovae.streams import Streams
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def toolbox(
             or (1.0,).
     """
     weights = _check_weights(getattr(objective, "weights", (1.0,)) if weights is None else weights)
+    name = " ".join(("the objective", ", ".join(getattr(objective, "names", ())))).strip()
 
     @torch.no_grad()
     def evaluate(genomes: Tensor) -> Tensor:
@@ -58,7 +61,11 @@ def toolbox(
     def score(genomes: Tensor) -> Tensor:
         if len(genomes) == 0:
             return genomes.new_empty(0, len(weights), dtype=torch.float32)
-        return _check_fitness(objective(encoding.decode(genomes)), len(genomes), weights)
+        with _blaming("the decoder"):
+            phenotypes = encoding.decode(genomes)
+        with _blaming(name):
+            fitness = objective(phenotypes)
+        return _check_fitness(fitness, len(genomes), weights, name)
 
     def sample(n: int, streams: Streams) -> Tensor:
         return box.project(torch.stack([encoding.sample(n, stream) for stream in streams]))
@@ -90,12 +97,23 @@ def _check_weights(weights: Sequence[float]) -> tuple[float, ...]:
     return numbers
 
 
-def _check_fitness(fitness: object, count: int, weights: tuple[float, ...]) -> Tensor:
+@contextlib.contextmanager
+def _blaming(culprit: str) -> Iterator[None]:
+    """Say in any error of the block whose it is; bad input says so itself."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise EvaluationError(f"{culprit} raised {type(error).__name__}: {error}") from error
+
+
+def _check_fitness(fitness: object, count: int, weights: tuple[float, ...], name: str) -> Tensor:
     expected = (count, len(weights))
     if not isinstance(fitness, Tensor) or fitness.shape != expected:
         given = f"shape {tuple(fitness.shape)}" if isinstance(fitness, Tensor) else type(fitness).__name__
         raise InputError(
-            f"the objective gave {given} for {count} phenotypes: expected a tensor of shape {expected}, "
+            f"{name} gave {given} for {count} phenotypes: expected a tensor of shape {expected}, "
             f"one column for each weight in {weights}"
         )
     return fitness.to(torch.float32)

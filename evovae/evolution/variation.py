@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,6 +16,10 @@ from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.streams import Streams
+
+
+class EvaluationError(RuntimeError):
+    """The fitness of a generation could not be had: the message names the generation and who failed."""
 
 
 def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: float) -> Population:
@@ -79,6 +84,21 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
     else:
         fitness = torch.where(pending.unsqueeze(1), toolbox.evaluate(everyone), known)
     return replace(population, fitness=fitness.view_as(population.fitness), valid=torch.ones_like(population.valid))
+
+
+def evaluate_generation(gen: int, population: Population, toolbox: base.Toolbox) -> Population:
+    """Return `evaluate(population, toolbox)`; an error names generation `gen`."""
+    with naming(gen):
+        return evaluate(population, toolbox)
+
+
+@contextlib.contextmanager
+def naming(gen: int) -> Iterator[None]:
+    """Name generation `gen` in the errors of a block that evaluates."""
+    try:
+        yield
+    except (InputError, EvaluationError) as error:
+        raise type(error)(f"generation {gen}: {error}") from error
 
 
 def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Population:

@@ -1,0 +1,173 @@
+"""What training and searches left in a run folder, read back and checked: tables and tensors that fit each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from evovae import files
+from evovae.checks import LARGEST, require, require_types
+from evovae.errors import InputError, shown
+from evovae.runs import EXAMPLES, HALL_OF_FAME, HISTORY, POPULATION, Run
+from evovae.searches import PLACES
+from evovae.settings import EvolutionSettings, from_json
+
+_SHAPES = {
+    "hall_genomes": "float32 R K D",
+    "hall_fitness": "float32 R K M",
+    "frame_generations": "int64 T",
+    "frame_genomes": "float32 R T D",
+    "frame_fitness": "float32 R T M",
+}
+
+
+@dataclass(frozen=True)
+class _PopulationSettings:
+    """What a population file says beside its tensors."""
+
+    reference: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no point."""
+        require_types(self)
+        finite = all(abs(value) <= LARGEST for value in self.reference or ())  # NaN is not
+        require(finite, f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
+
+
+def read_training(run: Run) -> pd.DataFrame:
+    """Return the history of a training: epoch, elbo, reconstruction, kl, and the latter three as test_... if measured.
+
+    Raises:
+        InputError: if it cannot be read, or has no number in one of these columns.
+    """
+    path, curves = run.folder / HISTORY, ("elbo", "reconstruction", "kl")
+    table = run.read_table(HISTORY, {"epoch": int, "binarisation": str}, ("epoch", *curves))
+    tested = [f"test_{name}" for name in curves]
+    if 0 < len(missing := [name for name in tested if name not in table]) < len(tested):
+        raise InputError(f"{path} has no column {missing[0]}: expected {', '.join(tested)}, or none of them")
+    numbers = table[["epoch", *curves] + tested * (not missing)]
+    if not numbers.notna().any().all():
+        raise InputError(f"{path} has a column without numbers: expected what each epoch came to")
+    return numbers
+
+
+def read_examples(run: Run, data_shape: tuple[int, ...]) -> Tensor:
+    """Return the test images that a training keeps to show reconstructions of: uint8 (B, *data_shape).
+
+    Raises:
+        InputError: if they cannot be read, or have another shape.
+    """
+    path = run.folder / EXAMPLES
+    tensors, _ = files.load_tensors(path, "examples")
+    letters = "CHW" if len(data_shape) == 3 else "V"
+    files.check_tensors(
+        path, tensors, {"images": f"uint8 B {' '.join(letters)}"}, **dict(zip(letters, data_shape, strict=True))
+    )
+    return tensors["images"]
+
+
+def settings_of(run: Run) -> EvolutionSettings:
+    """Return the settings of an evolution.
+
+    Raises:
+        InputError: if they cannot be read, or the run is of another kind.
+    """
+    settings = run.settings
+    if not isinstance(settings, EvolutionSettings):
+        raise InputError(f"{run.folder} is a training run: expected an evolution; only evolutions can be compared")
+    return settings
+
+
+def read_history(run: Run, label: str) -> pd.DataFrame:
+    """Return the history of the search `label` of `PLACES`, ordered by replicate and generation.
+
+    Columns: replicate, generation, evaluations (whole numbers); min and max of a single objective, the hypervolume of
+    several; others (floats) as the search wrote them.
+
+    Raises:
+        InputError: if it cannot be read, lacks one of these, or has not one row for each replicate and generation.
+    """
+    name, counts = PLACES[label].table, ("replicate", "generation", "evaluations")
+    reached = ("hypervolume",) if len(settings_of(run).names) > 1 else ("min", "max")
+    table = run.read_table(name, dict.fromkeys(counts, int), (*counts, *reached))
+    moments = table[["replicate", "generation"]]
+    whole = len(table) == moments["replicate"].nunique() * moments["generation"].nunique() > 0
+    if not whole or moments.duplicated().any():
+        raise InputError(f"{run.folder / name} is incomplete: expected one row for each replicate and generation")
+    return table.sort_values(["replicate", "generation"], ignore_index=True)
+
+
+def read_hall(run: Run) -> pd.DataFrame:
+    """Return the table of the best images of an evolution's searches, with their realism.
+
+    Columns: search (of `PLACES`), replicate, rank, predicted (whole numbers); others (floats) as the searches wrote
+    them.
+
+    Raises:
+        InputError: if it cannot be read, or names a search or a replicate that is none.
+    """
+    settings, path = settings_of(run), run.folder / HALL_OF_FAME
+    types = {"search": str, "replicate": int, "rank": int, "predicted": int}
+    fitness = settings.names if len(settings.names) > 1 else ("fitness",)
+    table = run.read_table(HALL_OF_FAME, types, ("search", "replicate", "rank", *fitness, "log_prior"))
+    if "held_out" in table and "predicted" not in table:
+        raise InputError(f"{path} has held_out without predicted: expected both columns")
+    if not table["search"].isin(list(PLACES)).all():
+        raise InputError(f"{path} names an unknown search: expected {', '.join(PLACES)}")
+    if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
+        raise InputError(f"{path} names an unknown replicate or rank: expected replicates as {run.folder} has them")
+    return table
+
+
+def read_population(run: Run, **sizes: int) -> dict[str, Tensor]:
+    """Return the tensors of an evolution's searches, under the names that `write_searches` gives them.
+
+    Args:
+        run: the evolution.
+        sizes: what is known of their dimensions beside replicates and objectives: D, the number of genes.
+
+    Raises:
+        InputError: if they cannot be read, or their shapes do not fit.
+    """
+    path, settings = run.folder / POPULATION, settings_of(run)
+    tensors, _ = files.load_tensors(path, "population")
+    for place in PLACES.values():
+        expected = {place.prefix + name: shape for name, shape in _SHAPES.items()}
+        if not place.prefix or expected.keys() & tensors.keys():
+            sizes |= {"R": settings.evolution.replicates, "M": len(settings.names)}
+            files.check_tensors(path, tensors, expected, **sizes)
+    if not all(tensor.isfinite().all() for name, tensor in tensors.items() if name.endswith("genomes")):
+        raise InputError(f"{path} holds genes that are not finite: expected a file that evovae wrote")
+    return tensors
+
+
+def read_reference(run: Run) -> tuple[float, ...] | None:
+    """Return the point that an evolution's hypervolumes are measured from; None with a single objective.
+
+    Raises:
+        InputError: if it cannot be read, or is not of as many objectives as the run.
+    """
+    path, names = run.folder / POPULATION, settings_of(run).names
+    reference = from_json(_PopulationSettings, files.load_tensors(path, "population")[1], path).reference
+    if (len(reference or ()) or 1) != len(names):
+        raise InputError(f"{path} has a hypervolume reference of {len(reference or ())} objectives, not {len(names)}")
+    return reference
+
+
+def members(run: Run, found: dict[str, Tensor], rows: pd.DataFrame) -> tuple[Tensor, Tensor]:
+    """Return genomes (K, D) and fitness (K, M) of evolution's `rows` of the hall of fame, of a population `found`.
+
+    Raises:
+        InputError: if the population holds none in their places.
+    """
+    ranks = torch.tensor(rows["rank"].to_list(), dtype=torch.int64)
+    replicates = torch.tensor(rows["replicate"].to_list(), dtype=torch.int64)
+    within = bool((ranks < found["hall_genomes"].shape[1]).all())
+    if not within or not found["hall_fitness"][replicates, ranks].isfinite().all():
+        raise InputError(
+            f"{run.folder / HALL_OF_FAME} has images that {POPULATION} has not: they do not belong together"
+        )
+    return found["hall_genomes"][replicates, ranks], found["hall_fitness"][replicates, ranks]

@@ -1,0 +1,37 @@
+"""The long jobs, from settings to a finished run folder: training a VAE, evolving in its latent space, going on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evovae.errors import InputError
+from evovae.jobs.evolution import evolve, resume_evolution
+from evovae.jobs.inputs import load
+from evovae.jobs.training import resume_training, train
+from evovae.runs import Run
+from evovae.settings import EvolutionSettings
+
+__all__ = ["evolve", "load", "resume", "train"]
+
+
+def resume(folder: str | Path, generations: int | None = None) -> Run:
+    """Go on with the run in `folder` where it was stopped, whatever stopped it; nothing to do if it is finished.
+
+    The same files come out, byte for byte, as if it had never been stopped, on the same machine with as many threads.
+
+    Args:
+        folder: a run of training or evolution.
+        generations: let an evolution, finished or not, go on to so many.
+
+    Raises:
+        InputError: if the folder is no run, its state is damaged, or another process is writing to it.
+    """
+    run = Run.open(folder)
+    if run.config["kind"] == "cell":
+        raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
+    settings = run.settings
+    if isinstance(settings, EvolutionSettings):
+        return resume_evolution(run, settings, generations)
+    if generations is not None:
+        raise InputError(f"{folder} is a training: only evolutions have generations")
+    return resume_training(run, settings)
