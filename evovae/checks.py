@@ -13,9 +13,6 @@ MOST = 2**63 - 1
 SMALLEST, LARGEST = 1.1754943508222875e-38, 3.4028234663852886e38
 """Of the positive numbers of float32: in a tensor, what is smaller may be zero, and what is larger is infinite."""
 
-hints_of = functools.cache(get_type_hints)
-"""The type of each field of a dataclass."""
-
 _KINDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -44,12 +41,18 @@ def require_number(name: str, value: float, least: float = 0.0, most: float = LA
     require(least <= value <= most, f"{name} is {value}: expected {limits}")
 
 
+@functools.cache
+def hints_of(cls: Any) -> dict[str, Any]:
+    """Return the type of each field of a dataclass."""
+    return get_type_hints(cls)
+
+
 def require_types(config: Any) -> None:
     """Raise `InputError` unless every field of a dataclass is of the type that it names: one read from a file may not.
 
     Whole numbers are numbers too; a choice between words is one of them.
     """
-    for name, hint in hints_of(type(config)).items():
+    for name, hint in hints_of(config.__class__).items():
         value = getattr(config, name)
         if not _is_of(value, hint):
             raise InputError(f"{name.replace('_', ' ')} is {shown(value)}: expected {_describe(hint)}")

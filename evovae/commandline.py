@@ -59,7 +59,7 @@ def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             _end(name, f"{error.filename} is too long a path: expected names of up to 255 bytes; use a shorter one", 2)
-        _end(name, error, 1)
+        _end(name, f"{error.filename}: {error.strerror}" if error.filename else error, 1)
 
 
 def read_options(options: Any, arguments: list[str], name: str, description: str | None) -> Any:

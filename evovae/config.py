@@ -8,6 +8,7 @@ from typing import Literal
 from tyro.conf import Suppress
 
 from evovae.checks import LARGEST, MOST, SMALLEST, require, require_number, require_types, require_whole
+from evovae.data.limits import MAX_SIDE
 from evovae.data.names import Binarisation, Corruption
 
 EPSILON = 1.1920928955078125e-07
@@ -59,6 +60,8 @@ class VAEConfig:
             require(fit, f"{name} is {sizes!r}: expected whole numbers, 1 or more, below 2^63")
         images = len(self.data_shape) == 3
         require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
+        small = not images or max(self.data_shape[1:]) <= MAX_SIDE  # convolutions' weights do not tell the size
+        require(small, f"data shape is {self.data_shape}: expected images of at most {MAX_SIDE} pixels a side")
         require_whole("latent dim", self.latent_dim, 1)
         require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
         require(

@@ -24,8 +24,11 @@ def hidden() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def track(label: str, total: float) -> Iterator[Callable[[float, str], None]]:
-    """Show a bar for a job of `total` steps; yields a function to call with the steps done and a word on the state."""
+def track(label: str, total: float, done: float = 0) -> Iterator[Callable[[float, str], None]]:
+    """Show a bar for a job of `total` steps; yields a function to call with the steps done and a word on the state.
+
+    Steps that were `done` before do not count as work of now: the time left is told by the others.
+    """
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(bar_width=30),
@@ -38,7 +41,7 @@ def track(label: str, total: float) -> Iterator[Callable[[float, str], None]]:
     console = Console(stderr=True)
     # A step may take longer than the 30 s that rich would look back to tell the speed.
     with Progress(*columns, console=console, speed_estimate_period=math.inf, disable=not _shown.get()) as progress:
-        task = progress.add_task(label, total=total, state="")
+        task = progress.add_task(label, total=total, completed=done, state="")
 
         def advance(done: float, state: str) -> None:
             progress.update(task, completed=done, state=state)

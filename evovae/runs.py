@@ -180,7 +180,7 @@ def check_writable(path: Path) -> None:
     """
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written: {existing} is no writable folder; choose another --out")
+        raise InputError(f"{path} cannot be written: {existing} is no writable folder; choose another")
 
 
 @contextlib.contextmanager
@@ -213,7 +213,9 @@ def recording(
     entered = resume and (run.folder / CONFIG).is_file()
     if entered and (found := run.config.get("kind")) != kind:
         raise InputError(f"{folder} holds a run of {found}, and not of {kind}")
-    if not entered:
+    if entered:
+        check_writable(run.folder)
+    else:
         check_out(folder, kind, overwrite)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ class Search:
         `between_steps` is called after each generation, where the state is whole.
         """
         self.frames = [frame for frame in self.frames if frame[0] % self._stride == 0]  # the last of a shorter run
-        with track(label, total) as advance:
+        with track(label, total, self.gen + 1) as advance:
             for generation in self.stopping(generations):
                 advance(generation.gen + 1, self._note(generation))
                 between_steps(True)

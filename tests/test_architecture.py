@@ -32,7 +32,7 @@ ROOMS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
-EXPERIMENTS = sorted((PACKAGE.parent / "experiments").glob("*.py"))
+EXPERIMENTS = sorted((PACKAGE.parent / "experiments").rglob("*.py"))
 
 
 def room_of(module: str) -> str:

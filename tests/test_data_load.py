@@ -288,3 +288,15 @@ def test_default_data_dir_follows_the_cache_directory(tmp_path: Path, monkeypatc
     assert default_data_dir() == tmp_path / "evovae"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_data_dir() == Path.home() / ".cache" / "evovae"
+
+
+@pytest.mark.parametrize("name", ["~\0", "~\ud800", "\0", "a\nb"])
+def test_what_no_folder_is_called_is_refused_in_one_line(name: str):
+    with refused(repr(name)):
+        load_images(name)
+
+
+@pytest.mark.parametrize("name", ["~\0", "~\ud800"])
+def test_what_no_data_dir_is_called_is_refused_in_one_line(name: str):
+    with refused(repr(name)):
+        load_images("kmnist", data_dir=name)

@@ -1,5 +1,7 @@
 """Folders of pictures."""
 
+import logging
+import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +15,7 @@ from refusals import refused
 
 import evovae.data.limits
 from evovae.data import load_images
+from evovae.data.pictures import read_pictures
 
 
 def save(path: Path, colour: Any = 0, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Path:
@@ -253,3 +256,21 @@ def test_remarks_of_pillow_neither_pass_nor_stay(tmp_path: Path):
     filters = list(warnings.filters)
     load_images(tmp_path)
     assert warnings.filters == filters
+
+
+def test_nothing_is_printed_about_a_damaged_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "damaged.tif"
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+    Image.fromarray(noise).save(path, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    content[8:48] = b"\xff" * 40
+    path.write_bytes(content)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, which take what would be printed
+    logging.getLogger("PIL.TiffImagePlugin").error("what Pillow says")
+    with refused("damaged.tif", "repair or remove"):
+        read_pictures([path], 8, grey=True)  # libtiff says something, too
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"seen again")
+    assert capfd.readouterr().err == "seen again"

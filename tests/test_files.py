@@ -203,6 +203,7 @@ def test_a_configuration_that_is_no_json_object_is_refused(saved, config):
         ({"hidden": {"a": 6}}, "hidden is {'a': 6}"),
         ({"hidden": [[6]]}, "hidden is ([6],)"),
         ({"data_shape": "abc"}, "data shape is 'abc'"),
+        ({"network": "conv", "data_shape": [1, 2**20, 2**20], "channels": [1] * 20}, "at most 128 pixels a side"),
         ({"network": ["mlp"]}, "network is ('mlp',)"),
         ({"variational": "yes"}, "variational is 'yes'"),
         ({"likelihood": "gaussian", "variance": "small"}, "variance is 'small'"),
@@ -236,7 +237,7 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(saved, tensors, w
         VAE.load(saved)
 
 
-@pytest.mark.parametrize("changes", [{"latent_dim": 10**6}, {"hidden": [10**4, 10**4]}, {"data_shape": [1, 8, 10**5]}])
+@pytest.mark.parametrize("changes", [{"latent_dim": 10**6}, {"hidden": [10**4, 10**4]}, {"data_shape": [10**5, 8, 8]}])
 def test_no_memory_is_taken_for_weights_that_a_configuration_only_claims(saved, monkeypatch, changes):
     with safe_open(saved, framework="pt") as file:
         config = json.loads(file.metadata()["config"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,7 @@ TABLES: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame], str]] = [
     ("eight", "history.csv", lambda table: table.head(0), "one row for each"),
     ("eight", "history.csv", lambda table: table.head(-1), "one row for each"),
     ("eight", "history.csv", lambda table: pd.concat([table, table.tail(1)]), "one row for each"),
+    ("eight", "history.csv", lambda table: pd.concat([table.head(-1), table.head(1)]), "one row for each"),
     ("eight", "history.csv", lambda table: table.assign(generation=0), "one row for each"),
     ("eight", "history.csv", lambda table: table.assign(replicate=0.5), "cannot be read"),
     ("eight", "history.csv", lambda table: table.drop(columns="evaluations"), "no column evaluations"),
@@ -270,6 +272,14 @@ def test_what_is_no_table_of_ours_is_refused(tmp_path: Path, content: str, word:
     path.write_bytes(content.encode())
     with refused(str(path), word):
         tables.read_table(path, {"n": int}, ("a",))
+
+
+def test_lines_longer_than_the_first_are_refused_whatever_becomes_of_warnings(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2,3\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with refused("t.csv", "cannot be read"):
+            tables.read_table(tmp_path / "t.csv", {})
 
 
 def test_columns_have_the_types_that_they_are_given(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from refusals import refused
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import fuzz_files
 from fuzz_files import FORMATS, attempt, attempts, guarded
+from fuzzing import cases
 
 from evovae.data import load_images, read_idx
 from evovae.data.limits import MAX_BYTES, MAX_PIXELS
+from evovae.data.pictures import read_pictures
 from evovae.errors import InputError
 from evovae.findings import read_training
 from evovae.runs import Run
@@ -115,7 +117,7 @@ BROKEN = {
 @pytest.mark.parametrize("reader", BROKEN, ids=lambda reader: reader.__name__)
 def test_a_reader_that_breaks_is_a_crash(reader, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fuzz_files, "SECONDS", 0.2)
-    monkeypatch.setattr(fuzz_files, "load_images", reader)
+    monkeypatch.setattr(cases, "load_images", reader)
     outcomes = list(attempts("idx", range(2), seed=0))
     assert [outcome.verdict for outcome in outcomes] == ["crash", "crash"]
     assert BROKEN[reader] in outcomes[1].reason
@@ -202,6 +204,10 @@ READERS = {
     "config.json": Run.open,
     "history.csv": lambda folder: read_training(Run(folder)),
     "vae.safetensors": VAE.load,
+    "train-images-idx3-ubyte": load_images,
+    "train-images-idx3-ubyte.gz": load_images,
+    "a.png": lambda folder: read_pictures([folder / "a.png"], 8, grey=False),
+    "a.gif": lambda folder: read_pictures([folder / "a.gif"], 8, grey=False),
 }
 
 
@@ -211,10 +217,9 @@ def test_a_bomb_is_refused_before_it_goes_off(name: str, tmp_path: Path, monkeyp
     (tmp_path / file).write_bytes(content)
     if "idx" in file:
         (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx((2,), b"ab"))
-    reader = READERS.get(file, lambda folder: load_images(folder, image_size=8))
     monkeypatch.setattr(fuzz_files, "MEMORY", 6 * len(content) + (64 << 20))
     with guarded() as printed:
-        outcome = attempt(lambda: reader(tmp_path), printed)
+        outcome = attempt(lambda: READERS[file](tmp_path), printed)
     assert outcome.verdict == "refused", outcome.reason
     assert outcome.seconds < 5
 
@@ -227,3 +232,10 @@ def test_an_image_set_that_is_as_large_as_it_may_be_and_larger_than_memory_is_re
     monkeypatch.setattr(fuzz_files, "MEMORY", 256 << 20)
     with guarded(), refused(str(path), "does not fit into memory"):
         read_idx(path)
+
+
+def test_no_memory_is_taken_for_a_chunk_that_only_claims_to_be_long(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(png(8, 8).replace(b"\0\0\0\x0cIDAT", b"\x7f\xff\xff\xffIDAT"))
+    with guarded() as printed:
+        outcome = attempt(lambda: READERS["a.png"](tmp_path), printed)
+    assert outcome.verdict != "crash", outcome.reason

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from evovae import judges
+from evovae import files, judges
 from evovae.data import Images, ImageSet
 from evovae.errors import InputError
 from evovae.judges import ROLES, Judge, accuracy, judges_for, log_odds, train_judge
@@ -136,6 +136,9 @@ def bad_files(path: Path) -> dict[str, bytes]:
         "words for numbers": file(config=config | {"classes": "ten"}),
         "a shape of two": file(config=config | {"data_shape": [16, 16]}),
         "a shape of halves": file(config=config | {"data_shape": [1.5, 16, 16]}),
+        "true for a number": file(config=config | {"classes": True}),
+        "nothing for a name": file(config=config | {"trained_on": None}),
+        "more than a configuration": file(config=config | {"colour": "red"}),
         "half a configuration": file(config={"architecture": "lenet"}),
         "other classes": file(config=config | {"classes": 3}),
         "astronomically many classes": file(config=config | {"classes": 10**15}),
@@ -143,6 +146,16 @@ def bad_files(path: Path) -> dict[str, bytes]:
         "tensor too many": file(tensors | {"more": torch.zeros(1)}),
         "tensor of another shape": file(tensors | {name: tensor[..., :1].contiguous()}),
     }
+
+
+def test_no_memory_is_taken_for_weights_that_a_configuration_only_claims(tmp_path, monkeypatch):
+    path = tmp_path / "judge.safetensors"
+    Judge("lenet", (1, 16, 16), 2).save(path)
+    tensors, config = files.load_tensors(path, "judge")
+    files.save_tensors(path, "judge", tensors, config | {"data_shape": [10**6, 16, 16]})
+    monkeypatch.setattr(torch.nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory was taken"))
+    with pytest.raises(InputError, match="does not fit its own configuration"):
+        Judge.load(path)
 
 
 def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path):

@@ -52,9 +52,7 @@ def load_images(
     elif known == "mnist":
         image_set = _load_mnist()
     else:
-        image_set = load_torchvision_set(
-            known, default_data_dir() if data_dir is None else Path(os.path.expanduser(data_dir))
-        )
+        image_set = load_torchvision_set(known, default_data_dir() if data_dir is None else Path(_expand(data_dir)))
     return replace(
         image_set,
         train=fit(image_set.train, image_size, grey, repr(image_set.name)),
@@ -78,11 +76,15 @@ def _read_shipped(file: str) -> torch.Tensor:
         return read_idx(path)
 
 
-def _load_folder(name: str | os.PathLike[str], image_size: int | None, grey: bool) -> ImageSet:
+def _expand(name: str | os.PathLike[str]) -> str:
     try:
-        place = os.path.expanduser(name)
-    except ValueError as error:  # a name from a file may hold what no path does
+        return os.path.expanduser(os.fspath(name))
+    except ValueError as error:  # a configuration may hold what no path does
         raise InputError(f"{str(name)!r} is no name of a folder ({error}); check the spelling") from error
+
+
+def _load_folder(name: str | os.PathLike[str], image_size: int | None, grey: bool) -> ImageSet:
+    place = _expand(name)
     if not os.path.isdir(place):
         if os.path.exists(place):
             problem = "is not a folder"

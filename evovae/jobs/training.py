@@ -70,7 +70,7 @@ def _train(
         publish()
         test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
         word = ""
-        with track("training", training.total) as advance, checkpoints.keeping() as between_steps:
+        with track("training", training.total, training.iteration) as advance, checkpoints.keeping() as between_steps:
             while not training.done:
                 try:
                     record = training.step()

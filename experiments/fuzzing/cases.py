@@ -1,0 +1,126 @@
+"""Small valid files of each format, and what the program does with them."""
+
+import shutil
+import struct
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from evovae import figures, files, report
+from evovae.config import VAEConfig
+from evovae.data import load_images
+from evovae.findings import read_examples, read_population, read_training
+from evovae.judges import Judge
+from evovae.runs import Run
+from evovae.vae import VAE
+from fuzzing.damage import pack
+
+GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "format-1"
+
+
+class Case(NamedTuple):
+    """A valid file: its content, where it lies, and what the program does with it."""
+
+    content: bytes
+    path: Path
+    read: Callable[[], object]
+    draw: Callable[[], object] | None = None
+
+
+def idx_files(folder: Path, ending: str = "") -> list[Case]:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8), dtype=np.uint8)
+    contents = {}
+    for what, values in (("images", pixels), ("labels", np.arange(12, dtype=np.uint8) % 3)):
+        header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+        content = header + values.tobytes()
+        contents[f"train-{what}-idx{values.ndim}-ubyte{ending}"] = pack(content) if ending else content
+    cases = []
+    for name, content in contents.items():
+        place = folder / name.replace(".", "-")
+        place.mkdir()
+        for other, valid in contents.items():
+            (place / other).write_bytes(valid)
+        cases.append(Case(content, place / name, partial(load_images, place)))
+    return cases
+
+
+def pictures(folder: Path) -> list[Case]:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    colour, grey = Image.fromarray(pixels), Image.fromarray(pixels[..., 0])
+    cases: list[Case] = []
+    for ending in ("png", "jpg", "bmp", "gif", "webp", "tif", "ppm"):
+        for picture in (colour, grey, colour.convert("RGBA")):
+            if picture.mode == "RGBA" and ending in ("jpg", "ppm"):
+                continue
+            place = folder / str(len(cases))
+            place.mkdir()
+            path = place / f"damaged.{ending}"
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            picture.save(path, exif=exif)
+            grey.save(place / "valid.png")
+            cases.append(Case(path.read_bytes(), path, partial(load_images, place, image_size=8)))
+    return cases
+
+
+def tensors(folder: Path) -> list[Case]:
+    small: dict[str, Any] = {"data_shape": (1, 8, 8), "hidden": (4,), "latent_dim": 2}
+    configs = (
+        VAEConfig(**small),
+        VAEConfig(**small, network="conv", channels=(2, 3), variational=False),
+        VAEConfig(**small, likelihood="gaussian"),
+    )
+    cases: list[Case] = []
+    for number, config in enumerate(configs):
+        path = folder / f"vae-{number}.safetensors"
+        VAE(config).save(path)
+        cases.append(Case(path.read_bytes(), path, partial(VAE.load, path)))
+    judge = folder / "judge.safetensors"
+    Judge("convnext", (1, 8, 8), 2).save(judge)
+    cases.append(Case(judge.read_bytes(), judge, partial(Judge.load, judge)))
+    checkpoint = folder / "checkpoint.safetensors"
+    state = {"adam/0/step": torch.tensor(3.0), "random": torch.arange(40, dtype=torch.uint8), "done": torch.tensor(1)}
+    files.save_tensors(checkpoint, "checkpoint", state, {})
+    cases.append(Case(checkpoint.read_bytes(), checkpoint, partial(files.load_tensors, checkpoint, "checkpoint")))
+    for name in ("eight", "front"):
+        cases.append(run_file(folder / name, name, "population.safetensors", read_searches))
+    cases.append(
+        run_file(folder / "examples", "vae", "examples.safetensors", partial(read_examples, data_shape=(1, 28, 28)))
+    )
+    cases.append(run_file(folder / "weights", "vae", "vae.safetensors", lambda run: VAE.load(run.folder)))
+    return cases
+
+
+def configurations(folder: Path) -> list[Case]:
+    return [
+        run_file(folder / "vae", "vae", "config.json", lambda run: Run.open(run.folder).settings),
+        run_file(folder / "eight", "eight", "config.json", read_searches),
+        run_file(folder / "front", "front", "config.json", read_searches),
+        run_file(folder / "made", "vae", "environment.json", lambda run: (run.environment, run.finished)),
+    ]
+
+
+def tables(folder: Path) -> list[Case]:
+    cases = [run_file(folder / "vae", "vae", "history.csv", read_training)]
+    for name in ("eight", "front"):
+        cases.append(run_file(folder / f"{name}-history", name, "history.csv", figures.fitness_curves))
+        cases.append(run_file(folder / f"{name}-hall", name, "hall_of_fame.csv", report.summarise_evolution))
+    return cases
+
+
+def read_searches(run: Run) -> None:
+    figures.yardstick(Run.open(run.folder))
+    figures.fitness_curves(run)
+    read_population(run, D=4)
+
+
+def run_file(folder: Path, name: str, file: str, read: Callable[[Run], object]) -> Case:
+    """Return the case of a file of a golden run, copied to `folder`."""
+    run = Run(shutil.copytree(GOLDEN / name, folder))
+    draw = lambda: figures.draw(Run.open(folder))  # noqa: E731
+    return Case((folder / file).read_bytes(), folder / file, partial(read, run), draw)
