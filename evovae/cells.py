@@ -22,7 +22,8 @@ from rich.text import Text
 from evovae import files
 from evovae.errors import InputError
 from evovae.progress import hidden, track
-from evovae.runs import CONFIG, InUseError, Run, check_out, recording
+from evovae.recording import InUseError, check_out, recording
+from evovae.runs import CONFIG, Run
 
 ERROR = "error.txt"
 ATTEMPTS = 3

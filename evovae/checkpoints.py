@@ -14,6 +14,8 @@ from evovae.runs import Run
 from evovae.state import State, Stateful, join
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+MAX_BYTES = 64 << 30
+"""Most bytes of a checkpoint that are read: 64 GiB. It grows with what the run itself holds in memory."""
 
 
 class Checkpoints:
@@ -71,7 +73,9 @@ class Checkpoints:
 
 
 def read_checkpoint(run: Run) -> State | None:
-    """Return the last complete state of a run; None if it was stopped before there was one.
+    """Return the last complete state of a run that is held; None if it was stopped before there was one.
+
+    If that is the one before the last, the last is damaged, and gives its place to it.
 
     Raises:
         InputError: if neither the last nor the one before can be read.
@@ -80,9 +84,12 @@ def read_checkpoint(run: Run) -> State | None:
     for path in (run.folder / CHECKPOINT, run.folder / PREVIOUS):
         if path.exists():
             try:
-                return State(files.load_tensors(path, "checkpoint")[0])
+                state = State(files.load_tensors(path, "checkpoint", MAX_BYTES)[0])
             except InputError as error:
                 damage = damage or error
+            else:
+                path.replace(run.folder / CHECKPOINT)
+                return state
     if damage is not None:
         raise damage
     return None

@@ -16,6 +16,7 @@ from evovae.commandline import read_options, run_program
 from evovae.config import CheckpointConfig, DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.conflicts import require_effect
 from evovae.errors import InputError
+from evovae.interruption import Interrupted
 
 if TYPE_CHECKING:
     from evovae.runs import Run
@@ -167,8 +168,13 @@ def _show(run: Run) -> None:
     """Say what came of a run, draw its figures, and say where they are."""
     from evovae import figures, report
 
-    report.report(run)
-    _print_paths([run.folder, *figures.draw(run)])
+    try:
+        report.report(run)
+        _print_paths([run.folder, *figures.draw(run)])
+    except Interrupted as error:
+        raise Interrupted(
+            error.number, f"interrupted: {run.folder} is finished; evovae plot draws its figures"
+        ) from error
 
 
 def _print_paths(paths: list[Path]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evovae import figures, jobs, report
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
-from evovae.runs import check_out
+from evovae.recording import check_out
 
 
 def run(out: Path, seed: int = 0) -> None:

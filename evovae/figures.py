@@ -26,7 +26,8 @@ from evovae.findings import (
     read_training,
     settings_of,
 )
-from evovae.runs import Run, check_writable
+from evovae.recording import check_writable
+from evovae.runs import HISTORY, POPULATION, Run
 from evovae.searches import PLACES
 from evovae.settings import EvolutionSettings
 from evovae.statistics import best_by_evaluations
@@ -40,9 +41,12 @@ def draw(run: Run) -> list[Path]:
     """Draw every figure of `run` into its folder of figures and return their paths.
 
     Raises:
-        InputError: if a file of the run is damaged, or does not fit the others.
+        InputError: if the run was stopped before it had results, or a file of it is damaged or does not fit the others.
     """
     settings = run.settings
+    results = POPULATION if isinstance(settings, EvolutionSettings) else HISTORY
+    if not run.finished and not (run.folder / results).exists():
+        raise InputError(f"{run.folder} was stopped before it had results: go on with evovae resume {run.folder}")
     figures = _evolution_figures(run, settings) if isinstance(settings, EvolutionSettings) else _training_figures(run)
     paths = []
     for name, axes in figures.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
+CHECKSUM = "sha256"
 
 MAX_BYTES = 4 << 30
 """Most bytes of a file that is read: 4 GiB."""
@@ -21,21 +24,25 @@ MAX_JSON = 4 << 20
 """Most bytes of JSON that are read, as a file or as the header of tensors: 4 MiB, which become 100 MiB in memory."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary name beside `path`, sync it, and rename it: a kill leaves old or new, whole."""
+def write_bytes(path: Path, *contents: bytes | memoryview) -> None:
+    """Write `contents` to a temporary name beside `path`, sync it, and rename it: a kill leaves old or new, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            for content in contents:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         if error.errno is not None:
             error.filename = str(path)  # a full disk is told without a name
         raise
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -81,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
     """Write one safetensors file, atomically; `kind` (what the file is) and `config` go into its metadata.
 
-    The same content gives the same bytes.
+    A checksum goes there, too. The same content gives the same bytes.
     """
     import torch  # which figures and command lines do without
     from safetensors.torch import save as serialise
@@ -90,20 +97,20 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config
     # Copies: the library refuses tensors that share memory.
     copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
     content = serialise(copies, metadata)
-    write_bytes(path, _with_sorted_header(content))
+    write_bytes(path, *_signed(content))
 
 
-def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a file that `save_tensors` wrote: its tensors, on the CPU, and its configuration.
+def load_tensors(path: Path, kind: str, most: int = MAX_BYTES) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a file of `most` bytes that `save_tensors` wrote: its tensors, on the CPU, and its configuration.
 
     The file is read, not mapped: a process that cuts a mapped file short kills those that read it. Takes at most three
     times its size in memory, and what JSON of `MAX_JSON` bytes takes.
 
     Raises:
-        InputError: if the file is missing, truncated, too large, no safetensors, of another kind or format version, or
-            without a configuration.
+        InputError: if the file is missing, truncated, altered, too large, no safetensors, of another kind or format
+            version, or without a configuration.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, most)
     metadata = _read_metadata(path, content)
     if metadata.get("evovae") != kind:
         found = shown(metadata.get("evovae"))
@@ -175,22 +182,43 @@ def load_weights(module: torch.nn.Module, path: Path, tensors: dict[str, torch.T
 
 
 def _read_metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """Return the metadata in the header of a safetensors file: eight bytes that give its length, and JSON."""
+    """Return the metadata in the header of a safetensors file: eight bytes that give its length, and JSON.
+
+    What lies in it and in the tensors must have the checksum that it names; files older than checksums name none.
+    """
     length = int.from_bytes(content[:8], "little")
     try:
         if not 0 < length <= min(len(content) - 8, MAX_JSON):
             raise ValueError(f"a header of {length} bytes in a file of {len(content)}")
-        return dict(json.loads(content[8 : 8 + length].decode())["__metadata__"])
+        header = json.loads(content[8 : 8 + length].decode())
+        metadata = dict(header["__metadata__"])
+        named = metadata.pop(CHECKSUM, None)
+        if named not in (None, _checksum(header | {"__metadata__": metadata}, memoryview(content)[8 + length :])):
+            raise ValueError("its content has another checksum than it names")
+        return metadata
     except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
 
 
-def _with_sorted_header(content: bytes) -> bytes:
-    """Return a safetensors file's bytes with its JSON header in order: the library writes metadata in random order."""
+def _signed(content: bytes) -> tuple[bytes, memoryview]:
+    """Return a safetensors file in two parts, its header in order (the library's varies) and with a checksum."""
     start = 8 + int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
-    return len(header).to_bytes(8, "little") + header + content[start:]
+    tensors = memoryview(content)[start:]
+    header = json.loads(content[8:start])
+    header["__metadata__"][CHECKSUM] = _checksum(header, tensors)
+    ordered = _in_order(header)
+    ordered += b" " * (-len(ordered) % 8)  # tensors begin at a multiple of 8
+    return len(ordered).to_bytes(8, "little") + ordered, tensors
+
+
+def _checksum(header: dict[str, Any], tensors: memoryview) -> str:
+    digest = hashlib.sha256(_in_order(header))
+    digest.update(tensors)
+    return digest.hexdigest()
+
+
+def _in_order(header: dict[str, Any]) -> bytes:
+    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _first_line(error: BaseException) -> str:

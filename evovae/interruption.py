@@ -1,15 +1,19 @@
-"""Being asked to stop: Ctrl-C (SIGINT) and SIGTERM, which wait where a state is being changed or saved."""
+"""Being asked to stop: Ctrl-C (SIGINT), SIGTERM and SIGHUP, which wait where a state is being changed or saved."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+IMPATIENCE = 1.0
+"""Seconds within which a second signal is taken for the same wish: a shell and a wrapper may both pass one on."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -27,42 +31,48 @@ def stop(number: int, _: FrameType | None = None) -> NoReturn:
 
 @contextlib.contextmanager
 def heeding() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: by an exception, so that everything is closed and kept."""
+    """Let other signals end the block as Ctrl-C does: by an exception, so that everything is closed and kept."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is told of signals
         return
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
-    try:
+    with _handling(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def deferring() -> Iterator[Callable[[], None]]:
     """Hold the first signal back in the block; yields a function that raises it: call it where all is whole.
 
-    A second one is not held back: the user means it.
+    A second one is not held back, unless it comes at once: the user means it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    arrived: list[int] = []
+    arrived: list[tuple[int, float]] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if arrived:
+        if arrived and time.monotonic() - arrived[0][1] >= IMPATIENCE:
             stop(number)
-        arrived.append(number)
+        if not arrived:
+            os.write(2, b"\nstopping after this step; once more to stop at once\n")  # print may be what it interrupts
+            arrived.append((number, time.monotonic()))
 
     def check() -> None:
         if arrived:
-            stop(arrived[0])
+            stop(arrived[0][0])
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
-    try:
+    with _handling(note):
         yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     check()
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handler` have the signals, but those that the process was started to ignore, as `nohup` does."""
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

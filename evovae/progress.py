@@ -24,7 +24,7 @@ def hidden() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def track(label: str, total: float, done: float = 0) -> Iterator[Callable[[float, str], None]]:
+def track(label: str, total: float, done: int = 0) -> Iterator[Callable[[float, str], None]]:
     """Show a bar for a job of `total` steps; yields a function to call with the steps done and a word on the state.
 
     Steps that were `done` before do not count as work of now: the time left is told by the others.

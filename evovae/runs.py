@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,24 +11,13 @@ import pandas as pd
 
 from evovae import files
 from evovae.errors import InputError, shown
-from evovae.interruption import Interrupted
 from evovae.provenance import describe_environment
 from evovae.settings import EvolutionSettings, TrainingSettings, from_json
 from evovae.tables import format_table, read_table
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
-LOCK = ".lock"
 KINDS = ("training", "evolution", "cell")
-
-try:
-    import fcntl
-except ImportError:  # no such locks on Windows
-    fcntl = None  # type: ignore[assignment]
-
-
-class InUseError(InputError):
-    """Another process is writing to the run folder."""
 
 
 class Run:
@@ -114,10 +99,10 @@ class Run:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def begin(self, config: dict[str, Any], entered: bool) -> None:
-        """Write the configuration, and that the run is on; of one `entered` again, what differs from its start."""
+    def begin(self, config: dict[str, Any]) -> None:
+        """Write the configuration, and that the run is on; of one that was on before, what differs from its start."""
         now = describe_environment() | self.circumstances
-        if entered and (first := self._known_environment()):
+        if first := self._known_environment():
             again = {"start": _now()} | {name: value for name, value in now.items() if value != first.get(name)}
             self._environment = first | {"resumed": [*first.get("resumed", []), again]}
         else:
@@ -149,142 +134,5 @@ class Run:
         files.write_bytes(self.folder / name, format_table(table))
 
 
-def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:
-    """Refuse a folder that a run must not be written to, before anything is.
-
-    Raises:
-        InputError: if it is a file, not empty (without `overwrite`), no run of this `kind` (with it), inside another
-            run, or cannot be written.
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: expected a folder for the run; choose another --out")
-    if folder.is_dir() and not all(_is_leftover(path) for path in folder.iterdir()):
-        if not overwrite:
-            raise InputError(f"{folder} is not empty: choose another --out, or give --overwrite to replace it")
-        if not (folder / CONFIG).is_file():
-            raise InputError(f"{folder} is not empty and no run folder: --overwrite replaces runs only")
-        if (found := Run(folder).config.get("kind")) != kind:
-            raise InputError(f"{folder} holds a run of {found}: --overwrite replaces runs of {kind} only")
-    for parent in folder.absolute().parents:
-        if (parent / CONFIG).is_file() and (parent / ENVIRONMENT).is_file() and Run(parent).config["kind"] != "cell":
-            raise InputError(f"{folder} is inside {parent}, a run that may be replaced: choose another --out")
-    check_writable(folder)
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a path that cannot be made: what exists of it is no folder, or none that may be written.
-
-    Raises:
-        InputError: if so.
-    """
-    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written: {existing} is no writable folder; choose another")
-
-
-@contextlib.contextmanager
-def recording(
-    folder: str | Path,
-    kind: str,
-    settings: dict[str, Any],
-    overwrite: bool = False,
-    circumstances: dict[str, Any] | None = None,
-    resume: bool = False,
-) -> Iterator[Run]:
-    """Make a run folder and hold it: others are refused until the block ends; start and end are kept.
-
-    Args:
-        folder: where.
-        kind: one of `KINDS`.
-        settings: what goes into the configuration beside it.
-        overwrite: replace a run of this kind that is there.
-        circumstances: what goes into the environment beside versions and machine: the device, the seed. The run may
-            add more.
-        resume: enter a run of this kind that is there and keep its files; make it when there is none.
-
-    Raises:
-        InputError: as `check_out`, or if another process is writing to the folder.
-        Interrupted: for the Ctrl-C or SIGTERM that ended the block; it says how to go on.
-        RuntimeError: if a file of the run could not be written, or for bad input that is found so late; the line says
-            what is kept.
-    """
-    run = Run(folder)
-    entered = resume and (run.folder / CONFIG).is_file()
-    if entered and (found := run.config.get("kind")) != kind:
-        raise InputError(f"{folder} holds a run of {found}, and not of {kind}")
-    if entered:
-        check_writable(run.folder)
-    else:
-        check_out(folder, kind, overwrite)
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}; choose another --out") from error
-    with _locked(run.folder):
-        _clear(run.folder, everything=not entered)
-        run.circumstances = circumstances or {}
-        with _telling(run, "start the study again" if kind == "cell" else f"go on with: evovae resume {run.folder}"):
-            run.begin({"format": files.FORMAT, "kind": kind, **settings}, entered)
-            yield run
-
-
-@contextlib.contextmanager
-def _telling(run: Run, go_on: str) -> Iterator[None]:
-    """Keep in the environment how the block ended, and turn what ended it into a line that says how to go on."""
-    try:
-        yield
-        run.end("finished")
-    except KeyboardInterrupt as error:
-        with contextlib.suppress(OSError):
-            run.end("interrupted")
-        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-        raise Interrupted(number, f"interrupted: {run.folder} keeps what was done; {go_on}") from error
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            run.end("failed")
-        if isinstance(error, InputError):
-            raise RuntimeError(f"{error}; what was done is in {run.folder}") from error
-        if not (isinstance(error, OSError) and error.filename and Path(error.filename).parent == run.folder):
-            raise
-        kept = f"what it holds is whole; {go_on}" if run.folder.is_dir() else "the folder has gone"
-        raise RuntimeError(f"{error.filename} cannot be written ({error.strerror}): {kept}") from error
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it when the process ends, however it ends."""
-    if fcntl is None:
-        yield
-        return
-    path = folder / LOCK
-    with open(path, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = path.stat().st_ino == os.fstat(lock.fileno()).st_ino  # the one before may have removed its file
-        except OSError:
-            held = False
-        if not held:
-            raise InUseError(f"{folder} is in use: another evovae is writing to it; choose another --out, or wait")
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _is_leftover(path: Path) -> bool:
-    """Whether a killed process left the file: its lock, or one that it was about to rename."""
-    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
-
-
-def _clear(folder: Path, everything: bool) -> None:
-    """Remove what a killed process left; or `everything` but the lock."""
-    for path in folder.iterdir():
-        if everything and path.name == "figures":
-            shutil.rmtree(path)
-        elif path.name != LOCK and path.is_file() and (everything or _is_leftover(path)):
-            path.unlink()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evovae import files
 from evovae.encodings import LatentEncoding
+from evovae.errors import InputError
 from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
 from evovae.judges import Judges
 from evovae.progress import track
@@ -133,11 +134,17 @@ class Search:
         self.history.restore(state.part("history"))
         self.archive.restore(state.part("archive"), like)
         self.stopping.restore(state.part("stopping"))
-        numbers, last = state["frames/numbers"].tolist(), state.part("last")
+        numbers, last = state["frames/numbers"].flatten().tolist(), state.part("last")
         if numbers:
             genomes, fitness = (state[f"frames/{name}"].to(like.genomes.device) for name in ("genomes", "fitness"))
             self.frames = list(zip(numbers, genomes, fitness, strict=True))
+            moments, (replicates, _, genes) = len(numbers), like.genomes.shape
+            expected = (moments, replicates, genes), (moments, replicates, len(like.weights))
+            if (genomes.shape, fitness.shape) != expected:
+                raise InputError(f"the state has frames of shape {tuple(genomes.shape)}: expected {expected[0]}")
         self._stride, self.evaluations = state.number("stride"), state.number("evaluations")
+        if self._stride < 1:
+            raise InputError(f"the state has a stride of {self._stride}: expected 1 or more")
         self.trouble = state.bytes("trouble").decode()
         if last:
             self.gen, self.population = last.number("gen"), like.restored(last.part("population"))
@@ -171,16 +178,21 @@ class Search:
             # Nobody knows when a run will stop: every other one goes.
             self.frames, self._stride = self.frames[::2], 2 * self._stride
         if not self.trouble:
-            self.trouble = self._find_trouble(generation)
+            self.trouble = self._find_trouble(generation, int(statistics["nonfinite"].sum()))
         self.gen, self.population, self._last = generation.gen, generation.population, generation.state
         self.evaluations = int(statistics["evaluations"].max())
         if self.gen % self._stride == 0:
             self._keep_frame()
         return word
 
-    def _find_trouble(self, generation: Generation) -> str:
-        """Return which generation has fitness that is not finite, how much, and whose fault it is; empty without."""
+    def _find_trouble(self, generation: Generation, nonfinite: int) -> str:
+        """Return which generation has fitness that is not finite, how much, and whose fault it is; empty without.
+
+        Of the survivors `nonfinite` are so.
+        """
         offspring = generation.offspring
+        if offspring is generation.population and not nonfinite:
+            return ""
         strange = ~offspring.finite
         if not (count := int(strange.sum())):
             return ""

@@ -20,6 +20,8 @@ class TrainingSettings:
     data: DataConfig
     model: VAEConfig
     training: TrainConfig
+    images: str = ""
+    """Digest of the image set; empty in a run older than digests."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
@@ -35,6 +37,8 @@ class EvolutionSettings:
     """Of the objectives."""
     weights: tuple[float, ...]
     """DEAP's, one for each objective."""
+    images: str = ""
+    """Digest of the image set; empty in a run older than digests."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:

@@ -62,24 +62,22 @@ def join(**parts: Mapping[str, Tensor] | Tensor | float | bytes) -> State:
     return joined
 
 
-def optimiser_state(optimiser: torch.optim.Optimizer) -> State:
-    """Return what an optimiser has learned of each parameter."""
-    found = optimiser.state_dict()["state"]
-    return join(**{f"optimiser/{number}": values for number, values in found.items()})
+def adam_state(adam: torch.optim.Adam) -> State:
+    """Return what Adam has learned of each parameter; nothing before its first step."""
+    found = adam.state_dict()["state"]
+    return join(**{str(number): values for number, values in found.items()})
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, state: State) -> None:
-    """Take up what `optimiser_state` gave.
+def restore_adam(adam: torch.optim.Adam, state: State) -> None:
+    """Take up what `adam_state` gave.
 
     Raises:
         InputError: if it is that of other parameters.
     """
-    learned: dict[int, State] = {}
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for number, parameter in enumerate(parameters):
-        if part := state.part(f"optimiser/{number}"):
-            for tensor in part.values():
-                if tensor.numel() > 1 and tensor.shape != parameter.shape:
-                    raise InputError(f"the state is that of an optimiser of other parameters than {len(parameters)}")
-            learned[number] = part
-    optimiser.load_state_dict({"state": learned, "param_groups": optimiser.state_dict()["param_groups"]})
+    learned: dict[int, dict[str, Tensor]] = {}
+    parameters = [parameter for group in adam.param_groups for parameter in group["params"]]
+    for number, parameter in enumerate(parameters if state else []):
+        part, shaped = state.part(str(number)), parameter.detach()
+        learned[number] = {name: part.like(name, shaped) for name in ("exp_avg", "exp_avg_sq")}
+        learned[number]["step"] = part.like("step", torch.tensor(0.0))
+    adam.load_state_dict({"state": learned, "param_groups": adam.state_dict()["param_groups"]})

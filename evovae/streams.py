@@ -114,6 +114,8 @@ class Streams(Draws):
         except (RuntimeError, TypeError) as error:
             raise InputError(f"the state holds no random streams of {self._block.device}") from error
         copy._block, copy._used = block, state.number("used")
+        if block.ndim != 2 or not 0 <= copy._used <= block.shape[1] or not bool(((block >= 0) & (block < 1)).all()):
+            raise InputError(f"the state has {copy._used} numbers used of {tuple(block.shape)} drawn ahead from [0, 1)")
         return copy
 
     def sibling(self) -> Streams:

@@ -15,7 +15,7 @@ from evovae.data import Images, as_floats, binarise, corrupt
 from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
 from evovae.networks import require_room
-from evovae.state import State, join, optimiser_state, restore_optimiser
+from evovae.state import State, adam_state, join, restore_adam
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
@@ -99,7 +99,7 @@ class Training:
         self.vae, self.config = vae.to(device).requires_grad_(True).train(), config
         self._data = data.to(device)
         self._generator = make_generator(config.seed, 1, device=device)
-        self._optimiser = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
+        self._adam = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
         self.total = iterations_in(config, len(data))
         self.iteration = self._epoch = self._first = 0
         self._batches: tuple[Tensor, ...] = ()  # of this epoch, those to come
@@ -126,13 +126,13 @@ class Training:
             self._begin_epoch()
         config, part = self.config, self.iteration / self.total
         batch, self._batches = self._batches[0], self._batches[1:]
-        for group in self._optimiser.param_groups:
+        for group in self._adam.param_groups:
             group["lr"] = learning_rate(config, part)
         x = binarise(as_floats(self._data.index_select(0, batch)), config.binarisation, self._generator)
         reconstruction, kl = _loss_terms(self.vae, x, config, self._generator)
-        self._optimiser.zero_grad()
+        self._adam.zero_grad()
         (reconstruction + beta(config, part) * kl).backward()
-        self._optimiser.step()
+        self._adam.step()
         self._sums += torch.stack((reconstruction, kl)).detach() * len(batch)
         self._seen += len(batch)
         self.iteration += 1
@@ -146,7 +146,7 @@ class Training:
         return join(
             vae=self.vae.state_dict(),
             last_good=self._last_good,
-            adam=optimiser_state(self._optimiser),
+            adam=adam_state(self._adam),
             generator=self._generator.get_state(),
             iteration=self.iteration,
             epoch=self._epoch,
@@ -170,11 +170,13 @@ class Training:
             if part == "vae":
                 self.vae.load_state_dict(weights)
             self._last_good = weights
-        restore_optimiser(self._optimiser, state.part("adam"))
+        restore_adam(self._adam, state.part("adam"))
         self._generator.set_state(state.like("generator", self._generator.get_state()))
         self.iteration, self._epoch, self._first = (state.number(name) for name in ("iteration", "epoch", "first"))
+        if not 0 <= self.iteration <= self.total:
+            raise InputError(f"the state has {self.iteration} iterations: this training has {self.total}")
         order = state["order"].to(self._data.device)
-        if order.dtype != torch.int64 or bool(((order < 0) | (order >= len(self._data))).any()):
+        if order.dtype != torch.int64 or order.ndim != 1 or bool(((order < 0) | (order >= len(self._data))).any()):
             raise InputError(f"the state names other images than the {len(self._data)} of this training")
         self._batches = order.split(self.config.batch_size) if len(order) else ()
         self._sums, self._seen = state.like("sums", self._sums), state.number("seen")

@@ -143,11 +143,9 @@ def finish(arguments: list[str], errors: Path, fault: Fault | None = None) -> in
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return a checksum for each file of a run but those that depend on the clock."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in PAPERS)
-    contents = {str(p.relative_to(folder)): p.read_bytes() for p in paths}
-    # The configuration holds no path of the run itself: a copy that was disturbed has the same.
-    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    """Return a checksum for each file of a run, but the clock's and what a kill left half written."""
+    paths = sorted(path for path in folder.rglob("[!.]*") if path.is_file() and path.name not in PAPERS)
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 @contextlib.contextmanager
@@ -194,7 +192,8 @@ def killed_at_a_moment(job: str, name: str, folder: Path, out: Path, rng: np.ran
         return f"beginning again ends with {status}: {errors.read_text()}" if status else ""
     if process.exitcode not in (0, -SIGNALS[name]):
         lines = errors.read_text().strip().splitlines()
-        if process.exitcode != 128 + SIGNALS[name] or not lines or f"evovae resume {out}" not in lines[-1]:
+        known = (f"evovae resume {out}", f"{out} is finished")
+        if process.exitcode != 128 + SIGNALS[name] or not lines or not any(words in lines[-1] for words in known):
             return f"{name} ends with {process.exitcode}: {lines[-3:]}"
     return resume(out, errors)
 

@@ -22,6 +22,7 @@ ROOMS = [
     ["encodings", "objectives"],
     ["evolution", "realism"],
     ["runs", "recipes"],
+    ["recording"],
     ["checkpoints", "searches", "cells"],
     ["findings"],
     ["jobs", "figures"],

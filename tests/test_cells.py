@@ -19,7 +19,8 @@ from evovae import files
 from evovae.cells import CellsFailedError, Spec, run_all
 from evovae.executors import SerialExecutor
 from evovae.progress import track
-from evovae.runs import Run, recording
+from evovae.recording import recording
+from evovae.runs import Run
 from evovae.studies import Results
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

@@ -291,6 +291,7 @@ def test_a_folder_of_pictures_goes_the_whole_way(tmp_path: Path) -> None:
 def test_an_interrupted_training_keeps_what_was_done(tmp_path: Path) -> None:
     out = tmp_path / "vae"
     command = [sys.executable, "-m", "evovae", "train", "--out", str(out), "--epochs", "1000", "--train-images", "600"]
+    command += ["--checkpoint-every", "1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     while not (out / "history.csv").exists():
         assert process.poll() is None

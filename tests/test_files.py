@@ -53,7 +53,7 @@ def rewrite(path: Path, tensors=None, metadata=None) -> None:
     with safe_open(path, framework="pt") as file:
         old = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
         described = file.metadata()
-    new, described = old | (tensors or {}), described | (metadata or {})
+    new, described = old | (tensors or {}), described | {"sha256": None} | (metadata or {})
     save_file(
         {name: t for name, t in new.items() if t is not None},
         path,
@@ -440,3 +440,14 @@ def test_files_get_the_permissions_that_any_file_gets(tmp_path, mask, mode):
     finally:
         os.umask(before)
     assert (tmp_path / "vae.safetensors").stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("place", ["header", "tensors"])
+def test_content_that_was_altered_is_refused(saved: Path, place: str) -> None:
+    content = bytearray(saved.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    at = content.index(b"latent_dim") if place == "header" else start + 5
+    content[at] ^= 1
+    saved.write_bytes(content)
+    with refused("checksum"):
+        files.load_tensors(saved, "vae")

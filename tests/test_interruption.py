@@ -14,7 +14,8 @@ from evovae import files
 from evovae.checkpoints import CHECKPOINT, PREVIOUS, Checkpoints, read_checkpoint, restore
 from evovae.config import CheckpointConfig
 from evovae.interruption import Interrupted, deferring, heeding
-from evovae.runs import Run, recording
+from evovae.recording import recording
+from evovae.runs import Run
 from evovae.state import State, join
 
 
@@ -22,7 +23,7 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_program_as_an_exception(number: int) -> None:
     before = signal.getsignal(number)
     with pytest.raises(Interrupted) as caught, heeding():
@@ -44,14 +45,32 @@ def test_a_signal_waits_for_the_moment_between_steps(number: int) -> None:
     assert caught.value.number == number
 
 
-def test_a_second_signal_does_not_wait() -> None:
-    done = []
+def test_a_second_signal_does_not_wait_unless_it_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    done, now = [], [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with pytest.raises(Interrupted), heeding(), deferring():
         send(signal.SIGINT)
         done.append("first")
+        now[0] += 0.5
         send(signal.SIGINT)
-        done.append("second")
-    assert done == ["first"]
+        done.append("the same wish")
+        now[0] += 0.6
+        send(signal.SIGINT)
+        done.append("never")
+    assert done == ["first", "the same wish"]
+    assert capfd.readouterr().err.count("once more to stop at once") == 1
+
+
+def test_signals_that_are_ignored_stay_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with heeding(), deferring() as check:
+            send(signal.SIGHUP)
+            check()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_that_comes_after_the_last_step_is_not_lost() -> None:
@@ -132,7 +151,8 @@ def test_the_checkpoint_before_stands_in_for_a_damaged_one(tmp_path: Path) -> No
     assert read_checkpoint(run) == {"counter/steps": torch.tensor(2)}
     (run.folder / CHECKPOINT).write_bytes(b"cut")
     assert read_checkpoint(run) == {"counter/steps": torch.tensor(1)}
-    (run.folder / PREVIOUS).write_bytes(b"cut")
+    assert written(run) == 1, "the damaged one must not take the place of the whole one at the next checkpoint"
+    (run.folder / CHECKPOINT).write_bytes(b"cut")
     with refused(CHECKPOINT):
         read_checkpoint(run)
 

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from refusals import refused
 
-from evovae import provenance, runs
+from evovae import provenance
+from evovae import recording as recording_module
 from evovae.errors import InputError
-from evovae.runs import Run, check_out, recording
+from evovae.recording import check_out, recording
+from evovae.runs import Run
 
 
 def test_a_run_remembers_its_settings_and_its_circumstances_apart(tmp_path: Path) -> None:
@@ -77,7 +79,9 @@ def test_a_file_or_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_in_use_is_refused_until_its_writer_ends(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    code = "import sys; from evovae.runs import recording\nwith recording(sys.argv[1], 'training', {}): print(input())"
+    code = (
+        "import sys; from evovae.recording import recording as r\nwith r(sys.argv[1], 'training', {}): print(input())"
+    )
     writer = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -172,7 +176,7 @@ def test_a_lock_whose_file_was_removed_is_not_taken_for_one_s_own(tmp_path: Path
         (run.folder / ".lock").unlink()
         (run.folder / ".lock").touch()
         with open(run.folder / ".lock") as other:
-            runs.fcntl.flock(other, runs.fcntl.LOCK_EX)
+            recording_module.fcntl.flock(other, recording_module.fcntl.LOCK_EX)
             with refused("in use"), recording(run.folder, "training", {}, resume=True):
                 pass
 

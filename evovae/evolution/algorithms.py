@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
+import torch
 from deap import base, tools
 
 from evovae.errors import InputError
@@ -278,7 +279,7 @@ def _ask_and_tell(
     start, evaluations = 0, None
     if state is not None:
         toolbox.restore(state.part("more"))
-        start, evaluations = state.number("gen") + 1, state["evaluations"]
+        start = state.number("gen") + 1
     for gen in range(start, ngen):
         generated = toolbox.generate()
         projected = replace(generated, genomes=toolbox.project(generated.genomes))
@@ -287,7 +288,9 @@ def _ask_and_tell(
             halloffame.update(population)
         toolbox.update(population)
         nevals = (~generated.valid).sum(1)
-        evaluations = nevals if evaluations is None else evaluations.to(nevals.device) + nevals
+        if evaluations is None:
+            evaluations = torch.zeros_like(nevals) if state is None else state.like("evaluations", nevals)
+        evaluations = evaluations + nevals
         yield Generation(gen, population, population, nevals, evaluations, lambda: toolbox.state())
 
 

@@ -16,7 +16,7 @@ from evovae.evolution.generations import Generation, collect
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate_generation, naming
-from evovae.state import State, optimiser_state, restore_optimiser
+from evovae.state import State, adam_state, join, restore_adam
 
 
 def random_search_iter(
@@ -126,7 +126,7 @@ def _climb(
     adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
     if state is not None:
         genomes.copy_(state.part("more").like("genomes", genomes))
-        restore_optimiser(adam, state.part("more"))
+        restore_adam(adam, state.part("more/adam"))
     for gen, start, size in _portions(first, len(population), evaluations):
         climbing = genomes[:, :size].clone()
         with naming(gen):
@@ -141,7 +141,7 @@ def _climb(
             genomes.grad = gradient.view_as(genomes)
             adam.step()
             genomes.copy_(toolbox.project(genomes))
-        yield _generation(gen, climbed, start + size, lambda: optimiser_state(adam) | {"genomes": genomes})
+        yield _generation(gen, climbed, start + size, lambda: join(adam=adam_state(adam), genomes=genomes))
 
 
 def _portions(first: int, size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:

@@ -8,6 +8,7 @@ from evovae.errors import InputError
 from evovae.jobs.evolution import evolve, resume_evolution
 from evovae.jobs.inputs import load
 from evovae.jobs.training import resume_training, train
+from evovae.recording import holding
 from evovae.runs import Run
 from evovae.settings import EvolutionSettings
 
@@ -29,9 +30,12 @@ def resume(folder: str | Path, generations: int | None = None) -> Run:
     run = Run.open(folder)
     if run.config["kind"] == "cell":
         raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
-    settings = run.settings
-    if isinstance(settings, EvolutionSettings):
-        return resume_evolution(run, settings, generations)
-    if generations is not None:
-        raise InputError(f"{folder} is a training: only evolutions have generations")
-    return resume_training(run, settings)
+    with holding(run):  # what is read is what no other process will have changed
+        settings = run.settings
+        if isinstance(settings, EvolutionSettings):
+            resume_evolution(run, settings, generations)
+        elif generations is not None:
+            raise InputError(f"{folder} is a training: only evolutions have generations")
+        else:
+            resume_training(run, settings)
+    return run

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from deap import base
 
@@ -19,14 +19,23 @@ from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
-from evovae.jobs.inputs import choose_data, copy_judges, find_judges, folder_of, from_anywhere, load
+from evovae.jobs.inputs import (
+    choose_data,
+    copy_judges,
+    digest_of,
+    find_judges,
+    folder_of,
+    from_anywhere,
+    load,
+    load_again,
+)
 from evovae.judges import Judges
 from evovae.objectives import Objective
 from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
-from evovae.runs import Run, check_out, recording
+from evovae.recording import check_out, recording, writing
+from evovae.runs import Run
 from evovae.searches import Search, reference_point, write_histories, write_searches
 from evovae.settings import EvolutionSettings
-from evovae.state import State
 from evovae.vae import FILE_NAME, VAE
 
 BASELINES: dict[str, tuple[str, Callable[..., Iterator[Generation]]]] = {
@@ -58,19 +67,27 @@ class _Plan:
         weights = self.objective.weights
         return reference_point(self.toolbox, weights, self.encoding.device) if len(weights) > 1 else None
 
-    def begin_searches(self, labels: Iterable[str]) -> dict[str, Search]:
-        """Return searches that have found nothing yet."""
-        names = self.objective.names
-        return {
-            label: Search(
-                names,
-                make_archive(self.config, self.objective),
-                self.reference,
-                make_stopping(self.config) if label == "evolution" else EarlyStopping(),
-                self.encoding.decode,
-            )
-            for label in labels
-        }
+    @functools.cached_property
+    def population(self) -> Population:
+        """Where the search begins."""
+        config = self.config
+        return self.toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
+
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What the run depends on beside its settings."""
+        return {"device": str(self.encoding.device), "seed": self.config.seed}
+
+    def begin_searches(self) -> dict[str, Search]:
+        """Return the evolution and its baselines, by their labels, before they have found anything."""
+        labels = ("evolution", *(BASELINES[name][0] for name in self.config.baselines))
+        return {label: self.begin_search(label) for label in labels}
+
+    def begin_search(self, label: str) -> Search:
+        """Return a search that has found nothing yet."""
+        archive = make_archive(self.config, self.objective)
+        stopping = make_stopping(self.config) if label == "evolution" else EarlyStopping()
+        return Search(self.objective.names, archive, self.reference, stopping, self.encoding.decode)
 
 
 def evolve(
@@ -108,22 +125,39 @@ def evolve(
         data=from_anywhere(data, images),
         names=plan.objective.names,
         weights=plan.objective.weights,
+        images=digest_of(images),
         checkpoint=checkpoint or CheckpointConfig(),
     )
-    return _evolve(plan, settings, out, overwrite)
+    with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
+        _fill(run, plan, settings.checkpoint, plan.begin_searches())
+    return run
 
 
-def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None) -> Run:
-    """Go on with an evolution where it was stopped, or to so many `generations`."""
+def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None) -> None:
+    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held."""
     planned = settings.evolution.generations
     if generations is not None and generations < planned:
         raise InputError(f"generations is {generations}: expected at least the {planned} that {run.folder} has")
-    if run.finished and generations in (None, planned):
-        return run
+    longer = generations is not None and generations > planned
+    if run.finished and not longer:
+        return
     settings = replace(settings, evolution=replace(settings.evolution, generations=generations or planned))
-    beside = run.folder if (run.folder / FILE_NAME).is_file() else folder_of(settings.vae)
-    plan = _plan(VAE.load(beside), load(settings.data), settings.evolution, beside)
-    return _evolve(plan, settings, run.folder, resume=True, state=read_checkpoint(run))
+    begun = (run.folder / FILE_NAME).is_file()  # then everything that it needs is there
+    images = load_again(settings.data, settings.images)
+    plan = _plan(
+        VAE.load(run.folder if begun else settings.vae),
+        images,
+        settings.evolution,
+        run.folder if begun else folder_of(settings.vae),
+    )
+    searches = plan.begin_searches()
+    if (state := read_checkpoint(run)) is not None:
+        like = plan.population
+        restore(run, state, {label: functools.partial(search.restore, like=like) for label, search in searches.items()})
+    if longer and (reason := searches["evolution"].stopping.reason):
+        raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
+    with writing(run, "evolution", asdict(settings), plan.circumstances):
+        _fill(run, plan, settings.checkpoint, searches)
 
 
 def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path) -> _Plan:
@@ -141,46 +175,31 @@ def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path) -> _Pl
     return _Plan(config, objective, encoding, judges, beside)
 
 
-def _evolve(
-    plan: _Plan,
-    settings: EvolutionSettings,
-    out: str | Path,
-    overwrite: bool = False,
-    resume: bool = False,
-    state: State | None = None,
-) -> Run:
-    """Evolve from the beginning, or from `state`."""
-    config, around = plan.config, {"device": str(plan.encoding.device), "seed": plan.config.seed}
-    with recording(out, "evolution", asdict(settings), overwrite, around, resume) as run:
-        plan.encoding.vae.save(run.folder / FILE_NAME)
-        judges = plan.judges()
-        copy_judges(plan.beside, run.folder)
-        population = plan.toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
-        searches = plan.begin_searches(("evolution", *(BASELINES[name][0] for name in config.baselines)))
-        if state is not None:
-            restore(run, state, {label: partial(search.restore, like=population) for label, search in searches.items()})
-        checkpoints = Checkpoints(run, searches, settings.checkpoint, partial(write_histories, run, searches))
-        try:
-            with checkpoints.keeping() as between_steps:
-                _search(plan, population, searches, between_steps)
-        except OSError:
-            raise  # no more can be written
-        except BaseException:
+def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
+    """Evolve to the end, keeping everything in `run`."""
+    judges = plan.judges()
+    copy_judges(plan.beside, run.folder)
+    plan.encoding.vae.save(run.folder / FILE_NAME)
+    checkpoints = Checkpoints(run, searches, checkpoint, functools.partial(write_histories, run, searches))
+    try:
+        with checkpoints.keeping() as between_steps:
+            _search(plan, searches, between_steps)
+    except OSError:
+        raise  # no more can be written
+    except BaseException:
+        with contextlib.suppress(Exception):  # what failed may be what is needed for it
             write_searches(run, searches, plan.encoding, judges)
-            raise
-        finally:
-            run.circumstances["stopped"] = searches["evolution"].stopping.reason
-            run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
-        checkpoints.finish()
-        write_searches(run, searches, plan.encoding, judges)
-    return run
+        raise
+    finally:
+        run.circumstances["stopped"] = searches["evolution"].stopping.reason
+        run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
+    checkpoints.finish()
+    write_searches(run, searches, plan.encoding, judges)
 
 
-def _search(
-    plan: _Plan, population: Population, searches: dict[str, Search], between_steps: Callable[[bool], None]
-) -> None:
+def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[bool], None]) -> None:
     """Evolve and run the baselines, each from where its search is to its end."""
-    config = plan.config
+    config, population = plan.config, plan.population
 
     def follow(label: str, generations: Iterator[Generation], total: int) -> None:
         def after_generation(ended: bool) -> None:
@@ -197,7 +216,7 @@ def _search(
     for name in config.baselines:
         label, iterate = BASELINES[name]
         if searches[label].evaluations != budget and searches[label].evaluations % config.population:
-            searches |= plan.begin_searches((label,))  # it had come to the end of a smaller budget
+            searches[label] = plan.begin_search(label)  # it had come to the end of a smaller budget
         archive, last = searches[label].archive, searches[label].last
         generations = iterate(population, plan.toolbox, budget, halloffame=archive, state=last)
         follow(label, generations, -(-budget // config.population))

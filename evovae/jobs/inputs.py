@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,28 @@ from evovae.vae import VAE
 def load(data: DataConfig) -> ImageSet:
     """Load the image set that `data` describes."""
     return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
+
+
+def load_again(data: DataConfig, digest: str) -> ImageSet:
+    """Load the image set of a run that began with the one of this `digest`, empty if that is not known.
+
+    Raises:
+        InputError: if it has changed since.
+    """
+    images = load(data)
+    if digest not in ("", digest_of(images)):
+        raise InputError(f"the images of {data.dataset} have changed since the run began: expected the same again")
+    return images
+
+
+def digest_of(images: ImageSet) -> str:
+    """Return what tells an image set from another: a SHA-256 of images and labels, their shapes and order."""
+    digest = hashlib.sha256()
+    for split in (images.train, images.test):
+        for tensor in (split.images, split.labels):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:

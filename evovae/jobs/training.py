@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ from evovae import files
 from evovae.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
-from evovae.jobs.inputs import from_anywhere, load
+from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
 from evovae.likelihood import Likelihood, evaluate
 from evovae.progress import track
-from evovae.runs import EXAMPLES, HISTORY, Run, check_out, recording
+from evovae.recording import check_out, recording, writing
+from evovae.runs import EXAMPLES, HISTORY, Run
 from evovae.settings import TrainingSettings
-from evovae.state import State
+from evovae.state import Stateful
 from evovae.tables import History
 from evovae.training import DivergenceError, Epoch, Training
 from evovae.vae import FILE_NAME, VAE
@@ -38,37 +40,49 @@ def train(
     """
     check_out(out, "training", overwrite)
     images = load(data)
-    model = replace(model, data_shape=images.shape)
-    settings = TrainingSettings(from_anywhere(data, images), model, config, checkpoint or CheckpointConfig())
-    return _train(settings, images, out, overwrite)
+    settings = TrainingSettings(
+        data=from_anywhere(data, images),
+        model=replace(model, data_shape=images.shape),
+        training=config,
+        images=digest_of(images),
+        checkpoint=checkpoint or CheckpointConfig(),
+    )
+    job = _Job(settings, images)
+    with recording(out, "training", asdict(settings), overwrite, job.circumstances) as run:
+        job.fill(run)
+    return run
 
 
-def _train(
-    settings: TrainingSettings,
-    images: ImageSet,
-    out: str | Path,
-    overwrite: bool = False,
-    resume: bool = False,
-    state: State | None = None,
-) -> Run:
-    """Train from the beginning, or from `state`."""
-    config = settings.training
-    vae = VAE(settings.model, seed=config.seed)
-    training, history = Training(vae, images.train, config), History()
-    around = {"device": str(training.device), "seed": config.seed}
-    with recording(out, "training", asdict(settings), overwrite, around, resume) as run:
+def resume_training(run: Run, settings: TrainingSettings) -> None:
+    """Go on with a training where it was stopped, in a run that is held."""
+    if run.finished:
+        return
+    job = _Job(settings, load_again(settings.data, settings.images))
+    if (state := read_checkpoint(run)) is not None:
+        restore(run, state, {"training": job.training.restore, "history": job.history.restore})
+    with writing(run, "training", asdict(settings), job.circumstances):
+        job.fill(run)
 
-        def publish() -> None:
-            vae.save(run.folder / FILE_NAME)
-            if history.content:
-                files.write_bytes(run.folder / HISTORY, history.content)
 
-        checkpoints = Checkpoints(run, {"training": training, "history": history}, settings.checkpoint, publish)
-        if state is not None:
-            restore(run, state, {"training": training.restore, "history": history.restore})
-        files.save_tensors(run.folder / EXAMPLES, "examples", {"images": images.test.images[:10]}, {})
+class _Job:
+    """A training and its history, from the beginning or from a state that they took up."""
+
+    def __init__(self, settings: TrainingSettings, images: ImageSet) -> None:
+        config = settings.training
+        self.images, self.settings = images, settings
+        self.vae = VAE(settings.model, seed=config.seed)
+        self.training, self.history = Training(self.vae, images.train, config), History()
+        self.circumstances = {"device": str(self.training.device), "seed": config.seed}
+
+    def fill(self, run: Run) -> None:
+        """Train to the end, keeping everything in `run`."""
+        training, test, config = self.training, self.images.test, self.settings.training
+        publish = functools.partial(self._publish, run)
+        parts: dict[str, Stateful] = {"training": training, "history": self.history}
+        checkpoints = Checkpoints(run, parts, self.settings.checkpoint, publish)
+        files.save_tensors(run.folder / EXAMPLES, "examples", {"images": test.images[:10]}, {})
         publish()
-        test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
+        test = test.binarised(config.seed) if config.binarisation == "static" else test
         word = ""
         with track("training", training.total, training.iteration) as advance, checkpoints.keeping() as between_steps:
             while not training.done:
@@ -78,13 +92,17 @@ def _train(
                     publish()  # which is back at the last finite state
                     raise
                 if record is not None:
-                    found = evaluate(vae, test, config.binarisation, seed=config.seed)
-                    history.append(_row(record, found))
+                    found = evaluate(self.vae, test, config.binarisation, seed=config.seed)
+                    self.history.append(_row(record, found))
                     word = f"epoch {record.epoch}  test -ELBO {-found.elbo:.2f}"
                 advance(training.iteration, word)
                 between_steps(record is not None)
         checkpoints.finish()
-    return run
+
+    def _publish(self, run: Run) -> None:
+        self.vae.save(run.folder / FILE_NAME)
+        if self.history.content:
+            files.write_bytes(run.folder / HISTORY, self.history.content)
 
 
 def _row(record: Epoch, found: Likelihood) -> dict[str, Any]:
@@ -95,10 +113,3 @@ def _row(record: Epoch, found: Likelihood) -> dict[str, Any]:
         | {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
         | {"active_units": found.active_units, "binarisation": found.binarisation}
     )
-
-
-def resume_training(run: Run, settings: TrainingSettings) -> Run:
-    """Go on with a training where it was stopped."""
-    if not run.finished:
-        _train(settings, load(settings.data), run.folder, state=read_checkpoint(run), resume=True)
-    return run
