@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check smoke bench clean
+.PHONY: help demo test check smoke fuzz bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -22,6 +22,9 @@ check: $(VENV)/installed-dev  ## formatting, lint and types
 
 smoke: $(VENV)/installed-test  ## every experiment, in seconds
 	set -e; for script in experiments/*.py; do echo "== $$script"; $(BIN)/python $$script --smoke; done
+
+fuzz: $(VENV)/installed-test  ## read 10,000 damaged files of each format, in two minutes
+	$(BIN)/python experiments/fuzz_files.py
 
 bench: $(VENV)/installed-bench  ## measure the speed figures into results/speed (keep the machine otherwise idle)
 	set -e; for script in experiments/speed_*.py; do $(BIN)/python $$script; done
@@ -41,7 +44,10 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-$(VENV)/installed-bench: $(VENV)/installed
+$(VENV)/installed-fuzz: $(VENV)/installed-test  ## read 10,000 damaged files of each format, in two minutes
+	$(BIN)/python experiments/fuzz_files.py
+
+bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 

@@ -32,12 +32,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import tyro
 from fuzzing.cases import Case, configurations, idx_files, pictures, tables, tensors
 from fuzzing.damage import damage_bytes, damage_gzip, damage_json, damage_picture, damage_table, damage_tensors
 
 from evovae.errors import InputError
-from evovae.studies import study
+from evovae.studies import start, study
 
 SECONDS, MEMORY = 10, 1 << 30
 DRAWN = 200
@@ -77,14 +76,18 @@ def main(arguments: Arguments) -> None:
     inputs = min(100, arguments.inputs) if arguments.smoke else arguments.inputs
     with study("fuzz_files", arguments.smoke) as results:
         for name in arguments.formats:
-            start = time.perf_counter()
+            begin = time.perf_counter()
             outcomes = supervise(name, range(arguments.first, arguments.first + inputs), arguments.seed)
-            rows.append(summarise(name, outcomes) | {"seconds": time.perf_counter() - start})
+            rows.append(summarise(name, outcomes) | {"seconds": time.perf_counter() - begin})
             numbered = enumerate(outcomes, arguments.first)
             crashes += [(name, arguments.seed, i, it.reason) for i, it in numbered if it.verdict == "crash"]
         results.table("summary", pd.DataFrame(rows))
         found = pd.DataFrame(crashes, columns=["format", "seed", "number", "reason"])
         results.table("crashes", found, show=len(crashes) > 0)
+    if crashes:
+        raise RuntimeError(
+            f"{len(crashes)} of the damaged files crashed their reader; --first and --inputs 1 make one again"
+        )
 
 
 def summarise(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -223,4 +226,4 @@ FORMATS: dict[str, tuple[Callable[[Path], list[Case]], Callable[[bytes, np.rando
 }
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    start(main, Arguments, __doc__)

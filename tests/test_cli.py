@@ -1,7 +1,9 @@
 """The command line, as a user types it."""
 
+import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +40,29 @@ SMALL_EVOLVE = [
 ]
 
 
-def evovae(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def apart(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own."""
     command = [sys.executable, "-W", "error", "-m", "evovae", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=300)
 
 
-def checked(*arguments: object, cwd: Path | None = None) -> str:
+def evovae(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the program here, which saves the seconds that imports take."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["evovae", *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(sys.argv, status, out.getvalue(), err.getvalue())
+
+
+def checked(*arguments: object, program: Callable = evovae) -> str:
     """Run the program, expect success, and return what it printed."""
-    done = evovae(*arguments, cwd=cwd)
+    done = program(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,7 +71,7 @@ def checked(*arguments: object, cwd: Path | None = None) -> str:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small VAE's run folder."""
     folder = tmp_path_factory.mktemp("runs") / "vae"
-    checked("train", "--out", folder, *SMALL_TRAIN)
+    checked("train", "--out", folder, *SMALL_TRAIN, program=apart)
     return folder
 
 
@@ -63,7 +79,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evolved(trained: Path) -> Path:
     """A small evolution's run folder."""
     folder = trained.parent / "eight"
-    checked("evolve", "--vae", trained, "--objective", "digit:8", "--out", folder, *SMALL_EVOLVE)
+    checked("evolve", "--vae", trained, "--objective", "digit:8", "--out", folder, *SMALL_EVOLVE, program=apart)
     return folder
 
 
@@ -314,14 +330,14 @@ def test_a_diverging_training_fails_and_keeps_the_last_finite_model(tmp_path: Pa
 
 def test_help_comes_at_once_and_documents_every_option() -> None:
     for command in ("train", "evolve", "plot", "demo", "info"):
-        printed = checked(command, "--help")
+        printed = checked(command, "--help", program=apart)
         assert "usage: evovae" in printed
     options = [line for line in checked("evolve", "--help").splitlines() if line.lstrip("│ ").startswith("--")]
     assert len(options) > 15
 
 
 def test_bad_input_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
-    done = evovae("train", "--out", "run", "--epochs", "0", cwd=tmp_path)
+    done = apart("train", "--out", "run", "--epochs", "0", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())

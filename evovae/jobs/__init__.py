@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evovae.checks import require, require_whole
 from evovae.errors import InputError
 from evovae.jobs.evolution import evolve, resume_evolution
 from evovae.jobs.inputs import load
@@ -28,14 +29,16 @@ def resume(folder: str | Path, generations: int | None = None) -> Run:
         InputError: if the folder is no run, its state is damaged, or another process is writing to it.
     """
     run = Run.open(folder)
-    if run.config["kind"] == "cell":
+    kind = run.config["kind"]
+    if kind == "cell":
         raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
+    if generations is not None:
+        require(kind == "evolution", f"{folder} is a training: only evolutions have generations")
+        require_whole("generations", generations, 0)
     with holding(run):  # what is read is what no other process will have changed
         settings = run.settings
         if isinstance(settings, EvolutionSettings):
             resume_evolution(run, settings, generations)
-        elif generations is not None:
-            raise InputError(f"{folder} is a training: only evolutions have generations")
         else:
             resume_training(run, settings)
     return run
