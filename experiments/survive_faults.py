@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ JOBS = {
     "CMA-ES": EVOLVE + " --objective ink --algorithm eaGenerateUpdate --baselines random-search",
 }
 CONTEXT = multiprocessing.get_context("forkserver")
+LOOKING = threading.Lock()
+"""Of two threads that look at a process at once, multiprocessing tells one that it ended with 255."""
 LATE = ["torch._dynamo", "torch._meta_registrations", "pandas", "evovae.studies"]
 """Imported when first used, by each process anew."""
 CONTEXT.set_forkserver_preload(["evovae.jobs", "evovae.report", "evovae.figures", "evovae.cli", *LATE])
@@ -128,18 +131,29 @@ def inject(fault: Fault) -> None:
 def launch(arguments: list[str], errors: Path, fault: Fault | None = None) -> BaseProcess:
     """Start the program in a process of its own."""
     process = CONTEXT.Process(target=run_program, args=(arguments, errors, fault))
-    process.start()
+    with LOOKING:
+        process.start()
     return process
+
+
+def status_of(process: BaseProcess, seconds: float = 120) -> int | None:
+    """Wait for a process and return its exit status, negative for a signal; None if it has none after so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with LOOKING:
+            if (status := process.exitcode) is not None:
+                return status
+        time.sleep(0.005)
+    return None
 
 
 def finish(arguments: list[str], errors: Path, fault: Fault | None = None) -> int:
     """Run the program to its end and return its exit status, negative for a signal."""
     process = launch(arguments, errors, fault)
-    process.join(120)
-    if process.exitcode is None:
+    if (status := status_of(process)) is None:
         process.kill()
         raise EndedError(f"{' '.join(arguments)} hangs")
-    return process.exitcode
+    return status
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -179,22 +193,22 @@ def resume(out: Path, errors: Path) -> str:
 
 
 def killed_at_a_moment(job: str, name: str, folder: Path, out: Path, rng: np.random.Generator, seconds: float) -> str:
-    """Kill a run at a random moment, twice if the first leaves something to resume; return what is wrong."""
+    """Kill a run at a random moment and resume it; return what is wrong."""
     errors = out.with_suffix(".err")
     process = launch(command(job, folder, out), errors)
     time.sleep(rng.uniform(0, seconds))
     with contextlib.suppress(ProcessLookupError):  # it was quicker
         os.kill(process.pid or 0, SIGNALS[name])
-    process.join(60)
+    status = status_of(process)
     if not (out / "config.json").exists():  # it had not begun, and the same command begins again
         shutil.rmtree(out, ignore_errors=True)
         status = finish(command(job, folder, out), errors)
         return f"beginning again ends with {status}: {errors.read_text()}" if status else ""
-    if process.exitcode not in (0, -SIGNALS[name]):
+    if status not in (0, -SIGNALS[name]):
         lines = errors.read_text().strip().splitlines()
         known = (f"evovae resume {out}", f"{out} is finished")
-        if process.exitcode != 128 + SIGNALS[name] or not lines or not any(words in lines[-1] for words in known):
-            return f"{name} ends with {process.exitcode}: {lines[-3:]}"
+        if status != 128 + SIGNALS[name] or not lines or not any(words in lines[-1] for words in known):
+            return f"{name} ends with {status}: {lines[-3:]}"
     return resume(out, errors)
 
 
@@ -258,15 +272,14 @@ def shared(job: str, name: str, folder: Path, out: Path, rng: np.random.Generato
     errors, second = out.with_suffix(".err"), out.with_suffix(".second")
     process = launch(command(job, folder, out), errors)
     while not (out / "checkpoint.safetensors").exists():
-        if process.exitcode is not None:
-            return f"it ends with {process.exitcode} before a checkpoint"
-        time.sleep(0.01)
+        if (ended := status_of(process, 0.01)) is not None:
+            return f"it ends with {ended} before a checkpoint"
     os.kill(process.pid or 0, signal.SIGSTOP)  # alive, and slower than the second
     status = finish(["resume", str(out)], second)
     if status != 2 or "in use" not in second.read_text():
         return f"the second ends with {status}: {second.read_text()[-300:]}"
     os.kill(process.pid or 0, signal.SIGKILL)
-    process.join(60)
+    status_of(process)
     return resume(out, errors)
 
 
