@@ -5,7 +5,7 @@ SIGINT) and in the middle of writing a file, resumed until they finish, and comp
 full, folders that vanish or turn read-only, files that something else cuts, and two processes on one folder: a single
 line must say so, and what was complete must be kept. Expect no run lost.
 
-    python experiments/survive_faults.py            about 10 minutes on two cores
+    python experiments/survive_faults.py            about 6 minutes on two cores
     python experiments/survive_faults.py --smoke    seconds, leaving no results
 """
 
