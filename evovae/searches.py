@@ -226,8 +226,8 @@ def reference_point(toolbox: base.Toolbox, weights: Sequence[float], device: tor
 def write_histories(run: Run, searches: dict[str, Search]) -> None:
     """Write the histories of those `searches`, by their names in `PLACES`, that have begun."""
     for label, search in searches.items():
-        if search.history.content:
-            files.write_bytes(run.folder / PLACES[label].table, search.history.content)
+        if content := search.history.content:
+            files.write_bytes(run.folder / PLACES[label].table, content)
 
 
 def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:

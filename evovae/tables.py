@@ -59,11 +59,7 @@ def read_table(path: Path, types: Mapping[str, type] | None = None, required: Se
 
 
 class History:
-    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was left and gone on with.
-
-    Attributes:
-        content: the CSV so far.
-    """
+    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was left and gone on with."""
 
     def __init__(self) -> None:
         self._content = bytearray()

@@ -7,7 +7,7 @@ of each replicate; and where the codes of real images lie. Expect the free GA to
 far behind, and the bounded ones to give up fitness for images that other measures believe. The default support of
 `LatentEncoding` was chosen from this table.
 
-    python experiments/latent_support.py                about 5 minutes on two cores
+    python experiments/latent_support.py --workers 2    about 3 minutes on two cores
     python experiments/latent_support.py --workers 2    as many cells at a time
     python experiments/latent_support.py --smoke        seconds, leaving no results
 

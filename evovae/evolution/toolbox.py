@@ -64,8 +64,7 @@ def toolbox(
         with _blaming("the decoder"):
             phenotypes = encoding.decode(genomes)
         with _blaming(name):
-            fitness = objective(phenotypes)
-        return _check_fitness(fitness, len(genomes), weights, name)
+            return _check_fitness(objective(phenotypes), len(genomes), weights, name)
 
     def sample(n: int, streams: Streams) -> Tensor:
         return box.project(torch.stack([encoding.sample(n, stream) for stream in streams]))

@@ -101,8 +101,8 @@ class _Job:
 
     def _publish(self, run: Run) -> None:
         self.vae.save(run.folder / FILE_NAME)
-        if self.history.content:
-            files.write_bytes(run.folder / HISTORY, self.history.content)
+        if content := self.history.content:
+            files.write_bytes(run.folder / HISTORY, content)
 
 
 def _row(record: Epoch, found: Likelihood) -> dict[str, Any]:
