@@ -44,10 +44,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
-$(VENV)/installed-fuzz: $(VENV)/installed-test  ## read 10,000 damaged files of each format, in two minutes
-	$(BIN)/python experiments/fuzz_files.py
-
-bench: $(VENV)/installed
+$(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
