@@ -40,8 +40,8 @@ class VAEConfig:
     """Channels of the encoder's convolutions, each of which halves the image (conv only); the decoder mirrors them."""
     activation: Literal["silu", "relu", "tanh"] = "silu"
     """Nonlinearity between the layers."""
-    initialisation: Literal["lecun", "he", "glorot"] = "lecun"
-    """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out)."""
+    initialisation: Literal["lecun", "he", "glorot", "unit"] = "lecun"
+    """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out), unit 1."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Distribution of the data given z."""
     variance: float | None = None

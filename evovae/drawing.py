@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 
 from evovae import files
 from evovae.errors import InputError
+from evovae.statistics import bootstrap
 
 # Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -119,6 +120,14 @@ def new_axes(width: float, height: float) -> Axes:
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
+@style()
+def panels(count: int, columns: int, width: float = 4.2, height: float = 3.0) -> list[Axes]:
+    """As many Axes, row by row on a new figure, each of so many inches. Any of them stands for the figure in `save`."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
 def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
     """`(N, C, H, W)`, float in `[0, 1]` (NaN is grey) or uint8, to `(N, H, W, 3)`."""
     pixels = np.asarray(images)
@@ -140,7 +149,20 @@ def tile(pixels: NDArray[np.uint8], columns: int, gap: int, footer: int) -> NDAr
 
 def draw_line(ax: Axes, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
     """A line, or a dot where there is a single point to draw."""
-    ax.plot(x, y, marker="o" if np.size(x) == 1 else None, markersize=4, **look)
+    ax.plot(x, y, **{"marker": "o" if np.size(x) == 1 else None, "markersize": 4} | look)
+
+
+def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look: Any) -> float:
+    """Interquartile mean of `values` `(R, K)` over replicates at `x` `(K,)`, with its 95% bootstrap band.
+
+    Returns:
+        The last finite mean, NaN where there is none.
+    """
+    middle, low, high = bootstrap(values)
+    ax.fill_between(np.asarray(x), low, high, color=colour, alpha=0.22, linewidth=0)
+    draw_line(ax, x, middle, color=colour, linewidth=2.2, **look)
+    finite = middle[np.isfinite(middle)]
+    return float(finite[-1]) if finite.size else np.nan
 
 
 def draw_numbers(ax: Axes, places: NDArray[np.floating]) -> None:

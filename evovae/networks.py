@@ -65,12 +65,13 @@ def initialise(module: nn.Module, scheme: str, generator: torch.Generator) -> No
     `lecun`: variance 1/N_in, which keeps the variance of activations through linear and tanh layers (LeCun et al. 1998,
     "Efficient BackProp", sec. 4.6); `he`: 2/N_in, the same for ReLU, which lets half of it through (He et al. 2015,
     eq. 10); `glorot`: 2/(N_in + N_out), the compromise between activations and gradients (Glorot and Bengio 2010,
-    eq. 12). N_in and N_out count the inputs of one output, and the outputs of one input.
+    eq. 12); `unit`: 1, what the others are measured against. N_in and N_out count the inputs of one output, and the
+    outputs of one input.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             n_in, n_out = _fans(layer)
-            variance = {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out)}[scheme]
+            variance = {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out), "unit": 1.0}[scheme]
             with torch.no_grad():
                 layer.weight.normal_(0.0, math.sqrt(variance), generator=generator)
                 if layer.bias is not None:

@@ -11,10 +11,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from evovae import files, plots
+from evovae import files, plots, statistics
 from evovae.cells import Spec, run_all
 from evovae.commandline import read_options, run_program
 from evovae.config import TrainConfig, VAEConfig
@@ -74,6 +75,38 @@ def start(main: Callable[[A], None], arguments: type[A], description: str | None
     name = Path(sys.argv[0]).name
     go_on = "interrupted: the same command goes on where it stopped"
     run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
+
+
+def intervals(table: pd.DataFrame, by: list[str], columns: list[str]) -> pd.DataFrame:
+    """Return a row for each group of `table`'s rows, one row a replicate, that agree in the columns `by`.
+
+    Beside `by` it has `replicates`, their number, and for each of `columns` the interquartile mean over them and the
+    ends of its 95% bootstrap interval, as NAME, NAME_low and NAME_high. Groups keep their order.
+    """
+    rows = []
+    for key, group in table.groupby(by, sort=False):
+        row = dict(zip(by, key, strict=True)) | {"replicates": len(group)}
+        estimates = statistics.bootstrap(group[columns].to_numpy(dtype=float))
+        for name, estimate, low, high in zip(columns, *estimates, strict=True):
+            row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def curves(table: pd.DataFrame, label: str, x: str, y: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return what `plots.trend` draws: by `label`, the values of `x` (K,) and of `y` (R, K), a row for each seed.
+
+    Args:
+        table: a row for each label, x and `seed`.
+        label: column that tells the curves apart.
+        x: column that runs along the axis.
+        y: column that is drawn.
+    """
+    drawn = {}
+    for name, group in table.groupby(label, sort=False):
+        values = group.pivot(index="seed", columns=x, values=y)
+        drawn[str(name)] = (values.columns.to_numpy(), values.to_numpy())
+    return drawn
 
 
 def train_vae(images: ImageSet, config: VAEConfig, seed: int, smoke: bool) -> VAE:

@@ -28,12 +28,12 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("scheme", ["lecun", "he", "glorot"])
+@pytest.mark.parametrize("scheme", ["lecun", "he", "glorot", "unit"])
 def test_initial_weights_have_the_variance_of_their_scheme(kind, scheme):
     make, n_in, n_out = LAYERS[kind]
     layer = make()
     initialise(layer, scheme, generator())
-    expected = {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out)}[scheme]
+    expected = {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out), "unit": 1}[scheme]
     assert layer.weight.var().item() == pytest.approx(expected, rel=0.08)
     assert abs(layer.weight.mean().item()) < 4 * (expected / layer.weight.numel()) ** 0.5
     assert not layer.bias.any()

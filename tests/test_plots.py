@@ -55,6 +55,7 @@ FIGURES = {
     "pareto_front": lambda ax=None: plots.pareto_front(
         {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
     ),
+    "trend": lambda ax=None: plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y", ax=ax),
     "manifold": lambda ax=None: plots.manifold(GREY[:16].reshape(4, 4, 1, 8, 8), ax=ax),
 }
 
@@ -406,3 +407,32 @@ def test_a_front_of_other_than_two_objectives_and_images_without_a_place_are_ref
         plots.pareto_front({"three": np.zeros((4, 9, 3))}, GREY[:9], FRONTS[0], "x", "y")
     with pytest.raises(InputError, match=r"positions \(9, 2\) of 8 images: expected \(8, 2\)"):
         plots.pareto_front({"two": FRONTS}, GREY[:8], FRONTS[0], "x", "y")
+
+
+def test_trend_draws_the_interquartile_mean_its_band_and_ticks_where_it_was_measured():
+    sizes, values = np.array([2, 8, 128]), generator.random((5, 3)) + 1
+    ax = plots.trend({"a": (sizes, values), "b": (sizes, values * 2)}, "D", "error", "log", "log", baseline="b")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_xticks().tolist() == [2, 8, 128]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "8", "128"]
+    first, second = ax.lines
+    assert ydata(first) == bootstrap(values).estimate.tolist()
+    assert (first.get_color(), second.get_color()) == (PALETTE[0], BASELINE)
+    low = ax.collections[0].get_paths()[0].vertices[:, 1].min()
+    assert low == bootstrap(values).low.min()
+    assert texts(ax) == ["a", "b"]
+
+
+def test_trend_refuses_x_and_values_that_do_not_fit():
+    with pytest.raises(InputError, match="curve 'a'"):
+        plots.trend({"a": (np.arange(3), np.ones((2, 4)))}, "D", "error")
+
+
+def test_panels_are_axes_of_one_figure_row_by_row():
+    axes = plots.panels(3, 2, width=2, height=1)
+    (figure,) = {ax.figure for ax in axes}
+    assert tuple(figure.get_size_inches()) == (4, 2)
+    figure.canvas.draw()
+    places = [ax.get_position() for ax in axes]
+    assert places[0].x0 < places[1].x0
+    assert places[0].y0 == places[1].y0 > places[2].y0

@@ -5,9 +5,10 @@ Axes. Without an Axes it makes one on a figure of fitting size, never through py
 stays registered. Images are float in `[0, 1]` or `uint8`, grey (C = 1) or RGB (C = 3).
 """
 
-from evovae.drawing import image_grid, save, style
+from evovae.drawing import image_grid, panels, save, style
 from evovae.plots.models import manifold, prior_samples, reconstructions, training_curve
 from evovae.plots.searches import filmstrip, fitness_curve, hall_of_fame, pareto_front, throughput
+from evovae.plots.trends import trend
 
 __all__ = [
     "filmstrip",
@@ -15,6 +16,7 @@ __all__ = [
     "hall_of_fame",
     "image_grid",
     "manifold",
+    "panels",
     "pareto_front",
     "prior_samples",
     "reconstructions",
@@ -22,4 +24,5 @@ __all__ = [
     "style",
     "throughput",
     "training_curve",
+    "trend",
 ]

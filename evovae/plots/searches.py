@@ -9,9 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from evovae.drawing import BASELINE, PALETTE, draw_line, draw_numbers, image_grid, label_ends, new_axes, style
+from evovae.drawing import (
+    BASELINE,
+    PALETTE,
+    draw_interval,
+    draw_line,
+    draw_numbers,
+    image_grid,
+    label_ends,
+    new_axes,
+    style,
+)
 from evovae.errors import InputError
-from evovae.statistics import bootstrap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +57,10 @@ def fitness_curve(
         shown = np.unique(np.linspace(0, len(x) - 1, _POINTS_ON_A_CURVE).round().astype(int))
         x, y = x[shown], y[:, shown]
         colour = BASELINE if label.endswith("random search") else next(colours)
-        middle, low, high = bootstrap(y)
-        ax.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
         if individual and len(y) <= 20:
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
-        draw_line(ax, x, middle, color=colour, linewidth=2.2, label=label)
-        finite = middle[np.isfinite(middle)]
-        ends.append((label, finite[-1] if finite.size else np.nan, colour))
+        ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
     ax.set(xlabel="evaluations", ylabel=ylabel, title="interquartile mean of replicates, 95% bootstrap band")
     ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
