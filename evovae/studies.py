@@ -19,11 +19,11 @@ from evovae import files, plots, statistics
 from evovae.cells import Spec, run_all
 from evovae.commandline import read_options, run_program
 from evovae.config import TrainConfig, VAEConfig
-from evovae.data import ImageSet
+from evovae.data import ImageSet, load_images
 from evovae.provenance import describe_environment
 from evovae.runs import Run, format_table
 from evovae.training import fit
-from evovae.vae import VAE
+from evovae.vae import FILE_NAME, VAE
 
 RESULTS = Path(__file__).parents[1] / "results"
 CELLS = Path("runs")
@@ -115,6 +115,11 @@ def train_vae(images: ImageSet, config: VAEConfig, seed: int, smoke: bool) -> VA
     for record in fit(vae, images.train, TrainConfig(seed=seed, train_images=2000 if smoke else None)):
         print(f"epoch {record.epoch}: training -ELBO {-record.elbo:.2f} nats")
     return vae
+
+
+def train_cell(run: Run, seed: int, smoke: bool, **config: Any) -> None:
+    """Fill a cell with a VAE of MNIST, the default one but for the fields of `VAEConfig` that are given."""
+    train_vae(load_images("mnist"), VAEConfig(**config), seed, smoke).save(run.folder / FILE_NAME)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
@@ -18,6 +18,7 @@ from PIL import Image
 from evovae import plots
 from evovae.drawing import BASELINE, PALETTE
 from evovae.errors import InputError
+from evovae.plots.maps import CLASS_COLOURS
 from evovae.statistics import bootstrap
 
 generator = np.random.default_rng(11)
@@ -56,6 +57,9 @@ FIGURES = {
         {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
     ),
     "trend": lambda ax=None: plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y", ax=ax),
+    "latent_map": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], GREY, np.arange(23) % 12, 4, ax),
+    "latent_map rgb": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], RGB, np.arange(23) % 12, 4, ax),
+    "latent_scatter": lambda ax=None: plots.latent_scatter(GREY[:, 0, 0, :2], np.arange(23) % 12, ax),
     "manifold": lambda ax=None: plots.manifold(GREY[:16].reshape(4, 4, 1, 8, 8), ax=ax),
 }
 
@@ -426,6 +430,64 @@ def test_trend_draws_the_interquartile_mean_its_band_and_ticks_where_it_was_meas
 def test_trend_refuses_x_and_values_that_do_not_fit():
     with pytest.raises(InputError, match="curve 'a'"):
         plots.trend({"a": (np.arange(3), np.ones((2, 4)))}, "D", "error")
+
+
+def colour(label: int) -> np.ndarray:
+    """RGB in 0..255 of a class."""
+    return 255 * np.array(to_rgb(CLASS_COLOURS[label % 10]))
+
+
+def test_latent_map_shows_in_each_cell_the_image_nearest_to_its_middle_as_ink_of_its_class():
+    points = [[0, 0], [0.9, 1.1], [4, 1], [3.1, 0.9], [0.5, 3.5]]  # in cells of 2 x 2
+    ax = plots.latent_map(points, GREY[:5], [0, 1, 2, 13, 4], cells=2)
+    drawn = canvas(ax)
+    assert drawn.shape == (16, 16, 3)
+    assert tuple(ax.images[0].get_extent()) == (0, 4, 0, 4)
+    shown = {(1, 0): (1, 1), (1, 1): (3, 13), (0, 0): (4, 4)}  # by row from the top and column: image, label
+    for (row, column), (image, label) in shown.items():
+        found = drawn[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+        expected = 255 - np.moveaxis(GREY[image], 0, -1) * (255 - colour(label))
+        np.testing.assert_allclose(found, expected, atol=1.5)  # two roundings
+    assert (drawn[:8, 8:] == 255).all()
+
+
+def test_latent_map_frames_coloured_images_and_keeps_their_shape():
+    ax = plots.latent_map([[0, 0], [1, 1]], RGB[:2], [5, 6], cells=1)
+    assert canvas(ax).shape == (8, 6, 3)
+    ax = plots.latent_map([[0, 0], [6, 8]], RGB[:2], [5, 6], cells=2)
+    left, right, bottom, top = ax.images[0].get_extent()
+    assert (left, right, bottom, top) == (0, 6, 0, 8)
+    lower = canvas(ax)[8:, :6]
+    np.testing.assert_array_equal(lower[1:-1, 1:-1], as_drawn(RGB[0])[1:-1, 1:-1])
+    np.testing.assert_allclose(lower[0], np.broadcast_to(colour(5), (6, 3)), atol=1)
+
+
+def test_latent_map_of_images_in_one_place_or_on_one_line_shows_them():
+    assert (canvas(plots.latent_map([[2, 3]] * 3, GREY[:3], [0, 1, 2])) < 255).any()
+    assert canvas(plots.latent_map([[0, 3], [1, 3], [2, 3]], GREY[:3], [0, 1, 2], cells=3)).shape == (8, 24, 3)
+
+
+def test_latent_scatter_draws_every_point_in_the_colour_of_its_class_with_its_number():
+    points, labels = GREY[:, 0, 0, :2], np.arange(23) % 12
+    ax = plots.latent_scatter(points, labels)
+    assert [line.get_label() for line in ax.lines] == [f"{label}" for label in range(12)]
+    for label, line in enumerate(ax.lines):
+        np.testing.assert_array_equal(line.get_xydata(), points[labels == label])
+        assert line.get_color() == CLASS_COLOURS[label % 10]
+
+
+@pytest.mark.parametrize(
+    ("points", "labels"),
+    [
+        (np.zeros((4, 3)), [0] * 4),
+        (np.zeros((3, 2)), [0] * 4),
+        (np.full((4, 2), np.nan), [0] * 4),
+        (np.zeros((4, 2)), [0]),
+    ],
+)
+def test_a_map_without_a_place_and_a_class_for_each_image_is_refused(points, labels):
+    with pytest.raises(InputError, match=r"of 4 images: expected \(4, 2\)"):
+        plots.latent_map(points, GREY[:4], labels)
 
 
 def test_panels_are_axes_of_one_figure_row_by_row():
