@@ -21,7 +21,7 @@ check: $(VENV)/installed-dev  ## formatting, lint and types
 	$(BIN)/mypy
 
 smoke: $(VENV)/installed-test  ## every experiment, in seconds, two at a time
-	printf '%s\n' experiments/*.py | xargs -P 2 -I SCRIPT sh -c \
+	printf '%s\n' experiments/*.py | OMP_NUM_THREADS=1 xargs -P 2 -I SCRIPT sh -c \
 		'said=$$($(BIN)/python SCRIPT --smoke 2>&1); end=$$?; printf "== %s\n%s\n" SCRIPT "$$said"; exit $$end'
 
 fuzz: $(VENV)/installed-test  ## read 10,000 damaged files of each format, in two minutes

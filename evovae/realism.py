@@ -11,9 +11,13 @@ from torch import Tensor
 
 from evovae.encodings import Encoding
 from evovae.judges import Judges
+from evovae.likelihood import iwae_bound
+from evovae.streams import make_generator
 from evovae.vae import VAE
 
 CHUNK = 1000
+SAMPLES = 100
+"""Importance samples of a log-likelihood."""
 
 
 @torch.no_grad()
@@ -54,4 +58,31 @@ def _realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VA
     if vae is not None:
         difference = vae.reconstruct(phenotypes) - phenotypes
         columns["reconstruction_distance"] = difference.square().flatten(1).mean(1).sqrt()
+    return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+
+
+@torch.no_grad()
+def scrutinise(images: Tensor, label: int, judges: Judges, vae: VAE, seed: int = 0) -> pd.DataFrame:
+    """Return what those think of `images` (B, C, H, W), meant to show class `label`, who had no part in making them.
+
+    Args:
+        images: floats in [0, 1].
+        label: the class that they should show.
+        judges: of images such as these.
+        vae: trained on images such as these, better not the one that decoded them.
+        seed: of the importance samples.
+
+    Columns:
+        judge, held_out: probability, 0 to 1, that the judge and the held-out judge give the class.
+        log_likelihood: importance-weighted bound on log p(image) under the VAE with 100 samples, in nats; of grey
+            pixels taken as probabilities, so that it compares images, and is no density.
+        distance: root mean square between the image and its reconstruction by the VAE, 0 to 1.
+    """
+    noise = torch.randn(SAMPLES, len(images), vae.config.latent_dim, generator=make_generator(seed, 5)).to(vae.device)
+    columns = {
+        "judge": judges.judge(images).softmax(1)[:, label],
+        "held_out": judges.held_out(images).softmax(1)[:, label],
+        "log_likelihood": iwae_bound(vae, images, noise),
+        "distance": (vae.reconstruct(images) - images).square().flatten(1).mean(1).sqrt(),
+    }
     return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})

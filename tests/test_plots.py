@@ -490,6 +490,18 @@ def test_a_map_without_a_place_and_a_class_for_each_image_is_refused(points, lab
         plots.latent_map(points, GREY[:4], labels)
 
 
+def test_a_trade_off_has_a_point_for_each_row_and_a_legend_entry_for_each_setting():
+    table = pd.DataFrame(
+        {"who": ["a", "a", "b", "drawn"], "where": ["in", "out", "in", "in"], "x": [1.0, 2, 3, 4], "y": [4.0, 3, 2, 1]}
+    )
+    ax = plots.trade_off(table, "x", "y", "who", "where", baseline="drawn")
+    points = [line for line in ax.lines if len(line.get_xdata())]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in points] == [(1, 4), (2, 3), (3, 2), (4, 1)]
+    assert [line.get_color() for line in points] == [PALETTE[0], PALETTE[0], PALETTE[1], BASELINE]
+    assert points[0].get_marker() == points[2].get_marker() != points[1].get_marker()
+    assert ax.get_legend_handles_labels()[1] == ["a", "b", "drawn", "in", "out"]
+
+
 def test_panels_are_axes_of_one_figure_row_by_row():
     axes = plots.panels(3, 2, width=2, height=1)
     (figure,) = {ax.figure for ax in axes}

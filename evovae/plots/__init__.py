@@ -9,7 +9,7 @@ from evovae.drawing import image_grid, panels, save, style
 from evovae.plots.maps import latent_map, latent_scatter
 from evovae.plots.models import manifold, prior_samples, reconstructions, training_curve
 from evovae.plots.searches import filmstrip, fitness_curve, hall_of_fame, pareto_front, throughput
-from evovae.plots.trends import trend
+from evovae.plots.trends import trade_off, trend
 
 __all__ = [
     "filmstrip",
@@ -26,6 +26,7 @@ __all__ = [
     "save",
     "style",
     "throughput",
+    "trade_off",
     "training_curve",
     "trend",
 ]

@@ -62,7 +62,7 @@ def fitness_curve(
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
     ax.set(xlabel="evaluations", ylabel=ylabel, title="interquartile mean of replicates, 95% bootstrap band")
-    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     label_ends(ax, ends)
     return ax

@@ -1,7 +1,8 @@
-"""What changes with a setting: the figure that most studies end with."""
+"""What changes with a setting, and what is bought with what: the figures that most studies end with."""
 
 from collections.abc import Mapping
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +11,11 @@ from numpy.typing import ArrayLike
 from evovae.drawing import BASELINE, PALETTE, draw_interval, label_ends, new_axes, style
 from evovae.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _TICKS = 12
+_MARKERS = "os^DvP*X"
 
 
 @style()
@@ -21,6 +26,7 @@ def trend(
     xscale: str = "linear",
     yscale: str = "linear",
     baseline: str | None = None,
+    title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Interquartile mean over replicates against a setting, with its 95% bootstrap band; a dot where it was measured.
@@ -34,13 +40,14 @@ def trend(
         xscale: "linear" or "log".
         yscale: "linear" or "log".
         baseline: label of the curve that the others are measured against, drawn grey.
+        title: what it is of.
         ax: where to draw.
 
     Raises:
         InputError: x and values that do not fit together.
     """
     ax = ax or new_axes(6.4, 3.8)
-    ax.set(xscale=xscale, yscale=yscale, xlabel=xlabel, ylabel=ylabel)
+    ax.set(xscale=xscale, yscale=yscale, xlabel=xlabel, ylabel=ylabel, title=title)
     colours, ends, places = cycle(PALETTE), [], set()
     for label, (x, values) in curves.items():
         places.update(np.asarray(x, dtype=float).tolist())
@@ -53,4 +60,43 @@ def trend(
         ax.set_xticks(sorted(places), [f"{place:,g}" for place in sorted(places)])
         ax.minorticks_off()
     label_ends(ax, ends)
+    return ax
+
+
+@style()
+def trade_off(
+    table: "pd.DataFrame",
+    x: str,
+    y: str,
+    colour: str,
+    marker: str,
+    baseline: str | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """What two measures come to under two settings: a point for each row, told apart by colour and by marker.
+
+    Every value of the settings has an entry for a legend, which is left to the caller: panels may share one.
+
+    Args:
+        table: a row for each pair of settings.
+        x: column along the axis, and its label.
+        y: column upwards, and its label.
+        colour: column told by the colours of the palette, in order.
+        marker: column told by markers.
+        baseline: value of `colour` that the others are measured against, drawn grey.
+        title: what it is of.
+        ax: where to draw.
+    """
+    ax = ax or new_axes(4.2, 3.4)
+    names = [name for name in table[colour].unique() if name != baseline]
+    colours = dict(zip(names, PALETTE, strict=False)) | ({} if baseline is None else {baseline: BASELINE})
+    markers = dict(zip(table[marker].unique(), _MARKERS, strict=False))
+    for row in table.to_dict("records"):
+        ax.plot(row[x], row[y], markers[row[marker]], color=colours[row[colour]], markersize=6, alpha=0.85)
+    for name, tint in colours.items():
+        ax.plot([], [], "s", color=tint, label=name)
+    for name, shape in markers.items():
+        ax.plot([], [], shape, color="none", markeredgecolor="black", label=name)
+    ax.set(xlabel=x, ylabel=y, title=title)
     return ax
