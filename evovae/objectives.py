@@ -15,14 +15,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from evovae.data import ImageSet, to_unit
 from evovae.errors import InputError
+from evovae.fidelity import ssim_to
 from evovae.judges import log_odds
 
 BOLD = 0.5
-SSIM_WINDOW, SSIM_SIGMA, SSIM_C1, SSIM_C2 = 11, 1.5, 0.01**2, 0.03**2
 
 
 @dataclass(frozen=True)
@@ -54,30 +53,17 @@ def target(image: Tensor, name: str = "target") -> Objective:
 
 
 def ssim(image: Tensor, name: str = "ssim") -> Objective:
-    """Structural similarity to `image` (C, H, W), uint8 or in [0, 1]; maximised, -1 to 1.
-
-    Wang et al. 2004, eq. 13: Gaussian window of 11 x 11 with standard deviation 1.5, averaged over the positions where
-    it fits and over channels.
+    """Structural similarity to `image` (C, H, W), uint8 or in [0, 1], as `fidelity.ssim_to` has it; maximised, -1 to 1.
 
     Raises:
         InputError: if the image is smaller than the window.
     """
     goal = _unit_image(image)
-    if min(goal.shape[1:]) < SSIM_WINDOW:
-        raise InputError(f"image has shape {tuple(goal.shape)}: ssim needs at least {SSIM_WINDOW} pixels a side")
-    goal_mean, goal_square = _blur(torch.stack((goal, goal.square())))
-    goal_variance = goal_square - goal_mean.square()
-    goals_on = functools.cache(lambda device: [t.to(device) for t in (goal, goal_mean, goal_variance)])
+    similarity_to_goal = ssim_to(goal)
 
     def similarity(x: Tensor) -> Tensor:
         _require_shape(x, goal)
-        g, g_mean, g_variance = goals_on(x.device)
-        mean, square, product = _blur(torch.cat((x, x.square(), x * g))).chunk(3)
-        covariance = product - mean * g_mean
-        variance = square - mean.square()
-        numerator = (2 * mean * g_mean + SSIM_C1) * (2 * covariance + SSIM_C2)
-        denominator = (mean.square() + g_mean.square() + SSIM_C1) * (variance + g_variance + SSIM_C2)
-        return (numerator / denominator).flatten(1).mean(1, keepdim=True)
+        return similarity_to_goal(x).unsqueeze(1)
 
     return Objective((name,), (1.0,), similarity)
 
@@ -267,12 +253,3 @@ def _unit_image(image: Tensor) -> Tensor:
 def _require_shape(x: Tensor, goal: Tensor) -> None:
     if x.shape[1:] != goal.shape:
         raise InputError(f"phenotypes have shape {tuple(x.shape)}: the target is {tuple(goal.shape)}, without B")
-
-
-def _blur(x: Tensor) -> Tensor:
-    """Weighted means of `x` (B, C, H, W) under the SSIM window, where it fits: (B, C, H - 10, W - 10)."""
-    place = torch.arange(SSIM_WINDOW, dtype=x.dtype, device=x.device) - SSIM_WINDOW // 2
-    window = torch.exp(-0.5 * (place / SSIM_SIGMA).square())
-    window = (window / window.sum()).view(1, 1, 1, -1)
-    rows = functional.conv2d(x.flatten(0, 1).unsqueeze(1), window)
-    return functional.conv2d(rows, window.transpose(2, 3)).view(*x.shape[:2], rows.shape[2] - 10, rows.shape[3])
