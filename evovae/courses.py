@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 from deap import base
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from evovae import evolution
 from evovae.evolution import Generation, Population
+from evovae.statistics import at_evaluations
 
 Method = Literal["evolution", "random search", "gradient ascent"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -33,6 +35,17 @@ class Course:
     """(G, R, D): whose that is."""
     norm: NDArray[np.float32]
     """(R, G): mean norm of the individuals' genomes."""
+
+    def table(self, evaluations: ArrayLike) -> pd.DataFrame:
+        """Return what was known after so many `evaluations` (K,): seed (the replicate), evaluations, best, norm.
+
+        A row for each replicate and number of evaluations; NaN before the first generation was evaluated.
+        """
+        points = np.asarray(evaluations)
+        columns = {name: at_evaluations(self.evaluations, getattr(self, name), points) for name in ("best", "norm")}
+        seed, place = np.indices((len(self.best), len(points)))
+        table = {"seed": seed, "evaluations": points[place], **columns}
+        return pd.DataFrame({name: values.ravel() for name, values in table.items()})
 
     def generation_at(self, evaluations: float) -> int:
         """Return the last generation until which replicates had spent at most so many on average; 0 at the least."""

@@ -180,5 +180,6 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     heights = np.nan_to_num((np.array(values) - low) / (high - low))
     apart = 0.06 * np.arange(len(ends))  # a line of text, in heights of the Axes
     heights = isotonic_regression(heights - apart).x + apart
+    heights = np.minimum(heights, 1 - apart[::-1])  # above them stands the title
     for (text, _, colour), height in zip(ends, heights, strict=True):
         ax.text(1.02, height, text, color=colour, va="center", transform=ax.transAxes)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import least_squares
 
 from evovae.errors import InputError
 
@@ -96,27 +97,30 @@ def probability_of_improvement(
     """How probably a replicate of `x` beats one of `y`: P(X > Y) + P(X = Y) / 2 over all pairs (Mann and Whitney 1947).
 
     Args:
-        x: `(R,)`, one number per replicate.
-        y: `(S,)`, of independent replicates.
+        x: `(R,)`, one number per replicate; or `(R, T)` of T tasks, over which the probability is averaged.
+        y: `(S,)` or `(S, T)`, of independent replicates.
         confidence: of the percentile bootstrap interval, in `(0, 1)`.
-        resamples: how often both sets are drawn again, each with replacement.
+        resamples: how often both sets are drawn again, each (and each task) by itself, with replacement.
         seed: of the draws.
 
     Returns:
         Three floats in `[0, 1]`; NaN where any replicate is NaN.
 
     Raises:
-        InputError: no replicate, more than one dimension, or a confidence outside `(0, 1)`.
+        InputError: no replicate, other shapes, or a confidence outside `(0, 1)`.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.ndim != 1 or y.ndim != 1 or not (x.size and y.size):
-        raise InputError(f"x {x.shape} and y {y.shape}: expected one number per replicate, shapes (R,) and (S,)")
+    if x.ndim not in (1, 2) or x.shape[1:] != y.shape[1:] or x.ndim != y.ndim or not (x.size and y.size):
+        given = f"x {x.shape} and y {y.shape}"
+        raise InputError(f"{given}: expected one number per replicate, (R,) and (S,), or (R, T) and (S, T) of T tasks")
     if np.isnan(x).any() or np.isnan(y).any():
         return Interval(np.nan, np.nan, np.nan)
-    wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)  # (R, S)
+    x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)  # (R, S, T)
     generator = np.random.default_rng(seed)
-    shares_x, shares_y = (generator.multinomial(n, np.full(n, 1 / n), resamples) / n for n in wins.shape)
-    resampled = (shares_x @ wins * shares_y).sum(axis=1)
+    drawn = (resamples, wins.shape[2])
+    shares_x, shares_y = (generator.multinomial(n, np.full(n, 1 / n), drawn) / n for n in wins.shape[:2])
+    resampled = np.einsum("btr,rst,bts->bt", shares_x, wins, shares_y, optimize=True).mean(axis=1)
     low, high = np.quantile(resampled, _tails(confidence), method="nearest")
     return Interval(wins.mean(), low, high)
 
@@ -180,6 +184,103 @@ def at_evaluations(evaluations: ArrayLike, best: ArrayLike, grid: ArrayLike) -> 
     known = np.pad(values, ((0, 0), (1, 0)), constant_values=np.nan)  # (R, 1 + G)
     steps = [np.searchsorted(row, points, side="right") for row in spent]
     return np.take_along_axis(known, np.stack(steps), axis=1)
+
+
+class PowerLaw(NamedTuple):
+    """A learning curve: error = floor + scale * n ** -exponent of n examples (Cortes et al. 1994)."""
+
+    floor: float
+    scale: float
+    exponent: float
+
+    def error(self, n: ArrayLike) -> Any:
+        """The error with `n` examples, above 0: a float or an array of their shape."""
+        return self.floor + self.scale * np.asarray(n, dtype=float) ** -self.exponent
+
+    def examples(self, error: float) -> float:
+        """How many examples bring the error down to `error`; infinite where the law never gets there."""
+        above = error - self.floor
+        return np.inf if above <= 0 else float((self.scale / above) ** (1 / self.exponent))
+
+
+def fit_power_law(n: ArrayLike, values: ArrayLike) -> PowerLaw:
+    """The power law with a floor that is nearest to measured errors by least squares.
+
+    Args:
+        n: numbers of examples, above 0, of any shape.
+        values: errors of the same shape.
+
+    Returns:
+        The law; its scale and exponent are above 0.
+
+    Raises:
+        InputError: fewer than three different numbers of examples, numbers that are not finite, or errors that do not
+            fall as such a law does.
+    """
+    n, values = (np.asarray(given, dtype=float).ravel() for given in (n, values))
+    if n.shape != values.shape or not (np.isfinite(n) & np.isfinite(values) & (n > 0)).all() or len(set(n)) < 3:
+        raise InputError(f"{len(values)} errors of {len(set(n))} sizes: expected finite ones of three sizes or more")
+
+    x, spread = n / n.min(), np.ptp(values)  # in units of the smallest size the parameters are of like magnitude
+
+    def residuals(law: NDArray[np.float64]) -> NDArray[np.float64]:
+        return law[0] + law[1] * x ** -law[2] - values
+
+    # Not curve_fit, which warns where as many points as parameters leave no covariance, and does nothing else here.
+    lowest, highest = (-np.inf, 0, 0.01), (np.inf, np.inf, 10)
+    found = least_squares(residuals, (values.min(), spread + 1e-12, 0.5), bounds=(lowest, highest), x_scale="jac")
+    floor, scale, exponent = found.x.tolist()
+    if not (found.success and scale > 1e-6 * abs(values).max() and 0.011 < exponent < 9.9):
+        raise InputError("the errors do not fall as floor + scale * n ** -exponent: expected a curve that levels off")
+    return PowerLaw(floor, scale * float(n.min()) ** exponent, exponent)
+
+
+def bootstrap_power_law(n: ArrayLike, values: ArrayLike, resamples: int = 200, seed: int = 0) -> list[PowerLaw]:
+    """The power law of all replicates' errors, and then those of replicates drawn again with replacement.
+
+    Args:
+        n: `(R, K)`, numbers of examples, a row per replicate.
+        values: `(R, K)`, their errors.
+        resamples: how often the replicates are drawn again.
+        seed: of the draws.
+
+    Returns:
+        1 + `resamples` laws; of NaN where `fit_power_law` refuses.
+    """
+    n, values = np.asarray(n, dtype=float), np.asarray(values, dtype=float)
+    draws = np.random.default_rng(seed).integers(len(n), size=(resamples, len(n)))
+    laws = []
+    for draw in [np.arange(len(n)), *draws]:
+        try:
+            laws.append(fit_power_law(n[draw], values[draw]))
+        except InputError:
+            laws.append(PowerLaw(np.nan, np.nan, np.nan))
+    return laws
+
+
+def examples_to_target(n: ArrayLike, errors: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
+    """How many examples each replicate needs until its error is at most the target, interpolated in log n.
+
+    Args:
+        n: `(R, K)`, increasing along K, above 0.
+        errors: `(R, K)`, with so many examples.
+        target: of all replicates, or `(R,)`.
+
+    Returns:
+        `(R,)`: where the error first meets the target; the smallest n measured if it does so there already, and
+        infinite if it never does.
+    """
+    x, y = np.log(np.asarray(n, dtype=float)), np.asarray(errors, dtype=float)
+    targets = np.broadcast_to(np.asarray(target, dtype=float), len(y))
+    needed = np.full(len(y), np.inf)
+    for r, met in enumerate(y <= targets[:, None]):
+        if met.any():
+            after = int(met.argmax())
+            before = max(after - 1, 0)
+            drop = y[r, before] - y[r, after]
+            part = (y[r, before] - targets[r]) / drop if after else 0.0
+            needed[r] = np.exp(x[r, before] + part * (x[r, after] - x[r, before]))
+    return needed
 
 
 def _tails(confidence: float) -> tuple[float, float]:

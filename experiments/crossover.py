@@ -34,7 +34,6 @@ from evovae.encodings import SUPPORTS
 from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
-from evovae.statistics import at_evaluations
 from evovae.studies import Results, curves, intervals, start, study, train_cell
 
 FOUND, DRIFT, IMAGES = "found.csv", "drift.csv", "images.safetensors"
@@ -126,12 +125,7 @@ def search(
         "population_norm": course.norm[:, last] / shell,
     }
     run.write_table(FOUND, pd.concat([pd.DataFrame(cell | columns), scrutinise(images, label, judges, critic)], axis=1))
-    grid = np.linspace(population, budget, POINTS)
-    drift = pd.DataFrame(at_evaluations(course.evaluations, course.norm / shell, grid), columns=grid).rename_axis(
-        "seed"
-    )
-    drift = drift.melt(var_name="evaluations", value_name="norm", ignore_index=False).reset_index()
-    run.write_table(DRIFT, drift.assign(**cell))
+    run.write_table(DRIFT, course.table(np.linspace(population, budget, POINTS)).assign(**cell))
     files.save_tensors(run.folder / IMAGES, "images", {"images": images[:1]}, {})
 
 
@@ -151,6 +145,7 @@ def describe_codes(results: Results, dim: int) -> dict[str, float]:
 def draw_drift(drift: pd.DataFrame, results: Results) -> None:
     """Draw the norm of free populations against evaluations, for one digit and one target in each space."""
     free = drift[drift["support"] == "free"]
+    free = free.assign(norm=free["norm"] / free["dim"] ** 0.5)
     shown = list(product(free["objective"].unique()[[0, -1]], free["dim"].unique()))
     axes = plots.panels(len(shown), len(shown) // 2, width=3.5, height=2.6)
     for ax, (objective, dim) in zip(axes, shown, strict=True):
@@ -179,14 +174,10 @@ def draw_images(runs: list[Run], results: Results) -> None:
         settings = run.config["settings"]
         row = images.setdefault((settings["operator"], settings["support"]), [])
         row += files.load_tensors(run.folder / IMAGES, "images")[0]["images"]
-    columns = len(next(iter(images.values())))
-    axes = plots.image_grid(torch.stack([image for row in images.values() for image in row]), columns)
-    axes.set_yticks(np.arange(len(images)) + 0.5, [" ".join(row) for row in images])
-    axes.xaxis.tick_top()
     groups = dict.fromkeys((run.config["settings"]["dim"], run.config["settings"]["objective"]) for run in runs)
-    labels = [f"{objective.removeprefix('target:')}\nD = {dim}" for dim, objective in groups]
-    axes.set_xticks(np.arange(len(labels)) + 0.5, labels)
-    results.figure("best", axes)
+    columns = [f"{objective.removeprefix('target:')}\nD = {dim}" for dim, objective in groups]
+    rows = torch.stack([torch.stack(row) for row in images.values()])
+    results.figure("best", plots.image_table(rows, [" ".join(name) for name in images], columns))
 
 
 if __name__ == "__main__":

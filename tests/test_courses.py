@@ -56,6 +56,19 @@ def test_a_generation_is_found_by_what_was_spent_until_it():
     assert [course.generation_at(spent) for spent in (1, 20, 39, 40, 100, 1000)] == [0, 0, 0, 1, 4, 4]
 
 
+def test_the_table_has_the_last_known_value_of_each_replicate():
+    course = follow("evolution", *sphere(), 100)
+    table = course.table([10, 20, 90])
+    assert table["seed"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table["evaluations"].tolist() == [10, 20, 90] * 3
+    assert table["best"].isna().tolist() == [True, False, False] * 3
+    late = table[table["evaluations"] == 90]
+    for row in late.to_dict("records"):
+        known = course.evaluations[row["seed"]] <= 90
+        assert row["best"] == course.best[row["seed"], known][-1]
+        assert row["norm"] == course.norm[row["seed"], known][-1]
+
+
 def test_a_budget_is_at_least_one():
     with pytest.raises(InputError, match="evaluations"):
         follow("evolution", *sphere(), 0)

@@ -45,6 +45,9 @@ FIGURES = {
     "image_grid": lambda ax=None: plots.image_grid(GREY, 5, [f"{i}" for i in range(23)], ax=ax),
     "image_grid rgb": lambda ax=None: plots.image_grid(RGB, ax=ax),
     "reconstructions": lambda ax=None: plots.reconstructions(GREY, 1 - GREY, ax=ax),
+    "image_table": lambda ax=None: plots.image_table(
+        GREY[:6].reshape(2, 3, 1, 8, 8), ["a", "b"], ["x", "y", "z"], ax=ax
+    ),
     "prior_samples": lambda ax=None: plots.prior_samples(torch.from_numpy(RGB), ax=ax),
     "fitness_curve": lambda ax=None: plots.fitness_curve(
         {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)}, ax=ax
@@ -411,6 +414,15 @@ def test_a_front_of_other_than_two_objectives_and_images_without_a_place_are_ref
         plots.pareto_front({"three": np.zeros((4, 9, 3))}, GREY[:9], FRONTS[0], "x", "y")
     with pytest.raises(InputError, match=r"positions \(9, 2\) of 8 images: expected \(8, 2\)"):
         plots.pareto_front({"two": FRONTS}, GREY[:8], FRONTS[0], "x", "y")
+
+
+def test_an_image_table_names_its_rows_and_columns():
+    ax = plots.image_table(GREY[:6].reshape(2, 3, 1, 8, 8), ["a", "b"], ["x", "y", "z"])
+    assert np.array_equal(canvas(ax), canvas(plots.image_grid(GREY[:6], 3)))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["x", "y", "z"]
+    with pytest.raises(InputError, match="one for each"):
+        plots.image_table(GREY[:6].reshape(2, 3, 1, 8, 8), ["a"])
 
 
 def test_trend_draws_the_interquartile_mean_its_band_and_ticks_where_it_was_measured():

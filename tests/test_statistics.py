@@ -5,7 +5,17 @@ import pytest
 from scipy import stats
 
 from evovae.errors import InputError
-from evovae.statistics import best_so_far, bootstrap, evaluations_to_target, iqm, probability_of_improvement
+from evovae.statistics import (
+    PowerLaw,
+    best_so_far,
+    bootstrap,
+    bootstrap_power_law,
+    evaluations_to_target,
+    examples_to_target,
+    fit_power_law,
+    iqm,
+    probability_of_improvement,
+)
 
 
 @pytest.fixture
@@ -147,7 +157,21 @@ def test_infinities_tie_and_nan_makes_improvement_unknown():
     assert np.isnan(probability_of_improvement([1.0, np.nan], [0.0])).all()
 
 
-@pytest.mark.parametrize(("x", "y"), [([], [1.0]), ([1.0], []), ([[1.0]], [1.0])])
+def test_improvement_over_tasks_is_the_average_of_theirs_and_surer_than_each(generator):
+    x, y = generator.normal(0.4, 1, (12, 10)), generator.normal(0, 1, (9, 10))
+    tasks = [probability_of_improvement(x[:, t], y[:, t]) for t in range(10)]
+    together = probability_of_improvement(x, y)
+    assert together.estimate == pytest.approx(np.mean([task.estimate for task in tasks]))
+    assert together.low < together.estimate < together.high
+    assert together.high - together.low < np.mean([task.high - task.low for task in tasks]) / 2
+
+
+def test_improvement_resamples_each_task_by_itself():
+    x, y = np.array([[0.0, 2.0], [2.0, 0.0]]), np.array([[1.0, 1.0]])  # drawn as rows, the tasks would cancel out
+    assert probability_of_improvement(x, y) == pytest.approx((0.5, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(("x", "y"), [([], [1.0]), ([1.0], []), ([[1.0]], [1.0]), ([[1.0]], [[1.0, 2.0]])])
 def test_improvement_needs_one_number_per_replicate(x, y):
     with pytest.raises(InputError, match="one number per replicate"):
         probability_of_improvement(x, y)
@@ -174,3 +198,51 @@ def test_best_so_far_passes_over_nan():
         best_so_far([[nan, 1, nan, 0, 3], [2, 1, 5, nan, 4]]), [[nan, 1, 1, 1, 3], [2, 2, 5, 5, 5]]
     )
     np.testing.assert_array_equal(best_so_far([[1, 5], [3, 2]], axis=0), [[1, 5], [3, 5]])
+
+
+@pytest.mark.parametrize("law", [PowerLaw(98, 700, 0.5), PowerLaw(0.004, 3, 1.1), PowerLaw(-2, 40, 0.2)])
+def test_a_fit_recovers_the_power_law_that_errors_follow(generator, law):
+    n = np.geomspace(100, 60_000, 7) * np.ones((9, 1))
+    assert fit_power_law(n, law.error(n)) == pytest.approx(law, rel=1e-3)
+    noise = 0.01 * (law.error(100) - law.floor) * generator.normal(size=n.shape)
+    fitted = fit_power_law(n, law.error(n) + noise)
+    assert fitted.exponent == pytest.approx(law.exponent, rel=0.2)
+    np.testing.assert_allclose(fitted.error(n), law.error(n), atol=0.02 * (law.error(100) - law.floor))
+
+
+def test_resampled_power_laws_lie_about_the_law_and_are_nan_where_nothing_fits(generator):
+    law = PowerLaw(98, 700, 0.5)
+    n = np.geomspace(100, 60_000, 7) * np.ones((9, 1))
+    first, *again = bootstrap_power_law(n, law.error(n) + generator.normal(size=n.shape), resamples=50)
+    exponents = [found.exponent for found in again]
+    assert np.quantile(exponents, 0.025) < first.exponent < np.quantile(exponents, 0.975)
+    assert np.quantile(exponents, 0.025) < 0.5 < np.quantile(exponents, 0.975)
+    assert np.isnan(bootstrap_power_law(n, n, resamples=2)).all()
+
+
+def test_the_examples_of_a_power_law_are_the_inverse_of_its_error():
+    law = PowerLaw(98.0, 700.0, 0.5)
+    assert law.examples(law.error(1234)) == pytest.approx(1234)
+    assert law.examples(98.0) == law.examples(0.0) == np.inf
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3, 4], [2, 2, 2, 2], [4, 3, 2, 1]])
+def test_errors_that_do_not_level_off_are_refused(values):
+    with pytest.raises(InputError, match="do not fall"):
+        fit_power_law([100, 1000, 10_000, 100_000], values)
+
+
+@pytest.mark.parametrize(("n", "values"), [([1, 2], [2, 1]), ([1, 1, 2], [3, 3, 1]), ([1, 2, 3], [3, np.nan, 1])])
+def test_too_few_sizes_or_unknown_errors_are_refused(n, values):
+    with pytest.raises(InputError, match="three sizes or more"):
+        fit_power_law(n, values)
+
+
+def test_examples_to_target_at_once_between_exactly_and_never():
+    n = np.tile([10, 100, 1000], (5, 1))
+    errors = [[1, 1, 1], [4, 0, 0], [4, 2, 0], [4, 3, 3], [3, 4, 1]]
+    needed = examples_to_target(n, errors, 2)
+    np.testing.assert_allclose(needed, [10, 10**1.5, 100, np.inf, 10 ** (2 + 2 / 3)])
+    np.testing.assert_allclose(
+        examples_to_target(n, errors, np.array([0, 2, 2, 3, 9])), [np.inf, 10**1.5, 100, 100, 10]
+    )

@@ -7,7 +7,7 @@ stays registered. Images are float in `[0, 1]` or `uint8`, grey (C = 1) or RGB (
 
 from evovae.drawing import image_grid, panels, save, style
 from evovae.plots.maps import latent_map, latent_scatter
-from evovae.plots.models import manifold, prior_samples, reconstructions, training_curve
+from evovae.plots.models import image_table, manifold, prior_samples, reconstructions, training_curve
 from evovae.plots.searches import filmstrip, fitness_curve, hall_of_fame, pareto_front, throughput
 from evovae.plots.trends import trade_off, trend
 
@@ -16,6 +16,7 @@ __all__ = [
     "fitness_curve",
     "hall_of_fame",
     "image_grid",
+    "image_table",
     "latent_map",
     "latent_scatter",
     "manifold",

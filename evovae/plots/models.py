@@ -1,5 +1,6 @@
 """Figures of models: their training, and what they make of images and of codes."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,31 @@ def prior_samples(images: ArrayLike, ax: Axes | None = None) -> Axes:
         ax: where to draw.
     """
     return image_grid(images, int(np.ceil(np.sqrt(len(np.asarray(images))))), ax=ax)
+
+
+@style()
+def image_table(images: ArrayLike, rows: Sequence[str], columns: Sequence[str] = (), ax: Axes | None = None) -> Axes:
+    """Images in rows and columns that say what they are.
+
+    Args:
+        images: `(rows, columns, C, H, W)`.
+        rows: a text to the left of each row.
+        columns: a text above each column, of one or more lines; none are left out.
+        ax: where to draw.
+
+    Raises:
+        InputError: not as many texts as rows or columns.
+    """
+    table = np.asarray(images)
+    if table.ndim != 5 or len(rows) != len(table) or len(columns) not in (0, table.shape[1]):
+        raise InputError(
+            f"{len(rows)} and {len(columns)} texts for images of shape {table.shape}: expected one for each"
+        )
+    ax = image_grid(table.reshape(-1, *table.shape[2:]), table.shape[1], ax=ax)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.xaxis.tick_top()
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    return ax
 
 
 @style()
