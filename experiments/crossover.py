@@ -125,7 +125,8 @@ def search(
         "population_norm": course.norm[:, last] / shell,
     }
     run.write_table(FOUND, pd.concat([pd.DataFrame(cell | columns), scrutinise(images, label, judges, critic)], axis=1))
-    run.write_table(DRIFT, course.table(np.linspace(population, budget, POINTS)).assign(**cell))
+    drift = course.table(np.linspace(population, budget, POINTS))
+    run.write_table(DRIFT, drift.assign(**cell, norm=drift["norm"] / shell))
     files.save_tensors(run.folder / IMAGES, "images", {"images": images[:1]}, {})
 
 
@@ -145,7 +146,6 @@ def describe_codes(results: Results, dim: int) -> dict[str, float]:
 def draw_drift(drift: pd.DataFrame, results: Results) -> None:
     """Draw the norm of free populations against evaluations, for one digit and one target in each space."""
     free = drift[drift["support"] == "free"]
-    free = free.assign(norm=free["norm"] / free["dim"] ** 0.5)
     shown = list(product(free["objective"].unique()[[0, -1]], free["dim"].unique()))
     axes = plots.panels(len(shown), len(shown) // 2, width=3.5, height=2.6)
     for ax, (objective, dim) in zip(axes, shown, strict=True):
