@@ -59,7 +59,7 @@ class Arguments:
     """Independent repetitions."""
     population: int = 100
     """Individuals in each."""
-    budget: int = 6000
+    budget: int = 5000
     """Evaluations in each."""
     seed: int = 0
     """Seed of the models and of the searches."""

@@ -7,19 +7,22 @@ import torch
 from refusals import refused
 from torch import nn
 
-from evovae.config import VAEConfig
+from evovae.config import TrainConfig, VAEConfig
+from evovae.data import corrupt, load_images, to_unit
 from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
 from evovae.judges import Judges
-from evovae.realism import realism
+from evovae.likelihood import evaluate
+from evovae.realism import realism, scrutinise
+from evovae.training import fit
 from evovae.vae import VAE
 
 
 class Stub(nn.Module):
     """A judge of three classes with a random linear layer."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, pixels: int = 36) -> None:
         super().__init__()
-        self.matrix = torch.randn(36, 3, generator=torch.Generator().manual_seed(seed))
+        self.matrix = torch.randn(pixels, 3, generator=torch.Generator().manual_seed(seed))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1) @ self.matrix
@@ -140,3 +143,29 @@ def test_there_is_a_row_of_plain_numbers_for_each_genome(n):
     table = realism(latent(), genomes(n).requires_grad_(), JUDGES)
     assert len(table) == n
     assert [str(kind) for kind in table.dtypes] == ["int64", "float32", "float32", "float32"]
+
+
+def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
+    images, vae = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(3)), latent().vae
+    seen = scrutinise(images, 2, JUDGES, vae, seed=4)
+    for name in ("judge", "held_out"):
+        expected = getattr(JUDGES, name)(images).softmax(1)[:, 2]
+        assert seen[name].tolist() == expected.tolist()
+    distance = (vae.reconstruct(images) - images).square().mean((1, 2, 3)).sqrt()
+    assert seen["distance"].tolist() == distance.tolist()
+    bound = evaluate(vae, images, samples=500).elbo
+    assert bound < seen["log_likelihood"].mean() < bound + 5
+    assert scrutinise(images, 2, JUDGES, vae, seed=4).equals(seen)
+
+
+def test_a_clean_image_is_likelier_than_a_noisy_one_to_a_vae_trained_on_such():
+    digits = load_images("mnist").train.subset(500)
+    vae = VAE(VAEConfig(latent_dim=4, hidden=(64,)))
+    for _ in fit(vae, digits, TrainConfig(epochs=15, batch_size=50, learning_rate=3e-3)):
+        pass
+    clean = to_unit(digits.images[:20])
+    noisy = corrupt(clean, "gaussian", 0.5, torch.Generator().manual_seed(1))
+    judges = Judges(Stub(2, 784), Stub(1, 784))
+    seen, spoilt = (scrutinise(images, 0, judges, vae) for images in (clean, noisy))
+    assert (seen["log_likelihood"] > spoilt["log_likelihood"]).all()
+    assert (seen["distance"] < spoilt["distance"]).all()
