@@ -60,22 +60,25 @@ def build_decoder(config: VAEConfig) -> nn.Sequential:
 
 
 def initialise(module: nn.Module, scheme: str, generator: torch.Generator) -> None:
-    """Draw every weight of `module` from N(0, variance) and set every bias to zero.
-
-    `lecun`: variance 1/N_in, which keeps the variance of activations through linear and tanh layers (LeCun et al. 1998,
-    "Efficient BackProp", sec. 4.6); `he`: 2/N_in, the same for ReLU, which lets half of it through (He et al. 2015,
-    eq. 10); `glorot`: 2/(N_in + N_out), the compromise between activations and gradients (Glorot and Bengio 2010,
-    eq. 12); `unit`: 1, what the others are measured against. N_in and N_out count the inputs of one output, and the
-    outputs of one input.
-    """
+    """Draw every weight of `module` from N(0, `weight_variance`) and set every bias to zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             n_in, n_out = _fans(layer)
-            variance = {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out), "unit": 1.0}[scheme]
             with torch.no_grad():
-                layer.weight.normal_(0.0, math.sqrt(variance), generator=generator)
+                layer.weight.normal_(0.0, math.sqrt(weight_variance(scheme, n_in, n_out)), generator=generator)
                 if layer.bias is not None:
                     layer.bias.zero_()
+
+
+def weight_variance(scheme: str, n_in: float, n_out: float) -> float:
+    """Return the variance of initial weights, where an output has `n_in` inputs, and an input `n_out` outputs.
+
+    `lecun`: 1/N_in, which keeps the variance of activations through linear and tanh layers (LeCun et al. 1998,
+    "Efficient BackProp", sec. 4.6); `he`: 2/N_in, the same for ReLU, which lets half of it through (He et al. 2015,
+    eq. 10); `glorot`: 2/(N_in + N_out), the compromise between activations and gradients (Glorot and Bengio 2010,
+    eq. 12); `unit`: 1, what the others are measured against.
+    """
+    return {"lecun": 1 / n_in, "he": 2 / n_in, "glorot": 2 / (n_in + n_out), "unit": 1.0}[scheme]
 
 
 def _fans(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> tuple[float, float]:
