@@ -161,8 +161,8 @@ def draw_cost(found: pd.DataFrame, results: Results) -> None:
     axes = plots.panels(len(groups), found["objective"].nunique(), width=3.0, height=2.7)
     for ax, ((dim, objective), own) in zip(axes, groups, strict=True):
         middle = intervals(own, ["operator", "support"], ["fitness", "distance"])
-        title = f"{objective}, D = {dim}"
-        plots.trade_off(middle, "distance", "fitness", "operator", "support", baseline=DRAWN, title=title, ax=ax)
+        title, yscale = f"{objective}, D = {dim}", "linear" if objective.startswith("digit") else "log"
+        plots.trade_off(middle, "distance", "fitness", "operator", "support", yscale, DRAWN, title, ax)
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     results.figure("cost", axes[0])
 

@@ -70,6 +70,7 @@ def trade_off(
     y: str,
     colour: str,
     marker: str,
+    yscale: str = "linear",
     baseline: str | None = None,
     title: str = "",
     ax: Axes | None = None,
@@ -84,6 +85,7 @@ def trade_off(
         y: column upwards, and its label.
         colour: column told by the colours of the palette, in order.
         marker: column told by markers.
+        yscale: "linear" or "log".
         baseline: value of `colour` that the others are measured against, drawn grey.
         title: what it is of.
         ax: where to draw.
@@ -98,5 +100,5 @@ def trade_off(
         ax.plot([], [], "s", color=tint, label=name)
     for name, shape in markers.items():
         ax.plot([], [], shape, color="none", markeredgecolor="black", label=name)
-    ax.set(xlabel=x, ylabel=y, title=title)
+    ax.set(yscale=yscale, xlabel=x, ylabel=y, title=title)
     return ax
