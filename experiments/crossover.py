@@ -9,7 +9,7 @@ image of each replicate: the held-out judge, and a second VAE that decodes nothi
 `LatentEncoding` was chosen from this table. Expect free genomes to win on fitness and to leave the prior behind where
 the objective has no end, linear crossover (which may step beyond the parents) fastest.
 
-    python experiments/crossover.py --workers 2    about 8 minutes on two cores
+    python experiments/crossover.py --workers 2    about 10 minutes on two cores
     python experiments/crossover.py --smoke        seconds, leaving no results
 
 All replicates of a latent space share one VAE: the intervals are over searches, not over models.

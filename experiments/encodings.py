@@ -8,7 +8,7 @@ held-out judge, and the log-likelihood and reconstruction distance of a second V
 Expect every encoding to satisfy the judge, as Nguyen, Yosinski and Clune (2015) found for pixels and CPPNs, and only
 those learned from digits to make something that others believe.
 
-    python experiments/encodings.py --workers 2    about 25 minutes on two cores
+    python experiments/encodings.py --workers 2    about 17 minutes on two cores
     python experiments/encodings.py --smoke        seconds, leaving no results
 
 The log-likelihood is the importance-weighted bound with 100 samples, of grey pixels taken as probabilities. All
@@ -200,10 +200,12 @@ def draw_images(runs: list[Run], results: Results) -> None:
     asked = list(dict.fromkeys(run.config["settings"]["objective"] for run in runs))
     last = {REAL: f"{REAL} 1.0"} | dict.fromkeys(ENCODINGS, "evolution 1.0")
     best = [torch.stack([images[name, objective, method] for objective in asked]) for name, method in last.items()]
-    results.figure("best", plots.image_table(torch.stack(best), list(last), [name.partition(":")[0] for name in asked]))
+    results.figure(
+        "best", plots.image_table(torch.stack(best), list(last), [name.removeprefix("target:") for name in asked])
+    )
     shown = list(product((asked[0], asked[-1]), MOMENTS))
     moments = [torch.stack([images[name, own, f"evolution {part}"] for own, part in shown]) for name in ENCODINGS]
-    labels = [f"{objective.partition(':')[0]}\n{part:.0%}" for objective, part in shown]
+    labels = [f"{objective.removeprefix('target:')}\n{part:.0%}" for objective, part in shown]
     results.figure("moments", plots.image_table(torch.stack(moments), ENCODINGS, labels))
 
 
