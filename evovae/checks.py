@@ -35,6 +35,15 @@ def require_whole(name: str, value: int, least: int, most: int = MOST) -> None:
     require(fits, f"{name} is {shown(value)}: expected a whole number, {limits}")
 
 
+def require_counts(config: Any, *names: str, most: int = MOST) -> None:
+    """Raise `InputError` unless these fields of `config`, numbers or tuples of them, are whole, from 1 to `most`."""
+    for name in names:
+        value = getattr(config, name)
+        for count in value if isinstance(value, tuple) else (value,):
+            require_whole(name, count, 1, most)
+        require(value != (), f"{name} is empty: expected one number or more")
+
+
 def require_number(name: str, value: float, least: float = 0.0, most: float = LARGEST) -> None:
     """Raise `InputError` unless `value` is from `least`, 0 or positive, to `most`; NaN is not."""
     limits = f"a positive number, {least:.2g} to {most:.2g}" if least else f"0 or more, up to {most:.2g}"

@@ -15,6 +15,7 @@ the objective has no end, linear crossover (which may step beyond the parents) f
 All replicates of a latent space share one VAE: the intervals are over searches, not over models.
 """
 
+import re
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from itertools import product
@@ -27,6 +28,7 @@ import torch
 import evovae
 from evovae import evolution, files, objectives, plots
 from evovae.cells import Spec
+from evovae.checks import require, require_counts, require_whole
 from evovae.config import Support
 from evovae.courses import Method, follow
 from evovae.data import to_unit
@@ -65,6 +67,19 @@ class Arguments:
     """Seed of the VAEs and of the searches."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "dims", "replicates", "population", "budget")
+        require_whole("seed", self.seed, 0)
+        for name, values in (("dims", self.dims), ("objectives", self.objectives)):
+            require(len(set(values)) == len(values) > 0, f"{name} are {values}: expected one or more, each once")
+        expected = "digit:K, or target:test/N for a test image"
+        for name in self.objectives:
+            require(
+                re.fullmatch(r"digit:\d|target:test/\d{1,4}", name) is not None,
+                f"objectives has {name!r}: expected {expected}",
+            )
 
 
 def main(arguments: Arguments) -> None:

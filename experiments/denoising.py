@@ -30,6 +30,7 @@ from torch import Tensor
 import evovae
 from evovae import files, plots
 from evovae.cells import Spec
+from evovae.checks import require_counts
 from evovae.data import Corruption, Images, corrupt, to_unit
 from evovae.executors import Workers
 from evovae.fidelity import psnr, ssim
@@ -64,6 +65,10 @@ class Arguments:
     """Models of each kind, with seeds from 0 up."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

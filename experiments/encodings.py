@@ -28,6 +28,7 @@ from torch import Tensor
 import evovae
 from evovae import encodings, evolution, files, objectives, plots, statistics
 from evovae.cells import Spec
+from evovae.checks import require, require_counts, require_whole
 from evovae.courses import METHODS, follow
 from evovae.data import ImageSet, to_unit
 from evovae.executors import Workers
@@ -65,6 +66,13 @@ class Arguments:
     """Seed of the models and of the searches."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "replicates", "population", "budget")
+        require_whole("seed", self.seed, 0)
+        within = len(set(self.digits)) == len(self.digits) > 0 and set(self.digits) <= set(range(10))
+        require(within, f"digits are {self.digits}: expected one or more of 0 to 9, each once")
 
 
 def main(arguments: Arguments) -> None:

@@ -34,6 +34,7 @@ from torch.nn import functional
 import evovae
 from evovae import plots, statistics
 from evovae.cells import Spec
+from evovae.checks import require_counts
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet, to_unit
 from evovae.executors import Workers
@@ -61,6 +62,10 @@ class Arguments:
     """Trainings of each kind."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

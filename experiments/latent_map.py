@@ -21,6 +21,7 @@ missing. All but the seconds comes out the same again.
 
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from torch.nn import functional
 import evovae
 from evovae import files, plots
 from evovae.cells import Spec
+from evovae.checks import require, require_counts
 from evovae.data import ImageSet, to_unit
 from evovae.data.stratified import draw_stratified
 from evovae.executors import Workers
@@ -59,6 +61,12 @@ class Arguments:
     """Independent repetitions."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
+        require_counts(self, "images", most=10_000)
+        require(find_spec("openTSNE") is not None, "this study needs openTSNE: pip install 'evovae[studies]'")
 
 
 def main(arguments: Arguments) -> None:

@@ -32,6 +32,7 @@ from torch import Tensor
 import evovae
 from evovae import files, plots
 from evovae.cells import Spec
+from evovae.checks import require_counts
 from evovae.data import Images, to_unit
 from evovae.executors import Workers
 from evovae.judges import Judges
@@ -56,6 +57,10 @@ class Arguments:
     """Independent repetitions."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

@@ -26,6 +26,7 @@ from torch.nn.functional import binary_cross_entropy
 
 import evovae
 from evovae.cells import Spec
+from evovae.checks import SMALLEST, require, require_counts, require_number
 from evovae.data import Images, ImageSet, to_unit
 from evovae.estimators import Estimator, compare_draws, draw_gradients, surrogate
 from evovae.executors import Workers
@@ -63,6 +64,14 @@ class Arguments:
     """Independent repetitions: weights, minibatches and noise."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "iterations", "samples", "repetitions", "seeds")
+        require_counts(self, "images", most=10_000)
+        require(len(self.rates) > 0, "rates is empty: expected one learning rate or more")
+        for rate in self.rates:
+            require_number("rates", rate, SMALLEST)
 
 
 def main(arguments: Arguments) -> None:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 import evovae
 from evovae import plots, statistics
 from evovae.cells import Spec
+from evovae.checks import require_counts
 from evovae.config import TrainConfig
 from evovae.data import Images, to_unit
 from evovae.data.images import hold_out
@@ -57,6 +58,10 @@ class Arguments:
     """Replicates, each with its own choice of classes."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

@@ -1,9 +1,14 @@
 """What studies share: tables of intervals, and the curves that are drawn."""
 
+import math
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from evovae import statistics
+from evovae.errors import InputError
 from evovae.studies import curves, intervals
 
 generator = np.random.default_rng(4)
@@ -35,3 +40,33 @@ def test_curves_have_a_row_for_each_seed_and_a_column_for_each_x_in_order():
     assert sizes.tolist() == [2, 8]
     of_ae = TABLE[TABLE["model"] == "ae"].set_index(["size", "seed"])["error"]
     assert values[3].tolist() == [of_ae[2, 3], of_ae[8, 3]]
+
+
+BAD = {
+    "sample_growth": [{"seeds": 0}],
+    "latent_size": [{"seeds": -1}],
+    "denoising": [{"seeds": 0}],
+    "latent_map": [{"seeds": 0}, {"images": 0}, {"images": 10_001}],
+    "initialisation": [{"seeds": 0}],
+    "reparameterisation": [
+        {"seeds": 0}, {"iterations": 0}, {"samples": (1, 0)}, {"samples": ()}, {"repetitions": 0}, {"images": 10_001},
+        {"rates": ()}, {"rates": (0.0,)}, {"rates": (math.nan,)},
+    ],
+    "encodings": [
+        {"digits": ()}, {"digits": (10,)}, {"digits": (3, 3)}, {"replicates": 0}, {"population": 0}, {"budget": 0},
+        {"seed": -1},
+    ],
+    "crossover": [
+        {"dims": ()}, {"dims": (0,)}, {"dims": (8, 8)}, {"objectives": ()}, {"objectives": ("ink",)},
+        {"objectives": ("digit:3", "digit:3")}, {"objectives": ("target:test/x",)}, {"population": 0}, {"seed": -1},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options"), [(name, options) for name, table in BAD.items() for options in table])
+def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name, options):
+    arguments = import_module(f"experiments.{name}").Arguments
+    arguments()
+    with pytest.raises(InputError, match=next(iter(options))) as error:
+        arguments(**options)
+    assert "\n" not in str(error.value)
