@@ -55,7 +55,8 @@ class Course:
 def follow(method: Method, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
     """Search from the population `first` until every replicate has spent `budget` evaluations; return the course.
 
-    Evolution is `eaSimple`; its last generation may go over the budget, as `generation_at` knows.
+    Evolution is `eaSimple`: it ends once the slowest replicate has, when others have spent a little more;
+    `generation_at` and `table` read it at the budget.
 
     Raises:
         InputError: if the budget is below 1, or the objective has no gradient to ascend.

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from evovae.config import TrainConfig
 from evovae.data import Images
 from evovae.likelihood import evaluate
-from evovae.training import Training
+from evovae.training import DivergenceError, Training
 from evovae.vae import VAE
 
 KEPT, AVERAGE_EVERY = 0.9, 5
@@ -45,7 +45,7 @@ def fit_until_best(vae: VAE, images: Images, validation: Images, config: TrainCo
 
     Raises:
         InputError: as `Training` does.
-        DivergenceError: if the loss is not finite.
+        DivergenceError: if a loss is not finite; `vae` holds what it was trained to.
     """
     training = Training(vae, images, config)
     average = AveragedModel(vae, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
@@ -57,6 +57,8 @@ def fit_until_best(vae: VAE, images: Images, validation: Images, config: TrainCo
             average.update_parameters(vae)
         if training.iteration % EVALUATE_EVERY == 0 or training.done:
             elbo = evaluate(averaged, validation, seed=config.seed).elbo
+            if not math.isfinite(elbo):
+                raise DivergenceError(f"the loss of the validation images is {-elbo} in iteration {training.iteration}")
             if elbo > highest:
                 best, highest, when = copy.deepcopy(averaged), elbo, training.iteration
     return Best(best, when, training.done)

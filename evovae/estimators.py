@@ -7,6 +7,7 @@ one way. All of these have the same expectation; what tells them apart is their 
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -95,16 +96,18 @@ def compare_draws(draws: Tensor, reference: Tensor) -> dict[str, float]:
     """Compare an estimator's draws of a gradient (R, P) with an unbiased one's, (S, P) and independent of them.
 
     - `variance`: that of a draw, summed over the parameters.
-    - `noise_to_signal`: the same over the squared norm of the gradient, as the reference tells it without bias.
+    - `noise_to_signal`: the same over the squared norm of the gradient, as the reference tells it without bias; NaN
+      where a noisy reference tells none above 0.
     - `departure`: the squared distance between the two means over its expectation if they estimate the same, which is
       the sum of the variances of the two means. Then it is 1 on average; a biased estimator has more.
     """
     mean, variance = _mean_and_variance(draws)
     target, noise = _mean_and_variance(reference)
     noise = noise / len(reference)
+    signal = target.square().sum() - noise
     return {
         "variance": float(variance),
-        "noise_to_signal": float(variance / (target.square().sum() - noise)),
+        "noise_to_signal": float(variance / signal) if signal > 0 else math.nan,
         "departure": float((mean - target).square().sum() / (variance / len(draws) + noise)),
     }
 

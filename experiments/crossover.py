@@ -12,7 +12,8 @@ the objective has no end, linear crossover (which may step beyond the parents) f
     python experiments/crossover.py --workers 2    about 10 minutes on two cores
     python experiments/crossover.py --smoke        seconds, leaving no results
 
-All replicates of a latent space share one VAE: the intervals are over searches, not over models.
+A digit's fitness is its log-odds, a target's the error to it. All replicates of a latent space share one VAE: the
+intervals are over searches, not over models.
 """
 
 import re
@@ -175,9 +176,10 @@ def draw_cost(found: pd.DataFrame, results: Results) -> None:
     groups = list(found.groupby(["dim", "objective"], sort=False))
     axes = plots.panels(len(groups), found["objective"].nunique(), width=3.0, height=2.7)
     for ax, ((dim, objective), own) in zip(axes, groups, strict=True):
-        middle = intervals(own, ["operator", "support"], ["fitness", "distance"])
-        title, yscale = f"{objective}, D = {dim}", "linear" if objective.startswith("digit") else "log"
-        plots.trade_off(middle, "distance", "fitness", "operator", "support", yscale, DRAWN, title, ax)
+        digit, title = objective.startswith("digit"), f"{objective}, D = {dim}"
+        measures = {"distance": "distance", "fitness": "log-odds" if digit else "error"}
+        middle = intervals(own, ["operator", "support"], list(measures))
+        plots.trade_off(middle, measures, "operator", "support", "linear" if digit else "log", DRAWN, title, ax)
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     results.figure("cost", axes[0])
 

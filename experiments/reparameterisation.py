@@ -26,7 +26,7 @@ from torch.nn.functional import binary_cross_entropy
 
 import evovae
 from evovae.cells import Spec
-from evovae.checks import SMALLEST, require, require_counts, require_number
+from evovae.checks import SMALLEST, require, require_counts, require_number, require_whole
 from evovae.data import Images, ImageSet, to_unit
 from evovae.estimators import Estimator, compare_draws, draw_gradients, surrogate
 from evovae.executors import Workers
@@ -67,7 +67,9 @@ class Arguments:
 
     def __post_init__(self) -> None:
         """Refuse what makes no study."""
-        require_counts(self, "iterations", "samples", "repetitions", "seeds")
+        require_counts(self, "samples", "seeds")
+        require_whole("iterations", self.iterations, 10)
+        require_whole("repetitions", self.repetitions, 2)
         require_counts(self, "images", most=10_000)
         require(len(self.rates) > 0, "rates is empty: expected one learning rate or more")
         for rate in self.rates:
@@ -127,7 +129,7 @@ def train(run: Run, estimator: Estimator, rate: float, seed: int, split: str, it
         adam.zero_grad()
         (surrogate(vae, x, *posterior, noise, estimator) + vae.kl_divergence(*posterior).sum(1).mean()).backward()
         adam.step()
-        if iteration % (iterations // 10) == 0:
+        if iteration % (iterations // 10) == 0 or iteration == iterations:
             found = evaluate(vae, held)
             rows.append({"iteration": iteration, LOSS: -found.elbo, "kl": found.kl})
     run.write_table(CURVE, pd.DataFrame(rows).assign(estimator=estimator, seed=seed))

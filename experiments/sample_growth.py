@@ -1,17 +1,18 @@
 """How many examples does the autoencoder need, and how does that grow with the diversity of the images?
 
 The default VAE learns 1, 2, 5 or 10 of MNIST's classes from n images and is tested on the test images of these classes.
-Each replicate has its own choice of classes; five choose every digit once for pairs. A tenth of the training images is
-held back (at most 1,000 are used); n runs through sizes up to 80% of the others, and ends with all. One rule stops all
-training: Adam at a constant 4e-3, batches of min(n, 256), averaged weights; those that explain the held-back images
-best are kept, and 300 minibatches without better ones end it, or 8,000 in all (`capped`).
+Each replicate has its own choice of classes; five choose every digit once for pairs, five of the digits for one class,
+overlapping ones for five classes; replicates of ten classes differ by seed alone. A tenth of the training images is
+held back (at most 1,000 are used, and not counted in n); n runs through sizes up to 80% of the others, and ends with
+all. One rule stops all training: Adam at a constant 4e-3, batches of min(n, 256), averaged weights; those that explain
+the held-back images best are kept, and 300 minibatches without better ones end it, or 8,000 in all (`capped`).
 
 The need is read off each replicate's curve, in log n, for two qualities. A test MSE means the same for all classes. The
 -ELBO does not, for ones are cheaper than eights: it may exceed by 5% or 10% what the same replicate reaches with all
 images, which favours few classes, of which fewer exist. The smallest n stands for all below it, inf for never. Beside
 it stands a power law with a floor, fitted to all points. Expect the need to grow with the number of classes.
 
-    python experiments/sample_growth.py --workers 2    about 15 minutes on two cores
+    python experiments/sample_growth.py --workers 2    about 18 minutes on two cores
     python experiments/sample_growth.py --smoke        seconds, leaving no results
 """
 
@@ -132,7 +133,9 @@ def describe(table: pd.DataFrame, resamples: int) -> Iterator[dict[str, Any]]:
             target = most * (errors[:, -1] if measure == "test_loss" else np.ones(len(n)))
             needed = np.array(statistics.bootstrap(statistics.examples_to_target(n, errors, target)))
             laws = statistics.bootstrap_power_law(n, errors, resamples)
-            found = np.array([(*law, law.examples(target.mean())) for law in laws])
+            last = n[:, -1].mean()
+            goals = [most * (law.error(last) if measure == "test_loss" else 1.0) for law in laws]
+            found = np.array([(*law, law.examples(goal)) for law, goal in zip(laws, goals, strict=True)])
             ends = np.quantile(found[1:], (0.025, 0.975), axis=0, method="nearest")
             estimates = [needed, needed / count, *np.transpose([found[0], *ends])]
             row: dict[str, Any] = {"classes": count, "quality": quality, "replicates": len(n)}

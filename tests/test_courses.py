@@ -30,7 +30,7 @@ def test_a_course_keeps_the_best_so_far_and_whose_it_is(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_spends_the_budget_and_evolution_at_most_a_generation_more(method):
+def test_a_search_ends_once_its_slowest_replicate_has_spent_the_budget(method):
     first, toolbox = sphere()
     evaluations = follow(method, first, toolbox, 205).evaluations
     assert (evaluations[:, 0] == 20).all()
@@ -49,6 +49,15 @@ def test_the_norm_is_that_of_the_whole_population():
     first, toolbox = sphere()
     course = follow("evolution", first, toolbox, 100)
     assert course.norm[:, 0].tolist() == first.genomes.norm(dim=2).mean(1).tolist()
+
+
+def test_a_generation_of_replicates_that_spend_differently_is_found_by_their_average():
+    course = follow("evolution", *sphere(), 200)
+    assert len(set(course.evaluations[:, 3])) > 1
+    average = course.evaluations.mean(0)
+    for generation in (1, 3):
+        assert course.generation_at(average[generation]) == generation
+        assert course.generation_at(average[generation] - 0.01) == generation - 1
 
 
 def test_a_generation_is_found_by_what_was_spent_until_it():

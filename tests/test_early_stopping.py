@@ -1,5 +1,7 @@
 """Early stopping: what it keeps is the best that it met, and a small set is left before it is learned by heart."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from evovae.config import TrainConfig, VAEConfig
 from evovae.data import Images
 from evovae.early_stopping import EVALUATE_EVERY, fit_until_best
 from evovae.likelihood import evaluate
+from evovae.training import DivergenceError
 
 CONFIG = VAEConfig(data_shape=(1, 4, 4), latent_dim=4, hidden=(64,))
 
@@ -38,3 +41,16 @@ def test_the_limit_ends_it_and_says_so_and_the_same_seed_gives_the_same_bits(par
     assert runs[0].iteration == EVALUATE_EVERY // 2
     for one, other in zip(runs[0].vae.parameters(), runs[1].vae.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_training_that_diverges_says_so_and_gives_no_best(parts):
+    far = replace(config(200), learning_rate=1e30, precision="float32")
+    with pytest.raises(DivergenceError):
+        fit_until_best(evovae.VAE(CONFIG), *parts, far)
+
+
+def test_a_loss_of_the_validation_images_that_is_not_finite_is_a_divergence(parts):
+    far = replace(config(2 * EVALUATE_EVERY), batch_size=8, learning_rate=1e30, precision="float32")
+    many = Images(parts[0].images.repeat(40, 1, 1, 1), parts[0].labels.repeat(40))  # the first epoch is not over
+    with pytest.raises(DivergenceError, match="validation images"):
+        fit_until_best(evovae.VAE(CONFIG), many, parts[1], far)

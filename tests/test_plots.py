@@ -502,13 +502,19 @@ def test_a_map_without_a_place_and_a_class_for_each_image_is_refused(points, lab
         plots.latent_map(points, GREY[:4], labels)
 
 
-def test_a_trade_off_has_a_point_for_each_row_and_a_legend_entry_for_each_setting():
+def test_a_trade_off_has_a_point_and_its_intervals_for_each_row_and_a_legend_entry_for_each_setting():
     table = pd.DataFrame(
         {"who": ["a", "a", "b", "drawn"], "where": ["in", "out", "in", "in"], "x": [1.0, 2, 3, 4], "y": [4.0, 3, 2, 1]}
     )
-    ax = plots.trade_off(table, "x", "y", "who", "where", baseline="drawn")
-    points = [line for line in ax.lines if len(line.get_xdata())]
+    for name in ("x", "y"):
+        table[f"{name}_low"], table[f"{name}_high"] = table[name] - 0.1, table[name] + 0.2
+    ax = plots.trade_off(table, {"x": "cost", "y": "gain"}, "who", "where", baseline="drawn")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("cost", "gain")
+    drawn = [line for line in ax.lines if len(line.get_xdata())]
+    along, upwards, points = drawn[::3], drawn[1::3], drawn[2::3]
     assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in points] == [(1, 4), (2, 3), (3, 2), (4, 1)]
+    assert [list(line.get_xdata()) for line in along] == table[["x_low", "x_high"]].to_numpy().tolist()
+    assert [list(line.get_ydata()) for line in upwards] == table[["y_low", "y_high"]].to_numpy().tolist()
     assert [line.get_color() for line in points] == [PALETTE[0], PALETTE[0], PALETTE[1], BASELINE]
     assert points[0].get_marker() == points[2].get_marker() != points[1].get_marker()
     assert ax.get_legend_handles_labels()[1] == ["a", "b", "drawn", "in", "out"]

@@ -49,7 +49,7 @@ BAD = {
     "latent_map": [{"seeds": 0}, {"images": 0}, {"images": 10_001}],
     "initialisation": [{"seeds": 0}],
     "reparameterisation": [
-        {"seeds": 0}, {"iterations": 0}, {"samples": (1, 0)}, {"samples": ()}, {"repetitions": 0}, {"images": 10_001},
+        {"seeds": 0}, {"iterations": 9}, {"samples": (1, 0)}, {"samples": ()}, {"repetitions": 1}, {"images": 10_001},
         {"rates": ()}, {"rates": (0.0,)}, {"rates": (math.nan,)},
     ],
     "encodings": [

@@ -66,8 +66,7 @@ def trend(
 @style()
 def trade_off(
     table: "pd.DataFrame",
-    x: str,
-    y: str,
+    measures: Mapping[str, str],
     colour: str,
     marker: str,
     yscale: str = "linear",
@@ -77,12 +76,12 @@ def trade_off(
 ) -> Axes:
     """What two measures come to under two settings: a point for each row, told apart by colour and by marker.
 
-    Every value of the settings has an entry for a legend, which is left to the caller: panels may share one.
+    Thin lines are the intervals. Every value of the settings has an entry for a legend, which is left to the caller:
+    panels may share one.
 
     Args:
-        table: a row for each pair of settings.
-        x: column along the axis, and its label.
-        y: column upwards, and its label.
+        table: a row for each pair of settings, with a measure NAME as NAME, NAME_low and NAME_high.
+        measures: names of the two, along the axis and upwards, to their labels.
         colour: column told by the colours of the palette, in order.
         marker: column told by markers.
         yscale: "linear" or "log".
@@ -91,14 +90,18 @@ def trade_off(
         ax: where to draw.
     """
     ax = ax or new_axes(4.2, 3.4)
+    (x, xlabel), (y, ylabel) = measures.items()
     names = [name for name in table[colour].unique() if name != baseline]
-    colours = dict(zip(names, PALETTE, strict=False)) | ({} if baseline is None else {baseline: BASELINE})
-    markers = dict(zip(table[marker].unique(), _MARKERS, strict=False))
+    colours = dict(zip(names, cycle(PALETTE), strict=False)) | ({} if baseline is None else {baseline: BASELINE})
+    markers = dict(zip(table[marker].unique(), cycle(_MARKERS), strict=False))
     for row in table.to_dict("records"):
+        look = {"color": colours[row[colour]], "linewidth": 0.8, "alpha": 0.6}
+        ax.plot([row[f"{x}_low"], row[f"{x}_high"]], [row[y]] * 2, **look)
+        ax.plot([row[x]] * 2, [row[f"{y}_low"], row[f"{y}_high"]], **look)
         ax.plot(row[x], row[y], markers[row[marker]], color=colours[row[colour]], markersize=6, alpha=0.85)
     for name, tint in colours.items():
         ax.plot([], [], "s", color=tint, label=name)
     for name, shape in markers.items():
         ax.plot([], [], shape, color="none", markeredgecolor="black", label=name)
-    ax.set(yscale=yscale, xlabel=x, ylabel=y, title=title)
+    ax.set(yscale=yscale, xlabel=xlabel, ylabel=ylabel, title=title)
     return ax
