@@ -82,7 +82,6 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
         found = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
-        found = found[found["moment"].isin(MOMENTS)]
         found["reached"] = found["reached"].where(found["reached"] <= runs[0].config["settings"]["budget"], np.inf)
         write_tables(found, results)
         draw_fitness(found, [run for run in runs if run.config["settings"]["encoding"] != REAL], results)
