@@ -12,9 +12,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy
 
 from evovae.config import Binarisation
-from evovae.data import Images, as_floats, binarise
+from evovae.data import Images, as_floats, binarise, to_unit
 from evovae.errors import InputError
 from evovae.streams import make_generator
 from evovae.vae import VAE
@@ -96,6 +97,16 @@ def evaluate(
         kl=kl.item() / len(images),
         active_units=int(active_units(torch.cat(means)).sum()),
     )
+
+
+def blind_loss(train: Images, test: Images) -> float:
+    """Return the -ELBO of `test` images, in nats per image, under a decoder that ignores its code.
+
+    It gives the mean of the `train` images for all and has no KL: what a VAE must stay below to have learned anything.
+    Logarithms end at -100, as torch's do, for pixels that no training image lights.
+    """
+    mean, x = to_unit(train.images).mean(0), to_unit(test.images)
+    return float(binary_cross_entropy(mean.expand_as(x), x, reduction="sum")) / len(x)
 
 
 def active_units(means: Tensor) -> Tensor:

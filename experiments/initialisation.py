@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional
 
 import evovae
 from evovae import plots, statistics
@@ -38,7 +37,7 @@ from evovae.checks import require_counts
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet, to_unit
 from evovae.executors import Workers
-from evovae.likelihood import evaluate
+from evovae.likelihood import blind_loss, evaluate
 from evovae.propagation import expect_variances, measure_variances
 from evovae.runs import Run
 from evovae.streams import make_generator
@@ -142,8 +141,7 @@ def write_variances(stacks: pd.DataFrame, results: Results) -> None:
 
 def write_training(trainings: pd.DataFrame, images: int, results: Results) -> None:
     """Write how the trainings ended, and draw their curves."""
-    x, average = to_unit(digits().test.subset(images).images), to_unit(digits().train.images).mean(0).clamp_min(1e-3)
-    mean_image = float(functional.binary_cross_entropy(average.expand_as(x), x, reduction="sum")) / images
+    mean_image = blind_loss(digits().train, digits().test.subset(images))
     by = ["activation", "depth", "scheme"]
     trainings = trainings.assign(nelbo=trainings.nelbo.fillna(np.inf))  # a failed training is the worst of all
     trainings["spread_start"] = trainings.groupby([*by, "seed"])["spread"].transform("first")

@@ -22,15 +22,14 @@ from typing import get_args
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from torch.nn.functional import binary_cross_entropy
 
 import evovae
 from evovae.cells import Spec
 from evovae.checks import SMALLEST, require, require_counts, require_number, require_whole
-from evovae.data import Images, ImageSet, to_unit
+from evovae.data import ImageSet, to_unit
 from evovae.estimators import Estimator, compare_draws, draw_gradients, surrogate
 from evovae.executors import Workers
-from evovae.likelihood import evaluate
+from evovae.likelihood import blind_loss, evaluate
 from evovae.plots import panels, trend
 from evovae.runs import Run
 from evovae.streams import make_generator
@@ -96,7 +95,11 @@ def main(arguments: Arguments) -> None:
         pairs = itertools.product(best, range(arguments.seeds))
         runs = results.run_all([training(row[0], row[1], seed, "test") for row, seed in pairs], executor)
         history = pd.concat([run.read_table(CURVE) for run in runs])
-        blind = {"estimator": BLIND, LOSS: blind_loss(digits().test.subset(arguments.images)), "kl": 0.0}
+        blind = {
+            "estimator": BLIND,
+            LOSS: blind_loss(digits().train, digits().test.subset(arguments.images)),
+            "kl": 0.0,
+        }
         history = pd.concat([history, history[history["estimator"] == "pathwise"].assign(**blind)])
         last = history[history["iteration"] == history["iteration"].max()]
         results.table("training", intervals(last, ["estimator"], [LOSS, "kl"]))
@@ -134,12 +137,6 @@ def train(run: Run, estimator: Estimator, rate: float, seed: int, split: str, it
             rows.append({"iteration": iteration, LOSS: -found.elbo, "kl": found.kl})
     run.write_table(CURVE, pd.DataFrame(rows).assign(estimator=estimator, seed=seed))
     vae.save(run.folder / FILE_NAME)
-
-
-def blind_loss(images: Images) -> float:
-    """Return the -ELBO of a decoder that ignores its code and puts out the mean training image."""
-    mean, x = to_unit(digits().train.images).mean(0), to_unit(images.images)
-    return float(binary_cross_entropy(mean.expand_as(x), x, reduction="sum")) / len(x)
 
 
 def measure(run: Run, seed: int, trained: str | None, samples: list[int], repetitions: int) -> None:

@@ -12,6 +12,7 @@ from evovae.config import VAEConfig
 from evovae.data import Images, to_unit
 from evovae.likelihood import (
     active_units,
+    blind_loss,
     estimate_iwae_bound,
     estimate_nll,
     evaluate,
@@ -307,3 +308,14 @@ def test_what_cannot_be_estimated_is_refused(estimate):
         estimate(vae, images, samples=2, binarisation="static")
     with refused("(7, 1, 8, 8)", "(B, 1, 9, 9)"):
         estimate(VAE(VAEConfig(data_shape=(1, 9, 9))), images, samples=2)
+
+
+def test_the_blind_loss_is_that_of_a_decoder_whose_biases_give_the_mean_image_and_whose_code_says_nothing():
+    train, test = some_images(40), some_images(7)
+    vae = VAE(VAEConfig(**SMALL))
+    for parameter in vae.parameters():
+        parameter.data.zero_()  # the posterior is the prior
+    vae.decoder[-2].bias.data = torch.logit(to_unit(train.images).mean(0).flatten())
+    found = evaluate(vae, test)
+    assert found.kl == 0
+    assert blind_loss(train, test) == pytest.approx(-found.elbo, rel=1e-5)
