@@ -56,6 +56,8 @@ class Evolve:
     """Image set for targets and judges; None: the one that the VAE's run folder remembers."""
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
+    genomes: Path | None = None
+    """Genomes that were kept, .json or .safetensors: target:genome/0 names the first's image."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     overwrite: bool = False
     """Replace the run in OUT."""
@@ -67,7 +69,14 @@ class Evolve:
 
         _show(
             jobs.evolve(
-                self.vae, self.evolution, self.out, self.dataset, self.data_dir, self.overwrite, self.checkpoint
+                self.vae,
+                self.evolution,
+                self.out,
+                self.dataset,
+                self.data_dir,
+                self.overwrite,
+                self.checkpoint,
+                self.genomes,
             )
         )
 

@@ -170,13 +170,16 @@ class EvolveConfig:
     """One evolution: what for, how many, with which operators."""
 
     objective: str = "digit:8"
-    """digit:K, target:test/7, ssim:test/7, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a sum;
-    digit:3,digit:8 are two objectives, for NSGA-II."""
+    """digit:K, target:test/7, ssim:test/7, target:genome/0, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a
+    sum; digit:3,digit:8 are two objectives, for NSGA-II."""
     algorithm: Algorithm = "auto"
     """DEAP's algorithm; auto is eaSimple, and eaMuPlusLambda for several objectives. eaGenerateUpdate asks and tells a
     separable CMA-ES, which starts from the initial population's mean."""
     population: int = 200
     """Individuals N in each replicate."""
+    seeded: bool = False
+    """Begin with the genomes of --genomes; only the rest of the population is drawn from the prior. Gradient ascent
+    begins there, too; random search does not."""
     offspring: int | None = None
     """Individuals that eaMuPlusLambda and eaMuCommaLambda make in a generation; None: as many as the population."""
     elites: int = 0

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from evovae.checks import require
+from evovae.config import EvolveConfig
 
 _VARIED = ("auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda")
 
@@ -36,3 +37,14 @@ def require_effect(*configs: Any) -> None:
             cause = f"--no-{other}" if values[other] is False else f"--{other} {values[other]}"
             message = f"{name.replace('_', ' ')} is {values[name]}: it has no effect with {cause}; leave one out"
             require(values[other] in effective, message)
+
+
+def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
+    """Raise `InputError` unless an evolution needs, and can use, the `count` genomes that are given; None: none are."""
+    if count is None:
+        require(not config.seeded, "seeded is True: it has no effect without genomes; give them with --genomes")
+        return
+    used = config.seeded or "genome/" in config.objective
+    require(used, "genomes are given: they have no effect without --seeded or an objective such as target:genome/0")
+    fits = not config.seeded or count <= config.population
+    require(fits, f"population is {config.population}: expected at least the {count} genomes that it begins with")

@@ -62,7 +62,7 @@ def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > most:
-                raise InputError(f"{path} holds {size} bytes: expected at most {most}; is it a file that evovae wrote?")
+                raise _too_large(path, size, most)
             return file.read(size)
     except (OSError, MemoryError) as error:
         raise InputError(f"{path} cannot be read: {_first_line(error)}") from error
@@ -74,15 +74,20 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if the file is missing, unreadable, too large or holds no JSON object.
     """
+    return parse_json(read_bytes(path, MAX_JSON), path)
+
+
+def parse_json(content: bytes, name: str | Path) -> dict[str, Any]:
+    """Return the JSON object that the `content` of the file `name` holds, with the checks of `read_json`."""
+    if len(content) > MAX_JSON:
+        raise _too_large(name, len(content), MAX_JSON)
     try:
-        content = json.loads(read_bytes(path, MAX_JSON).decode())
-    except InputError:
-        raise
+        found = json.loads(content.decode())
     except (ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {_first_line(error)}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no JSON object: expected a file that evovae wrote")
-    return content
+        raise InputError(f"{name} cannot be read as JSON: {_first_line(error)}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{name} holds no JSON object: expected a file that evovae wrote")
+    return found
 
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
@@ -90,14 +95,12 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], config
 
     A checksum goes there, too. The same content gives the same bytes.
     """
-    import torch  # which figures and command lines do without
-    from safetensors.torch import save as serialise
+    write_bytes(path, *_serialise(kind, tensors, config))
 
-    metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
-    # Copies: the library refuses tensors that share memory.
-    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    content = serialise(copies, metadata)
-    write_bytes(path, *_signed(content))
+
+def tensors_to_bytes(kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> bytes:
+    """Return what `save_tensors` writes."""
+    return b"".join(_serialise(kind, tensors, config))
 
 
 def load_tensors(path: Path, kind: str, most: int = MAX_BYTES) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -110,29 +113,35 @@ def load_tensors(path: Path, kind: str, most: int = MAX_BYTES) -> tuple[dict[str
         InputError: if the file is missing, truncated, altered, too large, no safetensors, of another kind or format
             version, or without a configuration.
     """
-    content = read_bytes(path, most)
-    metadata = _read_metadata(path, content)
+    return parse_tensors(read_bytes(path, most), kind, path)
+
+
+def parse_tensors(content: bytes, kind: str, name: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return what the `content` of the file `name` holds, with the checks of `load_tensors`."""
+    metadata = _read_metadata(name, content)
     if metadata.get("evovae") != kind:
         found = shown(metadata.get("evovae"))
-        raise InputError(f"{path} is of kind {found}: expected a {kind} file that evovae wrote")
+        raise InputError(f"{name} is of kind {found}: expected a {kind} file that evovae wrote")
     if metadata.get("format") != str(FORMAT):
-        raise InputError(f"{path} has format {shown(metadata.get('format'))}: this evovae reads format {FORMAT}")
+        raise InputError(f"{name} has format {shown(metadata.get('format'))}: this evovae reads format {FORMAT}")
     try:
         config = json.loads(metadata.get("config", ""))
     except (ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path} has a configuration that is no JSON: {_first_line(error)}") from error
+        raise InputError(f"{name} has a configuration that is no JSON: {_first_line(error)}") from error
     if not isinstance(config, dict):
-        raise InputError(f"{path} has a configuration that is no JSON object: expected a file that evovae wrote")
+        raise InputError(f"{name} has a configuration that is no JSON object: expected a file that evovae wrote")
     from safetensors.torch import load  # imports torch, which figures and command lines do without
 
     try:
         # In memory of their own: torch's kernels, and their last bits, go by where a tensor begins.
-        return {name: tensor.clone() for name, tensor in load(content).items()}, config
+        return {key: tensor.clone() for key, tensor in load(content).items()}, config
     except Exception as error:  # whatever the library and torch stumble on in a damaged file
-        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
+        raise InputError(f"{name} is no complete safetensors file: {_first_line(error)}") from error
 
 
-def check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, str], **sizes: int) -> None:
+def check_tensors(
+    path: str | Path, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, str], **sizes: int
+) -> None:
     """Refuse `tensors` read from `path` unless they have the types and shapes that are `expected`.
 
     Args:
@@ -181,7 +190,7 @@ def load_weights(module: torch.nn.Module, path: Path, tensors: dict[str, torch.T
     module.to_empty(device="cpu").load_state_dict(tensors)
 
 
-def _read_metadata(path: Path, content: bytes) -> dict[str, Any]:
+def _read_metadata(name: str | Path, content: bytes) -> dict[str, Any]:
     """Return the metadata in the header of a safetensors file: eight bytes that give its length, and JSON.
 
     What lies in it and in the tensors must have the checksum that it names; files older than checksums name none.
@@ -197,7 +206,18 @@ def _read_metadata(path: Path, content: bytes) -> dict[str, Any]:
             raise ValueError("its content has another checksum than it names")
         return metadata
     except (ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path} is no complete safetensors file: {_first_line(error)}") from error
+        raise InputError(f"{name} is no complete safetensors file: {_first_line(error)}") from error
+
+
+def _serialise(kind: str, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> tuple[bytes, memoryview]:
+    """Return a file of tensors in two parts: to join them takes another copy of the tensors."""
+    import torch  # which figures and command lines do without
+    from safetensors.torch import save as serialise
+
+    metadata = {"evovae": kind, "format": str(FORMAT), "config": json.dumps(config)}
+    # Copies: the library refuses tensors that share memory.
+    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    return _signed(serialise(copies, metadata))
 
 
 def _signed(content: bytes) -> tuple[bytes, memoryview]:
@@ -219,6 +239,10 @@ def _checksum(header: dict[str, Any], tensors: memoryview) -> str:
 
 def _in_order(header: dict[str, Any]) -> bytes:
     return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _too_large(name: str | Path, size: int, most: int) -> InputError:
+    return InputError(f"{name} holds {size} bytes: expected at most {most}; is it a file that evovae wrote?")
 
 
 def _first_line(error: BaseException) -> str:

@@ -141,6 +141,10 @@ class Context:
     images: ImageSet
     judge: Callable[[Tensor], Tensor]
     """The judge: images (B, C, H, W) to logits (B, K)."""
+    genomes: Tensor | None = None
+    """Kept ones (K, D), whose images target:genome/INDEX names."""
+    decode: Callable[[Tensor], Tensor] = lambda genomes: genomes
+    """Genomes (B, D) to phenotypes (B, C, H, W)."""
 
 
 class _Build(Protocol):
@@ -148,11 +152,11 @@ class _Build(Protocol):
 
 
 def _build_target(argument: str, context: Context) -> Objective:
-    return target(_find_image(argument, context.images), f"target:{argument}")
+    return target(_find_image(argument, context), f"target:{argument}")
 
 
 def _build_ssim(argument: str, context: Context) -> Objective:
-    return ssim(_find_image(argument, context.images), f"ssim:{argument}")
+    return ssim(_find_image(argument, context), f"ssim:{argument}")
 
 
 def _build_digit(argument: str, context: Context) -> Objective:
@@ -175,8 +179,11 @@ def _plain(objective: Callable[[], Objective]) -> _Build:
 
 REGISTRY: dict[str, tuple[str, _Build]] = {
     "digit": ("digit:K (log-odds of class K, maximised, unbounded)", _build_digit),
-    "target": ("target:SPLIT/INDEX (mean squared error, minimised, 0 to 1)", _build_target),
-    "ssim": ("ssim:SPLIT/INDEX (structural similarity, maximised, -1 to 1)", _build_ssim),
+    "target": (
+        "target:SPLIT/INDEX (mean squared error to an image of train, test or genome, minimised, 0 to 1)",
+        _build_target,
+    ),
+    "ssim": ("ssim:SPLIT/INDEX (structural similarity to it, maximised, -1 to 1)", _build_ssim),
     "ink": ("ink (mean intensity, maximised, 0 to 1)", _plain(ink)),
     "symmetry": ("symmetry (ink covered by its mirror image, maximised, 0 to 1)", _plain(symmetry)),
     "boldness": ("boldness (pixels at 0.5 or above, maximised, 0 to H*W)", _plain(boldness)),
@@ -188,7 +195,7 @@ def parse(spec: str, context: Context) -> Objective:
     """Return the objective that `spec` names.
 
     `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8`
-    two at once. SPLIT/INDEX is train/N or test/N, counted from 0.
+    two at once. SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0.
 
     Raises:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.
@@ -230,14 +237,21 @@ def _finite(factor: str, term: str) -> float:
     return coefficient
 
 
-def _find_image(argument: str, images: ImageSet) -> Tensor:
+def _find_image(argument: str, context: Context) -> Tensor:
     split, _, index = argument.partition("/")
-    if split not in ("train", "test") or not re.fullmatch("[0-9]{1,9}", index):
-        raise InputError(f"image {argument!r}: expected train/INDEX or test/INDEX, such as test/42")
-    found = images.train.images if split == "train" else images.test.images
-    if int(index) >= len(found):
+    images = context.images
+    splits = {"train": images.train.images, "test": images.test.images, "genome": context.genomes}
+    if split not in splits or not re.fullmatch("[0-9]{1,9}", index):
+        raise InputError(f"image {argument!r}: expected train/INDEX or test/INDEX, such as test/42, or genome/INDEX")
+    found, number = splits[split], int(index)
+    if found is None:
+        raise InputError(f"image {argument!r} is not there: no genomes were given; give them with --genomes")
+    if number >= len(found):
         raise InputError(f"image {argument!r} is not there: {split} has images 0 to {len(found) - 1}")
-    return found[int(index)]
+    if split != "genome":
+        return found[number]
+    with torch.no_grad():
+        return context.decode(found[number : number + 1])[0].cpu()
 
 
 def _unit_image(image: Tensor) -> Tensor:

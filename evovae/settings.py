@@ -39,6 +39,8 @@ class EvolutionSettings:
     """DEAP's, one for each objective."""
     images: str = ""
     """Digest of the image set; empty in a run older than digests."""
+    genomes: str = ""
+    """Where the genomes came from that were given; empty: none were."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
     def __post_init__(self) -> None:

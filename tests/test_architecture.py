@@ -18,7 +18,7 @@ ROOMS = [
     ["config", "plots"],
     ["networks", "classifiers", "conflicts", "executors", "settings"],
     ["vae", "propagation"],
-    ["fidelity", "estimators", "likelihood", "training", "judges"],
+    ["fidelity", "estimators", "likelihood", "training", "judges", "genomes"],
     ["early_stopping", "encodings", "objectives"],
     ["evolution", "realism"],
     ["courses", "runs", "recipes"],

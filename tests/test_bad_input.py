@@ -23,7 +23,7 @@ import torch
 import tyro
 from refusals import refused
 
-from evovae import cli, commandline, config, conflicts, devices, jobs, recipes
+from evovae import cli, commandline, config, conflicts, devices, genomes, jobs, recipes
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.jobs import inputs
 from evovae.networks import count_weights
@@ -114,6 +114,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--epochs": BELOW_1,
     "--eta": NOT_NEGATIVE,
     "--generations": ("-1", HUGE),
+    "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
     "--hall-of-fame": BELOW_1,
     "--hidden": (*BELOW_1, str(10**12)),
     "--image-size": ("7", "129", "0", "-5", HUGE),
@@ -125,6 +126,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--objective": (
         *("beauty", "digit", "digit:10", "digit:-1", "digit:1.0", "digit:" + "9" * 5000, "ink:3", "nan*ink"),
         *("target:all/1", "target:test/10000", "target:test/-1", "target:test/" + "9" * 5000, "ssim:train/60000"),
+        *("target:genome/0", "target:genome/-1"),
     ),
     "--offspring": BELOW_1,
     "--out": ("full", "file", "file/run", "vae/figures/run", LONG),
@@ -148,6 +150,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
 WITH = {
     "--channels": ("--network", "conv"),
     "--data-dir": ("--dataset", "usps"),
+    "--genomes": ("--seeded",),
     "--offspring": ("--algorithm", "eaMuPlusLambda"),
     "--variance": ("--likelihood", "gaussian"),
 }
@@ -163,6 +166,7 @@ WRONG_TYPE = {int: ("three", "1.5"), float: ("1,5",), bool: ("yes",)}
 Row = tuple[tuple[str, ...], str]
 OBJECTIVE = (*EVOLVE, "--objective")
 TWO = (*OBJECTIVE, "ink,symmetry")
+KEPT = (*EVOLVE, "--genomes", "kept.json")
 CONFLICTS: list[Row] = [
     (("resume", "vae", "--generations", "5"), "only evolutions"),
     ((*TRAIN, "--network", "conv", "--channels"), "channels is empty"),
@@ -192,6 +196,11 @@ CONFLICTS: list[Row] = [
     ((*EVOLVE, "--select", "selNSGA2"), "several objectives"),
     ((*EVOLVE, "--select", "selBest"), "everybody survive"),
     ((*EVOLVE, "--baselines", "random-search", "random-search"), "name each once"),
+    ((*EVOLVE, "--seeded"), "--genomes"),
+    (KEPT, "genomes are given: they have no effect"),
+    ((*KEPT, "--objective", "target:test/1"), "genomes are given: they have no effect"),
+    ((*KEPT, "--seeded", "--population", "2"), "at least the 3 genomes"),
+    ((*KEPT, "--objective", "ssim:genome/3"), "0 to 2"),
     ((*OBJECTIVE, "boldness", "--baselines", "gradient-ascent"), "no gradient"),
     ((*OBJECTIVE, "digit:8+0.05*boldness", "--baselines", "gradient-ascent"), "no gradient"),
     ((*OBJECTIVE, "ink,ink"), "once"),
@@ -332,6 +341,10 @@ def prepare(folder: Path) -> None:
         small = EvolveConfig(population=4, generations=1, replicates=1, device="cpu", objective="ink", baselines=())
         jobs.evolve("vae", small, "eight")
     shutil.copy(folder / "eight" / "config.json", folder / "killed")
+    kept = genomes.to_json(torch.zeros(3, 2), genomes.digest_of(VAE.load(folder / "vae")))
+    (folder / "kept.json").write_bytes(kept)
+    (folder / "damaged.json").write_bytes(kept[:-5])
+    (folder / "strange.safetensors").write_bytes(genomes.to_safetensors(torch.zeros(3, 2), "of another VAE"))
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +403,8 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
     """Each line of the code that refuses a setting is met by a row, so that a new refusal cannot go without."""
     met = {place for arguments, _ in ROWS for place in run_cli(arguments).places}
     vectors = ("data_shape", "likelihood needs")  # no command line makes a model of vectors
-    for holder in (config.VAEConfig, config.TrainConfig, EvolveConfig, recipes.settle, recipes._require_room):
+    holders = (config.VAEConfig, config.TrainConfig, EvolveConfig, recipes.settle, recipes._require_room)
+    for holder in (*holders, conflicts.require_use_of_genomes):
         lines, first = inspect.getsourcelines(holder)
         for node in ast.walk(ast.parse(textwrap.dedent("".join(lines)))):
             text = ast.unparse(node)

@@ -4,6 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from refusals import refused
 
 import evovae.data.limits
 from evovae.data import load_images
-from evovae.data.pictures import read_pictures
+from evovae.data.pictures import read_picture, read_pictures
+from evovae.errors import InputError
 
 
 def save(path: Path, colour: Any = 0, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Path:
@@ -274,3 +276,75 @@ def test_nothing_is_printed_about_a_damaged_picture(
     assert capfd.readouterr() == ("", "")
     os.write(2, b"seen again")
     assert capfd.readouterr().err == "seen again"
+
+
+# One picture, from the content of its file
+
+
+def noise(path: Path, mode: str = "RGB", size: tuple[int, int] = (20, 14)) -> Path:
+    """A picture whose pixels all differ; size is (width, height)."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_from_its_content_is_that_from_its_file(tmp_path: Path, mode: str, channels: int):
+    path = noise(tmp_path / "a.png", mode)
+    expected = read_pictures([path], 9, grey=channels == 1)[0].expand(channels, -1, -1)
+    assert torch.equal(read_picture(path.read_bytes(), "upload", (channels, 9, 9)), expected)
+
+
+@pytest.mark.parametrize(("shape", "rows", "columns"), [((3, 7, 20), (3, 10), (0, 20)), ((3, 14, 7), (0, 14), (6, 13))])
+def test_a_picture_is_cut_to_the_centre_of_the_proportions_wanted(
+    tmp_path: Path, shape: tuple[int, int, int], rows: tuple[int, int], columns: tuple[int, int]
+):
+    path = noise(tmp_path / "a.png")
+    whole = read_pictures([path], None, grey=False)[0]
+    assert torch.equal(read_picture(path.read_bytes(), "upload", shape), whole[:, slice(*rows), slice(*columns)])
+
+
+def test_a_picture_of_one_row_fills_any_shape(tmp_path: Path):
+    path = save(tmp_path / "a.png", (9, 9, 9), size=(300, 1))
+    assert torch.equal(read_picture(path.read_bytes(), "upload", (3, 8, 128)), torch.full((3, 8, 128), 9).byte())
+    assert torch.equal(read_picture(path.read_bytes(), "upload", (1, 128, 8)), torch.full((1, 128, 8), 9).byte())
+
+
+def test_content_that_is_no_picture_is_refused_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    content = noise(tmp_path / "a.png").read_bytes()
+    for damaged in (b"", b"no picture", content[:-40]):
+        with refused("'upload' cannot be read as a picture"):
+            read_picture(damaged, "upload", (1, 8, 8))
+    with refused("'upload'", "2 channels"):
+        read_picture(content, "upload", (2, 8, 8))
+    monkeypatch.setattr(evovae.data.limits, "MAX_PIXELS", 20 * 14 - 1)
+    with refused("'upload' unpacks to more than 279 pixels"):
+        read_picture(content, "upload", (1, 8, 8))
+    monkeypatch.setattr(evovae.data.limits, "MAX_PICTURE_BYTES", 10)
+    with refused(f"'upload' holds {len(content)} bytes", "at most 10"):
+        read_picture(content, "upload", (1, 8, 8))
+
+
+def test_pictures_are_read_in_many_threads(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Damaged TIFFs, of which libtiff writes to standard error; afterwards that and the warnings are as they were."""
+    path = noise(tmp_path / "a.tif", "L")
+    with Image.open(path) as picture:
+        picture.save(path, compression="tiff_lzw")
+    content = path.read_bytes()
+    damaged = content[:8] + b"\xff" * 40 + content[48:]
+    before, filters = os.fstat(2), list(warnings.filters)
+
+    def read(number: int) -> torch.Tensor | str:
+        try:
+            return read_picture(damaged if number % 2 else content, "upload", (1, 8, 8))
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read, range(80)))
+    assert all(torch.equal(one, found[0]) for one in found[::2])
+    assert all("'upload' cannot be read as a picture" in one for one in found[1::2])
+    assert os.fstat(2) == before
+    assert warnings.filters == filters
+    assert capfd.readouterr().err == ""

@@ -451,3 +451,33 @@ def test_content_that_was_altered_is_refused(saved: Path, place: str) -> None:
     saved.write_bytes(content)
     with refused("checksum"):
         files.load_tensors(saved, "vae")
+
+
+# The content of a file that came some other way
+
+
+def test_content_is_what_would_be_written_and_is_read_as_a_file_is(tmp_path):
+    tensors, config = {"a": torch.arange(3.0)}, {"b": 1}
+    content = files.tensors_to_bytes("some", tensors, config)
+    files.save_tensors(tmp_path / "some.safetensors", "some", tensors, config)
+    assert content == (tmp_path / "some.safetensors").read_bytes()
+    found, found_config = files.parse_tensors(content, "some", "upload")
+    assert torch.equal(found["a"], tensors["a"])
+    assert found_config == config
+    assert files.parse_json(b'{"a": 1}', "upload") == {"a": 1}
+
+
+def test_content_that_cannot_be_read_is_refused_by_its_name(monkeypatch):
+    content = files.tensors_to_bytes("some", {"a": torch.arange(3.0)}, {})
+    for damaged in (content[:-1], b"", b"{}"):
+        with refused("upload", "no complete safetensors file"):
+            files.parse_tensors(damaged, "some", "upload")
+    with refused("upload", "kind 'some'", "a session file"):
+        files.parse_tensors(content, "session", "upload")
+    with refused("upload", "as JSON"):
+        files.parse_json(b"{", "upload")
+    with refused("upload", "no JSON object"):
+        files.parse_json(b"[]", "upload")
+    monkeypatch.setattr(files, "MAX_JSON", 3)
+    with refused("upload holds 8 bytes", "at most 3"):
+        files.parse_json(b'{"a": 1}', "upload")

@@ -275,6 +275,17 @@ def test_images_are_found_by_split_and_index(split, index):
     assert parse(f"ssim:{split}/{index}", context(images=images))(found).item() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("index", [0, 2])
+def test_the_image_of_a_kept_genome_is_what_it_decodes_to(index):
+    genomes = rand(3, 12 * 13)
+    kept = Context(some_set(), Judge(), genomes, lambda z: z.view(-1, 1, 12, 13))
+    image = genomes[index].view(1, 1, 12, 13)
+    assert not parse(f"target:genome/{index}", kept)(image).any()
+    assert parse(f"ssim:genome/{index}", kept)(image).item() == pytest.approx(1, abs=1e-5)
+    with refused("'genome/3'", "0 to 2"):
+        parse("target:genome/3", kept)
+
+
 @pytest.mark.parametrize(("spec", "asked"), [("ink,target:test/0", 0), ("ink,0.1*digit:2+ink", 1)])
 def test_the_judge_is_asked_only_about_phenotypes_and_by_objectives_that_need_it(spec, asked):
     calls = []
@@ -316,6 +327,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_their_ranges(spec):
         ("target:valid/1", ("'valid/1'", "train/INDEX or test/INDEX")),
         ("target:test/-1", ("'test/-1'", "train/INDEX or test/INDEX")),
         ("target:test/4", ("'test/4'", "0 to 3")),
+        ("target:genome", ("'genome'", "genome/INDEX")),
+        ("target:genome/0", ("'genome/0'", "--genomes")),
         ("ssim:train/6", ("'train/6'", "0 to 5")),
         ("ink:3", ("ink:3", "no argument")),
         ("symmetry:left", ("symmetry:left", "no argument")),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from deap import algorithms, base, creator, tools
+from refusals import refused
 
 from evovae.evolution import Population
 from evovae.streams import Streams
@@ -188,3 +189,24 @@ def test_fitness_that_is_not_finite_wins_nowhere_in_deap(hole, weights, place):
     genomes = [list(individual) for individual in sound]
     assert all(list(individual) in genomes for kept in survivors for individual in kept)
     assert max(individuals, key=attrgetter("fitness")) in sound
+
+
+@pytest.mark.parametrize("count", [0, 1, 24])
+def test_given_genomes_take_the_first_places_of_each_replicate(count):
+    drawn, given = population(), torch.randn(count, 5, generator=torch.Generator().manual_seed(3))
+    seeded = drawn.seeded(given)
+    assert all(torch.equal(replicate, given) for replicate in seeded.genomes[:, :count])
+    assert not seeded.valid[:, :count].any()
+    for name in ("genomes", "fitness", "valid"):
+        assert torch.equal(getattr(seeded, name)[:, count:], getattr(drawn, name)[:, count:])
+    assert seeded.fitness.shape == drawn.fitness.shape
+    assert seeded.streams is drawn.streams
+    seeded.genomes.zero_()
+    assert drawn.genomes.any()
+    assert count == 0 or given.any()
+
+
+@pytest.mark.parametrize("shape", [(25, 5), (2, 4), (5,)], ids=str)
+def test_given_genomes_that_do_not_fit_are_refused(shape):
+    with refused(str(shape), "(K, 5), K at most 24"):
+        population().seeded(torch.zeros(shape))

@@ -29,7 +29,7 @@ def fit(images: Images, image_size: int | None, grey: bool, where: str) -> Image
         pixels = _in_chunks(luma, pixels)
     if image_size is not None and pixels.shape[2:] != (image_size, image_size):
         check_bytes(pixels.shape[0] * pixels.shape[1] * image_size**2, where)
-        pixels = _in_chunks(lambda chunk: resize(chunk, image_size), pixels)
+        pixels = _in_chunks(lambda chunk: resize(chunk, image_size, image_size), pixels)
     check_sides(pixels.shape[2], pixels.shape[3], where)
     return Images(pixels, images.labels)
 
@@ -48,22 +48,23 @@ def luma(images: Tensor) -> Tensor:
     return ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).to(torch.uint8)
 
 
-def resize(images: Tensor, side: int) -> Tensor:
-    """Cut the largest centred square out of images and resize it, bilinear and antialiased.
+def resize(images: Tensor, height: int, width: int) -> Tensor:
+    """Cut the largest centred part of the wanted proportions out of images and resize it, bilinear and antialiased.
 
     Args:
         images: uint8 `(B, C, H, W)`.
-        side: Pixels on each side afterwards.
+        height: Pixels from top to bottom afterwards.
+        width: Pixels from left to right afterwards.
 
     Returns:
-        uint8 `(B, C, side, side)`.
+        uint8 `(B, C, height, width)`.
     """
-    height, width = images.shape[2:]
-    shorter = min(height, width)
+    high, wide = images.shape[2:]
+    rows, columns = max(1, min(high, wide * height // width)), max(1, min(wide, high * width // height))
     # Cut first: scaling first would turn a picture of 1 x 1,000,000 pixels into a huge one.
-    top, left = (height - shorter) // 2, (width - shorter) // 2
-    square = images[:, :, top : top + shorter, left : left + shorter]
-    return functional.interpolate(square, size=(side, side), mode="bilinear", antialias=True)
+    top, left = (high - rows) // 2, (wide - columns) // 2
+    cut = images[:, :, top : top + rows, left : left + columns]
+    return functional.interpolate(cut, size=(height, width), mode="bilinear", antialias=True)
 
 
 def _in_chunks(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

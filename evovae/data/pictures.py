@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it remarks co
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """Named to Pillow as well: left to guess, it would hand a PostScript file called .png to an interpreter."""
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+_ONE_AT_A_TIME = threading.Lock()
+"""Python's list of warnings and standard error belong to the whole process, and are changed while one is read."""
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -57,7 +60,7 @@ def read_pictures(paths: Sequence[Path], image_size: int | None, grey: bool) -> 
     for path in paths:
         picture = _read(path, grey)
         if image_size is not None:
-            picture = resize(picture[None], image_size)[0]
+            picture = resize(picture[None], image_size, image_size)[0]
         height, width = picture.shape[1:]
         if not pictures:
             check_sides(height, width, repr(str(path)))
@@ -73,14 +76,42 @@ def read_pictures(paths: Sequence[Path], image_size: int | None, grey: bool) -> 
     return torch.stack([picture.expand(channels, -1, -1) for picture in pictures])
 
 
+def read_picture(content: bytes, name: str, shape: tuple[int, int, int]) -> Tensor:
+    """Read one picture as `read_pictures` does, from the `content` of its file, in any thread.
+
+    Args:
+        content: At most `MAX_PICTURE_BYTES`.
+        name: What the picture is called in an error message.
+        shape: (C, H, W) that it is brought to: grey or of three channels, and cut and resized as `resize` does.
+
+    Returns:
+        uint8 `(C, H, W)`.
+
+    Raises:
+        InputError: It cannot be read, is too large or has pixels of 32 bits; or C is neither 1 nor 3.
+    """
+    channels, height, width = shape
+    if channels not in (1, 3):
+        raise InputError(f"{name!r} is to have {channels} channels; expected 1 or 3; pictures have no others")
+    if len(content) > limits.MAX_PICTURE_BYTES:
+        raise InputError(
+            f"{name!r} holds {len(content)} bytes; expected at most {limits.MAX_PICTURE_BYTES}; make it smaller"
+        )
+    picture = resize(_decode(content, name, grey=channels == 1)[None], height, width)[0]
+    return picture.repeat(channels // len(picture), 1, 1)
+
+
 def _read(path: Path, grey: bool) -> Tensor:
+    # From memory: of a file, Pillow would take as much as a length in it claims.
+    return _decode(files.read_bytes(path, limits.MAX_PICTURE_BYTES), str(path), grey)
+
+
+def _decode(content: bytes, name: str, grey: bool) -> Tensor:
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             # What Pillow remarks on metadata is no concern here; what it says about size is.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # From memory: of a file, Pillow would take as much as a length in it claims.
-            content = files.read_bytes(path, limits.MAX_PICTURE_BYTES)
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 if picture.width * picture.height > limits.MAX_PIXELS:  # not unpacked yet
                     raise Image.DecompressionBombError
@@ -88,15 +119,13 @@ def _read(path: Path, grey: bool) -> Tensor:
                     return _to_tensor(picture, grey)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{str(path)!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
+            f"{name!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
             "make it smaller or remove it"
         ) from error
-    except InputError:
-        raise
     # A decoder that trips over a damaged file raises whatever it stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{str(path)!r} cannot be read as a picture ({reason}); repair or remove it") from error
+        raise InputError(f"{name!r} cannot be read as a picture ({reason}); repair or remove it") from error
 
 
 @contextlib.contextmanager

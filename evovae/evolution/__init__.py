@@ -39,6 +39,7 @@ from evovae.evolution.operators import (
     selStochasticUniversalSampling,
     selTournament,
     selWorst,
+    slerp,
 )
 from evovae.evolution.population import Individual, Population
 from evovae.evolution.strategies import SeparableCMAES, StockStrategies
@@ -94,6 +95,7 @@ __all__ = [
     "selStochasticUniversalSampling",
     "selTournament",
     "selWorst",
+    "slerp",
     "toolbox",
     "varAnd",
     "varOr",

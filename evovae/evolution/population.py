@@ -84,6 +84,19 @@ class Population:
         genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
         return replace(other, genomes=genomes, fitness=fitness, valid=valid)
 
+    def seeded(self, genomes: Tensor) -> Population:
+        """Return these individuals, the first K of each replicate replaced by `genomes` (K, D), not evaluated yet.
+
+        Raises:
+            InputError: if they are more than there are individuals, or have another number of genes.
+        """
+        replicates, size, genes = self.genomes.shape
+        if genomes.ndim != 2 or len(genomes) > size or genomes.shape[1] != genes:
+            raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (K, {genes}), K at most {size}")
+        given = genomes.to(self.genomes).expand(replicates, -1, -1)
+        rest = torch.arange(len(genomes), size, device=self.genomes.device).expand(replicates, -1)
+        return Population.unevaluated(given, self.weights, self.streams).join(self.take(rest))
+
     def state(self) -> State:
         """Return genomes, fitness and who is valid."""
         return State(genomes=self.genomes, fitness=self.fitness, valid=self.valid)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from deap import base
+from torch import Tensor
 
-from evovae import evolution, objectives
+from evovae import evolution, files, genomes, objectives
 from evovae.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.config import CheckpointConfig, EvolveConfig
+from evovae.conflicts import require_use_of_genomes
 from evovae.data import ImageSet
 from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
@@ -55,6 +57,8 @@ class _Plan:
     """Trained when first called for, where there are none."""
     beside: Path
     """Folder that keeps them."""
+    given: Tensor | None
+    """Genomes (K, D) that were kept and are used."""
 
     @functools.cached_property
     def toolbox(self) -> base.Toolbox:
@@ -71,7 +75,8 @@ class _Plan:
     def population(self) -> Population:
         """Where the search begins."""
         config = self.config
-        return self.toolbox.population(n=config.population, replicates=config.replicates, seed=config.seed)
+        drawn: Population = self.toolbox.population(config.population, config.replicates, config.seed)
+        return drawn if self.given is None or not config.seeded else drawn.seeded(self.toolbox.project(self.given))
 
     @property
     def circumstances(self) -> dict[str, Any]:
@@ -98,11 +103,13 @@ def evolve(
     data_dir: str | None = None,
     overwrite: bool = False,
     checkpoint: CheckpointConfig | None = None,
+    genomes_path: str | Path | None = None,
 ) -> Run:
     """Evolve images in the latent space of a VAE and record it in the run folder `out`.
 
     The VAE's run folder remembers its image set; `dataset` and `data_dir` override it. Judges that do not ship with
-    evovae are trained when first needed, and kept beside the VAE.
+    evovae are trained when first needed, and kept beside the VAE. Genomes that were kept, a file of them, are needed to
+    begin with (`config.seeded`) or for an objective that names one.
 
     Raises:
         InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
@@ -117,7 +124,7 @@ def evolve(
     images = load(data)
     if images.shape != vae.config.data_shape:
         raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
-    plan = _plan(vae, images, config, folder_of(vae_path))
+    plan = _plan(vae, images, config, folder_of(vae_path), genomes_path)
     plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
@@ -126,6 +133,7 @@ def evolve(
         names=plan.objective.names,
         weights=plan.objective.weights,
         images=digest_of(images),
+        genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
         checkpoint=checkpoint or CheckpointConfig(),
     )
     with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
@@ -149,6 +157,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
         images,
         settings.evolution,
         run.folder if begun else folder_of(settings.vae),
+        (run.folder / genomes.FILE_NAME if begun else settings.genomes) if settings.genomes else None,
     )
     searches = plan.begin_searches()
     if (state := read_checkpoint(run)) is not None:
@@ -160,25 +169,31 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
         _fill(run, plan, settings.checkpoint, searches)
 
 
-def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path) -> _Plan:
+def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path, genomes_path: str | Path | None) -> _Plan:
     """Find what the settings name; judges are kept in the folder `beside`.
 
     Raises:
-        InputError: if there is no such objective or device.
+        InputError: if there is no such objective or device, or the genomes cannot be used.
     """
+    given = None if genomes_path is None else genomes.read_genomes(genomes_path, vae)
+    require_use_of_genomes(config, None if given is None else len(given))
     vae = vae.to(resolve_device(config.device))
     # Found when the run begins: bad input must be refused before judges are trained and kept.
     judges = functools.cache(lambda: find_judges(images, beside, vae.device))
-    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x))
-    objective = objectives.parse(config.objective, context)
     encoding = LatentEncoding(vae, config.support)
-    return _Plan(config, objective, encoding, judges, beside)
+    given = None if given is None else given.to(encoding.device)
+    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode)
+    objective = objectives.parse(config.objective, context)
+    return _Plan(config, objective, encoding, judges, beside, given)
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
     """Evolve to the end, keeping everything in `run`."""
     judges = plan.judges()
     copy_judges(plan.beside, run.folder)
+    if plan.given is not None:
+        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.encoding.vae))
+        files.write_bytes(run.folder / genomes.FILE_NAME, content)
     plan.encoding.vae.save(run.folder / FILE_NAME)
     checkpoints = Checkpoints(run, searches, checkpoint, functools.partial(write_histories, run, searches))
     try:

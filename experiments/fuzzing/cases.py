@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evovae import figures, files, report
+from evovae import figures, files, genomes, report
 from evovae.config import VAEConfig
 from evovae.data import load_images
 from evovae.findings import read_examples, read_population, read_training
@@ -87,6 +87,7 @@ def tensors(folder: Path) -> list[Case]:
     state = {"adam/0/step": torch.tensor(3.0), "random": torch.arange(40, dtype=torch.uint8), "done": torch.tensor(1)}
     files.save_tensors(checkpoint, "checkpoint", state, {})
     cases.append(Case(checkpoint.read_bytes(), checkpoint, partial(files.load_tensors, checkpoint, "checkpoint")))
+    cases.append(kept_genomes(folder / "kept.safetensors", genomes.to_safetensors))
     for name in ("eight", "front"):
         cases.append(run_file(folder / name, name, "population.safetensors", read_searches))
     cases.append(
@@ -102,7 +103,15 @@ def configurations(folder: Path) -> list[Case]:
         run_file(folder / "eight", "eight", "config.json", read_searches),
         run_file(folder / "front", "front", "config.json", read_searches),
         run_file(folder / "made", "vae", "environment.json", lambda run: (run.environment, run.finished)),
+        kept_genomes(folder / "kept.json", genomes.to_json),
     ]
+
+
+def kept_genomes(path: Path, write: Callable[[torch.Tensor, str], bytes]) -> Case:
+    vae = VAE(VAEConfig(data_shape=(1, 8, 8), hidden=(4,), latent_dim=2))
+    content = write(torch.tensor([[0.5, -1.0], [2.0, 0.1]]), genomes.digest_of(vae))
+    path.write_bytes(content)
+    return Case(content, path, partial(genomes.read_genomes, path, vae))
 
 
 def tables(folder: Path) -> list[Case]:

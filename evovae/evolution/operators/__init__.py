@@ -14,6 +14,7 @@ from evovae.evolution.operators.crossover import (
     cxSlerp,
     cxTwoPoint,
     cxUniform,
+    slerp,
 )
 from evovae.evolution.operators.mutation import mutGaussian, mutPolynomialBounded, mutShuffleIndexes
 from evovae.evolution.operators.nondominated import crowding_distance, nondominated_rank, selNSGA2
@@ -52,4 +53,5 @@ __all__ = [
     "selStochasticUniversalSampling",
     "selTournament",
     "selWorst",
+    "slerp",
 ]

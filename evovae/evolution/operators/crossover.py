@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -105,13 +107,22 @@ def cxSimulatedBinaryBounded(
 def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tensor]:
     """Mix along the arc between the parents, by one weight w from [0, 1) a pair: parents (..., D) -> two children.
 
-    Spherical interpolation (Shoemake 1985; for latent spaces White 2016). Direction and norm are interpolated apart: in
-    D dimensions normal vectors lie near a shell of radius sqrt(D), which straight lines between them leave inwards (the
-    midpoint of two 100-dimensional ones has norm 7.05 where the prior has 9.97). The children lie at w and at 1 - w.
+    The children lie on the parents' `slerp` at w and at 1 - w.
     """
     weight = random.uniform(*first.shape[:-1], 1)
-    norms = [torch.linalg.vector_norm(parent, dim=-1, keepdim=True) for parent in (first, second)]
-    directions = [functional.normalize(parent, dim=-1) for parent in (first, second)]
+    point = slerp(first, second)
+    return point(weight), point(1.0 - weight)
+
+
+def slerp(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return the arc between two points (..., D), which takes weights (..., 1) of the second to points (..., D).
+
+    Spherical interpolation (Shoemake 1985; for latent spaces White 2016). Direction and norm are interpolated apart: in
+    D dimensions normal vectors lie near a shell of radius sqrt(D), which straight lines between them leave inwards (the
+    midpoint of two 100-dimensional ones has norm 7.05 where the prior has 9.97).
+    """
+    norms = [torch.linalg.vector_norm(end, dim=-1, keepdim=True) for end in (first, second)]
+    directions = [functional.normalize(end, dim=-1) for end in (first, second)]
     cosine = (directions[0] * directions[1]).sum(-1, keepdim=True).clamp(-1.0, 1.0)
     angle = torch.acos(cosine)
     sine = torch.sin(angle)
@@ -124,7 +135,7 @@ def cxSlerp(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, Tens
         direction = functional.normalize(left * directions[0] + right * directions[1], dim=-1)
         return direction * ((1.0 - w) * norms[0] + w * norms[1])
 
-    return point(weight), point(1.0 - weight)
+    return point
 
 
 def _growth(quantile: Tensor, eta: float) -> Tensor:
