@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check smoke fuzz bench clean
+.PHONY: help demo explore test check smoke fuzz bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: $(VENV)/installed  ## train a VAE on MNIST, evolve an eight in its latent space, draw the gallery (runs/demo)
 	$(BIN)/evovae demo --out runs/demo
+
+explore: $(VENV)/installed  ## choose latent values and breed images in the browser, on 127.0.0.1
+	$(BIN)/evovae explore
 
 test: $(VENV)/installed-test  ## run the whole test suite
 	$(BIN)/python -m pytest
@@ -38,7 +41,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evovae needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=24'
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[explorer]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

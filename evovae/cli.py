@@ -121,6 +121,30 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Explore:
+    """Choose latent values, walk through the map and breed images in the browser, on a page on 127.0.0.1."""
+
+    vae: Path | None = None
+    """A VAE: a run folder of evovae train, or a .safetensors file; None: the demo's, trained now if there is none."""
+    port: int = 8000
+    """Where the page is served; 0 takes a free port."""
+    runs: Path | None = None
+    """Folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in."""
+    dataset: str | None = None
+    """Image set for the map and the judges; None: the one that the VAE's run folder remembers."""
+    data_dir: str | None = None
+    """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
+    browser: bool = True
+    """Open the page in a browser."""
+
+    def run(self) -> None:
+        """Serve the page until Ctrl-C."""
+        from evovae import demo, explorer
+
+        explorer.serve(self.vae or demo.find_vae(), self.port, self.dataset, self.data_dir, self.runs, self.browser)
+
+
+@dataclass(frozen=True)
 class Demo:
     """Train the default VAE on MNIST, evolve an eight against both baselines, and draw the gallery: within a minute."""
 
@@ -152,6 +176,7 @@ Command = (
     | Annotated[Evolve, tyro.conf.subcommand("evolve")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
+    | Annotated[Explore, tyro.conf.subcommand("explore")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
@@ -162,7 +187,7 @@ def main() -> None:
     run_program("evovae", lambda: parse(sys.argv[1:]).run())
 
 
-def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Demo | Info:
+def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Explore | Demo | Info:
     """Return the command that `arguments` ask for.
 
     Raises:

@@ -8,6 +8,18 @@ from pathlib import Path
 from evovae import figures, jobs, report
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.recording import check_out
+from evovae.runs import CONFIG, Run
+
+FOLDER = Path("runs/demo")
+
+
+def find_vae(folder: Path = FOLDER) -> Path:
+    """Return the run folder of the demo's VAE, trained now if there is none that is finished."""
+    path = folder / "vae"
+    if not ((path / CONFIG).is_file() and Run.open(path).finished):
+        check_out(path, "training", overwrite=True)
+        jobs.train(DataConfig(), VAEConfig(), TrainConfig(), path, overwrite=True)
+    return path
 
 
 def run(out: Path, seed: int = 0) -> None:

@@ -27,7 +27,7 @@ ROOMS = [
     ["findings"],
     ["jobs", "figures"],
     ["report", "studies"],
-    ["demo"],
+    ["demo", "explorer"],
     ["cli"],
     ["__main__"],
 ]

@@ -37,6 +37,7 @@ COMMANDS = {
     "evolve": EVOLVE,
     "resume": ("resume", "eight"),
     "plot": ("plot", "eight"),
+    "explore": ("explore", "--vae", "vae", "--no-browser"),
     "demo": ("demo",),
     "info": ("info",),
 }
@@ -130,8 +131,10 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     ),
     "--offspring": BELOW_1,
     "--out": ("full", "file", "file/run", "vae/figures/run", LONG),
+    "--port": ("-1", "65536", HUGE),
     "--population": ("1", "-5", str(10**15), HUGE),
     "--replicates": (*BELOW_1, str(10**12)),
+    "--runs": ("missing", "file", LONG),
     "--seed": ("-1", ABOVE, HUGE),
     "--sigma": (*NOT_NEGATIVE, "1e16"),
     "--stop-evaluations": BELOW_1,

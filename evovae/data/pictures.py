@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from evovae import files
@@ -122,6 +122,9 @@ def _decode(content: bytes, name: str, grey: bool) -> Tensor:
             f"{name!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
             "make it smaller or remove it"
         ) from error
+    except UnidentifiedImageError as error:
+        known = ", ".join(_FORMATS)
+        raise InputError(f"{name!r} cannot be read as a picture (it is none of {known}); repair or remove it") from error
     # A decoder that trips over a damaged file raises whatever it stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

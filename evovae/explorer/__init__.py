@@ -1,0 +1,76 @@
+"""The explorer: a web page on which a person chooses latent values, walks through the map, and breeds images."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from evovae.checks import require, require_whole
+from evovae.errors import InputError
+
+HOST = "127.0.0.1"
+
+
+def serve(
+    vae: Path,
+    port: int,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    runs: Path | None = None,
+    browser: bool = True,
+) -> None:
+    """Serve the explorer on 127.0.0.1 until the process is asked to stop.
+
+    Args:
+        vae: run folder or file of a VAE.
+        port: where it listens; 0 takes one that is free.
+        dataset: image set; None: the one that the VAE's run folder remembers.
+        data_dir: where torchvision's image sets are; None: what the run folder remembers.
+        runs: folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in.
+        browser: open the page in a browser.
+
+    Raises:
+        InputError: if the VAE or the port cannot be used.
+    """
+    for library in ("fastapi", "uvicorn"):
+        require(find_spec(library) is not None, f"the explorer needs {library}: pip install 'evovae[explorer]'")
+    require_whole("port", port, 0, 65_535)
+    with _bind(port) as listening:
+        import torch
+        import uvicorn
+
+        from evovae.explorer.explored import explore
+        from evovae.explorer.server import make_app
+
+        torch.set_num_threads(1)  # of small networks, several threads are slower as soon as anything else runs
+        app = make_app(explore(vae, dataset, data_dir, runs))
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        config = uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=3)
+        print(f"evovae explorer: {address} (Ctrl-C ends it)", flush=True)
+        if browser and _has_screen():
+            threading.Timer(0.5, webbrowser.open, (address,)).start()
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _bind(port: int) -> Iterator[socket.socket]:
+    """Listen on the port, before anything that takes long."""
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, port))
+        except OSError as error:
+            raise InputError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from error
+        yield listening
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window, rather than take over the terminal."""
+    return sys.platform in ("darwin", "win32") or any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))

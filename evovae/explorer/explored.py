@@ -1,0 +1,112 @@
+"""What an explorer explores: a VAE with its images and judges, the map, and the places where things are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evovae import genomes, objectives
+from evovae.data import Images, ImageSet
+from evovae.devices import resolve_device
+from evovae.encodings import LatentEncoding
+from evovae.errors import InputError
+from evovae.explorer.atlas import Atlas
+from evovae.explorer.evolutions import Evolutions
+from evovae.explorer.evolving import Evolver
+from evovae.explorer.model import Model
+from evovae.explorer.shelf import Shelf
+from evovae.jobs.inputs import choose_data, find_judges, folder_of, load
+from evovae.vae import VAE
+
+TEST_IMAGES = 10_000
+"""Test images at most that are encoded, for the map and to begin from."""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Everything that the page can ask for."""
+
+    name: str
+    """Of the VAE, as people are shown it."""
+    model: Model
+    images: ImageSet
+    test: Images
+    codes: Tensor
+    """Genomes (N, D) of the test images: their posterior means."""
+    atlas: Atlas
+    shelf: Shelf
+    evolver: Evolver
+    evolutions: Evolutions
+    """That can be watched."""
+
+    @property
+    def digest(self) -> str:
+        """What tells this VAE from another."""
+        return self.shelf.digest
+
+    def close(self) -> None:
+        """End what goes on in processes of its own."""
+        self.atlas.close()
+        self.evolver.close()
+
+
+def explore(
+    vae_path: Path, dataset: str | None = None, data_dir: str | None = None, runs: Path | None = None
+) -> Explored:
+    """Read a VAE and all that belongs to it.
+
+    Args:
+        vae_path: run folder or file of the VAE.
+        dataset: image set; None: the one that its run folder remembers.
+        data_dir: where torchvision's image sets are; None: what the run folder remembers.
+        runs: folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in.
+
+    Raises:
+        InputError: if the VAE decodes no images, or its images cannot be had.
+    """
+    vae = VAE.load(vae_path).to(resolve_device("auto"))
+    if len(vae.config.data_shape) != 3 or vae.config.data_shape[0] not in (1, 3):
+        raise InputError(f"{vae_path} decodes data of shape {vae.config.data_shape}: expected a VAE of images")
+    data = choose_data(vae, vae_path, dataset, data_dir)
+    images = load(data)
+    if images.shape != vae.config.data_shape:
+        raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
+    folder = folder_of(vae_path).resolve()
+    runs = runs or (folder.parent if vae_path.is_dir() else folder)
+    if not runs.is_dir():
+        raise InputError(f"{runs} is no folder: expected one that holds runs of evovae evolve")
+    judges = find_judges(images, folder, vae.device)
+    model = Model(LatentEncoding(vae), judges)
+    test = Images(images.test.images[:TEST_IMAGES], images.test.labels[:TEST_IMAGES])
+    codes, digest = model.encode(test.images), genomes.digest_of(vae)
+    kept = _writable(folder / "explorer")
+    context = objectives.Context(images, judges.judge if judges else torch.nn.Identity())
+    options = [f"--dataset={dataset}"] * (dataset is not None) + [f"--data-dir={data_dir}"] * (data_dir is not None)
+    return Explored(
+        name=folder.name if vae_path.is_dir() else vae_path.name,
+        model=model,
+        images=images,
+        test=test,
+        codes=codes,
+        atlas=Atlas(codes, test.labels, kept, digest),
+        shelf=Shelf(model.encoding, digest, kept),
+        evolver=Evolver(model.encoding, context, vae_path.resolve(), options, runs.resolve()),
+        evolutions=Evolutions(runs.resolve()),
+    )
+
+
+def _writable(folder: Path) -> Path | None:
+    """Return the folder that sessions and the map are kept in, made when missing; None if that cannot be."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        probe = folder / ".probe"
+        probe.touch()
+        probe.unlink()
+        return folder
+    print(f"evovae: {folder} cannot be written: sessions and the map are kept in memory alone", file=sys.stderr)
+    return None

@@ -1,0 +1,346 @@
+"""A person's breeding: individuals, the generations that they form, and favourites; without a page and without images.
+
+The person's eye is the fitness. All else is the library's: genomes come from the encoding's prior, mates are drawn
+evenly among those chosen, children are made by `evolution.varAnd` with its crossovers and `mutGaussian`, and every
+number comes from the session's own random stream: the same seed and the same choices give the same images.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+import torch
+from deap import base
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from torch import Tensor
+
+from evovae import evolution
+from evovae.checks import require
+from evovae.encodings import Encoding
+from evovae.errors import InputError
+from evovae.evolution import Population
+from evovae.state import State, join
+from evovae.streams import Streams
+
+SIZE = 20
+"""Individuals of a generation."""
+SURVIVORS = SIZE // 2
+"""Chosen ones at most that live on beside their children."""
+LARGEST_SIGMA = 2.0
+MOST_GENERATIONS = 1000
+MOST_FAVOURITES = 1000
+CROSSOVERS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
+    "cxBlend": functools.partial(evolution.cxBlend, alpha=0.5),
+    "cxUniform": functools.partial(evolution.cxUniform, indpb=0.5),
+    "cxSlerp": evolution.cxSlerp,
+    "none": lambda first, second, random: (first, second),
+}
+Crossover = Literal["cxBlend", "cxUniform", "cxSlerp", "none"]
+Sigma = Annotated[float, Field(ge=0, le=LARGEST_SIGMA, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+def _printable(text: str) -> str:
+    require(text.isprintable(), "the text has control characters: expected plain text")
+    return text
+
+
+Origin = Annotated[str, Field(max_length=40), AfterValidator(_printable)]
+"""Where a genome came from, in a few words."""
+
+
+@dataclass(frozen=True)
+class Individual:
+    """How an individual came to be; its genome has its place in `Session.genomes`."""
+
+    generation: Number
+    """That it was made in."""
+    origin: Origin
+    """prior, mutation, crossover, ..., or where a person brought it from."""
+    parents: tuple[Number, ...] = ()
+    """None, one or two earlier individuals."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """`SIZE` individuals side by side."""
+
+    how: Literal["drawn", "bred", "started"]
+    """Drawn from the prior, bred from chosen ones, or started from genomes that were brought."""
+    members: Annotated[tuple[Number, ...], Field(min_length=SIZE, max_length=SIZE)]
+    """Its individuals; survivors keep their numbers."""
+    parent: Number | None = None
+    """The generation that it was bred from."""
+    sigma: Sigma | None = None
+    """Standard deviation of the mutation."""
+    crossover: Crossover | None = None
+    selected: tuple[Number, ...] = ()
+    """Who was chosen in it, the last time that it was bred from."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a session is beside its genomes and its random stream."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    individuals: list[Individual] = field(default_factory=list)
+    generations: Annotated[list[Generation], Field(max_length=MOST_GENERATIONS)] = field(default_factory=list)
+    favourites: Annotated[dict[Number, Origin], Field(max_length=MOST_FAVOURITES)] = field(default_factory=dict)
+    """Where each came from, by a number that is never given again."""
+    next_favourite: Number = 0
+
+
+_RECORD = TypeAdapter(_Record)
+
+
+class Session:
+    """Generations that a person breeds, as a tree: to go back and breed again begins a branch, and nothing is lost.
+
+    Args:
+        encoding: of the genomes.
+        seed: of all its draws.
+
+    Attributes:
+        genomes: (I, D), of all individuals by number.
+        kept: genomes (D,) of the favourites by number.
+    """
+
+    def __init__(self, encoding: Encoding, seed: int) -> None:
+        self.encoding = encoding
+        self._record = _Record(seed)
+        self._streams = Streams(seed, 1, encoding.device)
+        self.genomes = torch.empty(0, encoding.dim, device=encoding.device)
+        self.kept: dict[int, Tensor] = {}
+        self.draw()
+
+    @property
+    def seed(self) -> int:
+        """Of all its draws."""
+        return self._record.seed
+
+    @property
+    def individuals(self) -> list[Individual]:
+        """All of them, by number."""
+        return self._record.individuals
+
+    @property
+    def generations(self) -> list[Generation]:
+        """In the order in which they were made; the first is drawn from the prior."""
+        return self._record.generations
+
+    @property
+    def favourites(self) -> dict[int, str]:
+        """Where each favourite came from, by a number that is never given again."""
+        return self._record.favourites
+
+    def generation(self, number: int) -> Generation:
+        """Return a generation by its number.
+
+        Raises:
+            InputError: if there is none.
+        """
+        require(0 <= number < len(self.generations), f"no generation {number}: choose one of this session")
+        return self.generations[number]
+
+    def favourite_genomes(self, numbers: Sequence[int] | None = None) -> Tensor:
+        """Return the genomes (K, D) of these favourites, or of all, in this order.
+
+        Raises:
+            InputError: if one of them is none, or there are none.
+        """
+        numbers = list(self.kept) if numbers is None else numbers
+        require(len(numbers) > 0, "nothing is kept: keep a favourite first")
+        for number in numbers:
+            require(number in self.kept, f"no favourite {number}: expected one that is kept")
+        return torch.stack([self.kept[number] for number in numbers])
+
+    def draw(self) -> int:
+        """Make a generation of draws from the prior, and return its number.
+
+        Raises:
+            InputError: if the session is full.
+        """
+        self._require_room()
+        born = self._bear(self.encoding.sample(SIZE, self._streams[0]), ["prior"] * SIZE)
+        return self._add(Generation("drawn", tuple(born)))
+
+    def breed(self, generation: int, selected: Sequence[int], sigma: float, crossover: Crossover) -> int:
+        """Make the next generation after `generation`, and return its number.
+
+        Those `selected` live on, ten at most, and children fill the places that are left: with a crossover each pair
+        of children has two different parents, drawn evenly; without, each is a copy of one; then every gene of a child
+        moves by N(0, sigma), and the encoding's support holds it.
+
+        Args:
+            generation: a number in `generations`.
+            selected: individuals of it, one or more.
+            sigma: standard deviation of the mutation, 0 to 2; the prior's is 1.
+            crossover: of `CROSSOVERS`; a single parent has nobody to mate with.
+
+        Raises:
+            InputError: if there is no such generation or individual in it, nobody is selected, or the session is full.
+        """
+        self._require_room()
+        before, chosen = self.generation(generation), list(dict.fromkeys(selected))
+        for number in chosen:
+            require(number in before.members, f"individual {number} is not in generation {generation}: choose another")
+        require(len(chosen) > 0, f"nobody in generation {generation} is selected: choose one or more")
+        crossing = crossover != "none" and len(chosen) > 1
+        survivors = chosen[:SURVIVORS]
+        parents = [chosen[mate] for mate in self._draw_mates(len(chosen), SIZE - len(survivors))]
+        children = self._vary(self.genomes[parents], sigma, crossover if crossing else "none")
+        families: list[tuple[int, ...]] = [(parent,) for parent in parents]
+        if crossing:  # varAnd mates neighbours; the last of an odd number stays single
+            for i in range(0, len(parents) - 1, 2):
+                families[i], families[i + 1] = (parents[i], parents[i + 1]), (parents[i + 1], parents[i])
+        origins = [("mutation", "crossover and mutation")[len(family) - 1] for family in families]
+        members = (*survivors, *self._bear(children, origins, families))
+        self.generations[generation] = replace(before, selected=tuple(chosen))
+        return self._add(Generation("bred", members, generation, sigma, crossover))
+
+    def start(self, genomes: Tensor, origin: str, sigma: float) -> int:
+        """Make a generation of `genomes` (K, D), brought from elsewhere, and of their mutants; return its number.
+
+        Raises:
+            InputError: if they are not 1 to 20 genomes, or the session is full.
+        """
+        self._require_room()
+        count = len(genomes)
+        require(1 <= count <= SIZE, f"{count} genomes: expected 1 to {SIZE}, as many as a generation holds")
+        brought = self._bear(self._check(genomes), [origin] * count)
+        parents = [brought[place % count] for place in range(SIZE - count)]
+        mutants = self._vary(self.genomes[parents], sigma, "none")
+        families = [(parent,) for parent in parents]
+        members = (*brought, *self._bear(mutants, ["mutation"] * len(parents), families))
+        return self._add(Generation("started", members, sigma=sigma))
+
+    def ancestry(self, number: int, most: int = 400) -> list[int]:
+        """Return an individual and its ancestors, the nearest `most` of them, in the order in which they were made.
+
+        Raises:
+            InputError: if there is no such individual.
+        """
+        require(0 <= number < len(self.individuals), f"no individual {number}: expected one of this session")
+        found, row = {number: None}, [number]
+        while row and len(found) < most:
+            parents = [parent for child in row for parent in self.individuals[child].parents]
+            row = [parent for parent in dict.fromkeys(parents) if parent not in found][: most - len(found)]
+            found |= dict.fromkeys(row)
+        return sorted(found)
+
+    def keep(self, genome: Tensor, origin: str) -> int:
+        """Keep a `genome` (D,) as a favourite and return its number; one that is kept already stays as it is.
+
+        Raises:
+            InputError: if it is no genome, or there are too many favourites.
+        """
+        (genome,) = self._check(genome.unsqueeze(0))
+        for number, other in self.kept.items():
+            if torch.equal(genome, other):
+                return number
+        require(len(self.kept) < MOST_FAVOURITES, f"{MOST_FAVOURITES} favourites are kept: remove some first")
+        number = self._record.next_favourite
+        self.kept[number], self.favourites[number] = genome, origin
+        self._record = replace(self._record, next_favourite=number + 1)
+        return number
+
+    def forget(self, number: int) -> None:
+        """Remove a favourite.
+
+        Raises:
+            InputError: if there is no such one.
+        """
+        self.favourite_genomes([number])
+        del self.kept[number], self.favourites[number]
+
+    def state(self) -> State:
+        """Return genomes and random stream; the rest is the `record`."""
+        kept = torch.stack([*self.kept.values()]) if self.kept else self.genomes[:0]
+        return join(genomes=self.genomes, kept=kept, streams=self._streams.state())
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the session is beside its tensors, for JSON."""
+        return _RECORD.dump_python(self._record, mode="json")
+
+    @classmethod
+    def restored(cls, encoding: Encoding, state: State, record: object) -> Session:
+        """Return the session that gave `state` and `record`.
+
+        Raises:
+            InputError: if they are those of no session, or of one with other genomes.
+        """
+        try:
+            found = _RECORD.validate_python(record)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = "/".join(str(part)[:40] for part in first["loc"])
+            raise InputError(f"the session's record has a fault at {where}: {first['msg']}") from error
+        session = object.__new__(cls)
+        session.encoding, session._record = encoding, found
+        session._streams = Streams(found.seed, 1, encoding.device).restored(state.part("streams"))
+        session.genomes, kept = session._check(state["genomes"]), session._check(state["kept"])
+        fits = (len(session.genomes), len(kept)) == (len(found.individuals), len(found.favourites))
+        require(fits, "the session has not as many genomes as individuals and favourites: it is damaged")
+        session.kept = dict(zip(found.favourites, kept, strict=True))
+        session._require_consistency()
+        return session
+
+    def _require_consistency(self) -> None:
+        """Refuse a record whose numbers lead nowhere, or to later ones."""
+        numbers = range(len(self.individuals))
+        whole = bool(self.generations) and all(n < self._record.next_favourite for n in self.favourites)
+        for number, person in enumerate(self.individuals):
+            whole &= person.generation < len(self.generations) and len(person.parents) <= 2
+            whole &= all(parent < number for parent in person.parents)
+        for number, generation in enumerate(self.generations):
+            whole &= all(member in numbers for member in generation.members)
+            whole &= generation.parent is None or generation.parent < number
+            whole &= set(generation.selected) <= set(generation.members)
+        require(whole, "the session's individuals and generations do not belong together: it is damaged")
+
+    def _require_room(self) -> None:
+        full = f"the session has {MOST_GENERATIONS} generations: save it, and begin another"
+        require(len(self.generations) < MOST_GENERATIONS, full)
+
+    def _check(self, genomes: Tensor) -> Tensor:
+        """Return `genomes` (K, D) where the encoding's are."""
+        fits = genomes.ndim == 2 and genomes.shape[1] == self.encoding.dim and genomes.dtype == torch.float32
+        shape = tuple(genomes.shape)
+        require(fits, f"genomes of {genomes.dtype} and shape {shape}: expected float32 (K, {self.encoding.dim})")
+        require(bool(genomes.isfinite().all()), "the genomes have values that are not finite: expected numbers")
+        return genomes.to(self.encoding.device)
+
+    def _draw_mates(self, chosen: int, count: int) -> list[int]:
+        """Draw `count` places among so many `chosen`, evenly, neighbours (0, 1), (2, 3), ... never the same."""
+        mates = self._streams.integers(chosen, 1, count)[0]
+        if chosen > 1:
+            step = 1 + self._streams.integers(chosen - 1, 1, count // 2)[0]
+            mates[1::2] = (mates[: 2 * (count // 2) : 2] + step) % chosen
+        return mates.tolist()
+
+    def _vary(self, genomes: Tensor, sigma: float, crossover: Crossover) -> Tensor:
+        """Return children (K, D) of `genomes` (K, D), as `varAnd` makes them."""
+        toolbox = base.Toolbox()
+        toolbox.register("mate", CROSSOVERS[crossover])
+        toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigma, indpb=1.0)
+        toolbox.register("project", self.encoding.project)
+        parents = Population.unevaluated(genomes.unsqueeze(0), (1.0,), self._streams)
+        return evolution.varAnd(parents, toolbox, cxpb=float(crossover != "none"), mutpb=1.0).genomes[0]
+
+    def _bear(
+        self, genomes: Tensor, origins: Sequence[str], families: Sequence[tuple[int, ...]] | None = None
+    ) -> list[int]:
+        """Add individuals to the generation that comes next, and return their numbers."""
+        first, generation = len(self.individuals), len(self.generations)
+        for origin, parents in zip(origins, families or [()] * len(origins), strict=True):
+            self.individuals.append(Individual(generation, origin, parents))
+        self.genomes = torch.cat((self.genomes, genomes))
+        return list(range(first, len(self.individuals)))
+
+    def _add(self, generation: Generation) -> int:
+        self.generations.append(generation)
+        return len(self.generations) - 1

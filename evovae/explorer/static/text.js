@@ -1,0 +1,55 @@
+/** How numbers, classes and cards are put into words. */
+
+/** @typedef {import("./types.js").Card} Card */
+
+let /** @type {string[]} */ classes = [];
+/** @param {string[]} names */
+export const setClasses = (names) => void (classes = names);
+
+/** @param {number} value @param {number} [digits] */
+export const number = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+
+/** A number as short as it can be said. @param {number} value */
+export const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+/** @param {number|null} index */
+export const className = (index) => (index === null ? "" : classes[index] ?? String(index));
+
+/** @param {string} name */
+const article = (name) => (/^(8|11$|18$|[aeiou])/i.test(name) ? "an" : "a");
+
+/** "8 · 99%", or nothing where there is no judge. @param {Card} card */
+export function verdict(card) {
+  if (card.predicted === null) return "";
+  const sure = card.held_out === null ? "" : ` · ${percent(card.held_out)}`;
+  return className(card.predicted) + sure;
+}
+
+/** @param {Card} card */
+export const density = (card) => `log p ${number(card.log_prior)}`;
+
+/** @param {number} share */
+function percent(share) {
+  if (share > 0 && share < 0.01) return "<1%";
+  return `${Math.floor(share * 100 + 0.5)}%`;
+}
+
+/** "an 8, 99%", for a name. @param {Card} card */
+export function seen(card) {
+  if (card.predicted === null) return density(card);
+  const name = className(card.predicted);
+  return `${article(name)} ${name}${card.held_out === null ? "" : `, ${percent(card.held_out)}`}`;
+}
+
+/** @param {string} name */
+export const aClass = (name) => `${article(name)} ${name}`;
+
+/** @param {boolean} judged */
+export function explanation(judged) {
+  const judge = "the class that the judge sees, with the held-out judge’s probability of it; and ";
+  return `Under every image: ${judged ? judge : ""}log p, the prior’s log-density in nats per gene, ` +
+    "about −1.42 for a draw from the prior and lower for rarer genomes.";
+}

@@ -1,0 +1,47 @@
+"""What the explorer's tests share: a small VAE in a folder, an evolution beside it, and what is explored there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from evovae import jobs
+from evovae.config import EvolveConfig, VAEConfig
+from evovae.explorer import explored
+from evovae.explorer.server import make_app
+from evovae.vae import VAE
+
+DIM = 4
+PORT = 8000
+
+
+def make_folder(root: Path) -> Path:
+    """Fill `root` with a VAE and an evolution, and return the VAE's path."""
+    (root / "vae").mkdir()
+    VAE(VAEConfig(latent_dim=DIM, hidden=(16,))).save(root / "vae" / "vae.safetensors")
+    small = EvolveConfig("ink", population=6, generations=5, replicates=2, baselines=())
+    jobs.evolve(root / "vae", small, root / "light", dataset="mnist")
+    return root / "vae"
+
+
+def explore(vae: Path) -> explored.Explored:
+    """Explore it with few test images, of which a map is made in a moment."""
+    with mock.patch.object(explored, "TEST_IMAGES", 60):
+        return explored.explore(vae, dataset="mnist")
+
+
+@contextmanager
+def visiting(app: FastAPI) -> Iterator[TestClient]:
+    """A program on this machine that speaks to the server."""
+    with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", raise_server_exceptions=True) as client:
+        yield client
+
+
+@contextmanager
+def serving(vae: Path) -> Iterator[TestClient]:
+    """The explorer of a VAE, and its client."""
+    with visiting(make_app(explore(vae))) as client:
+        yield client
