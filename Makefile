@@ -27,8 +27,9 @@ smoke: $(VENV)/installed-test  ## every experiment, in seconds, two at a time
 	printf '%s\n' experiments/*.py | OMP_NUM_THREADS=1 xargs -P 2 -I SCRIPT sh -c \
 		'said=$$($(BIN)/python SCRIPT --smoke 2>&1); end=$$?; printf "== %s\n%s\n" SCRIPT "$$said"; exit $$end'
 
-fuzz: $(VENV)/installed-test  ## read 10,000 damaged files of each format, in two minutes
+fuzz: $(VENV)/installed-test  ## 10,000 damaged files of each format and 10,000 malformed requests, in three minutes
 	$(BIN)/python experiments/fuzz_files.py
+	$(BIN)/python experiments/fuzz_explorer.py
 
 bench: $(VENV)/installed-bench  ## measure the speed figures into results/speed (keep the machine otherwise idle)
 	set -e; for script in experiments/speed_*.py; do $(BIN)/python $$script; done

@@ -173,22 +173,6 @@ def _locked(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def is_held(folder: Path) -> bool:
-    """Return whether a process writes to the run, without keeping it from that; True where nobody can tell."""
-    if not (folder / LOCK).is_file():
-        return False
-    if fcntl is None:
-        return True
-    try:
-        with open(folder / LOCK) as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False  # a process that was killed left the file
-
-
 def _is_leftover(path: Path) -> bool:
     """Whether a killed process left the file: its lock, or one that it was about to rename."""
     return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")

@@ -215,7 +215,7 @@ def test_a_map_of_anything_else_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_what_tsne_cannot_do_is_told() -> None:
-    atlas = Atlas(torch.full((20, 3), 1e30), make_labels(20), None, "")
+    atlas = Atlas(torch.ones(20, 3), make_labels(20), None, "")
     atlas.start()
     assert wait(atlas) == "failed"
     assert atlas.reason.startswith("t-SNE failed: ")

@@ -124,7 +124,9 @@ def _decode(content: bytes, name: str, grey: bool) -> Tensor:
         ) from error
     except UnidentifiedImageError as error:
         known = ", ".join(_FORMATS)
-        raise InputError(f"{name!r} cannot be read as a picture (it is none of {known}); repair or remove it") from error
+        raise InputError(
+            f"{name!r} cannot be read as a picture (it is none of {known}); repair or remove it"
+        ) from error
     # A decoder that trips over a damaged file raises whatever it stumbles on: OSError, SyntaxError, struct.error, ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -68,6 +68,7 @@ def _bind(port: int) -> Iterator[socket.socket]:
             listening.bind((HOST, port))
         except OSError as error:
             raise InputError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from error
+        listening.listen()  # who comes before all is read waits
         yield listening
 
 

@@ -16,7 +16,6 @@ from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.explorer.atlas import Atlas
-from evovae.explorer.evolutions import Evolutions
 from evovae.explorer.evolving import Evolver
 from evovae.explorer.model import Model
 from evovae.explorer.shelf import Shelf
@@ -41,8 +40,8 @@ class Explored:
     atlas: Atlas
     shelf: Shelf
     evolver: Evolver
-    evolutions: Evolutions
-    """That can be watched."""
+    runs: Path
+    """The folder whose evolutions can be watched."""
 
     @property
     def digest(self) -> str:
@@ -96,7 +95,7 @@ def explore(
         atlas=Atlas(codes, test.labels, kept, digest),
         shelf=Shelf(model.encoding, digest, kept),
         evolver=Evolver(model.encoding, context, vae_path.resolve(), options, runs.resolve()),
-        evolutions=Evolutions(runs.resolve()),
+        runs=runs.resolve(),
     )
 
 

@@ -19,7 +19,7 @@ from evovae.drawing import to_pixels
 from evovae.errors import InputError
 from evovae.evolution import slerp
 from evovae.explorer.explored import Explored
-from evovae.explorer.model import Card, Gene, Pixels, pixels_of
+from evovae.explorer.model import Asked, Card, Gene, Pixels, pixels_of
 from evovae.explorer.session import LARGEST_SIGMA, SIZE, Number
 from evovae.likelihood import active_units
 
@@ -81,7 +81,7 @@ class ModelView(BaseModel):
     objectives: list[str]
 
 
-class Genomes(BaseModel):
+class Genomes(Asked):
     """Genomes to decode."""
 
     genomes: Annotated[list[Genome], Field(min_length=1, max_length=64)]
@@ -111,7 +111,7 @@ class MapView(BaseModel):
     tsne: Literal["ready", "computing", "failed"]
 
 
-class Point(BaseModel):
+class Point(Asked):
     """A place on the map."""
 
     method: Method
@@ -126,7 +126,7 @@ class Place(BaseModel):
     card: Card
 
 
-class Ends(BaseModel):
+class Ends(Asked):
     """A path between two genomes."""
 
     first: Genome

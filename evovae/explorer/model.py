@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from evovae.data import to_unit
@@ -20,6 +20,12 @@ from evovae.realism import realism
 
 Gene = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Pixels = Annotated[str, Field(description="base64 of bytes, H * W * C, of the shape that /api/model tells")]
+
+
+class Asked(BaseModel):
+    """What the page asks for; what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Card(BaseModel):

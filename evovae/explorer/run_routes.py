@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-import torch
-from fastapi import APIRouter
-from fastapi import Path as InPath
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from evovae import genomes
 from evovae.checks import require
 from evovae.encodings import LatentEncoding
+from evovae.errors import InputError
+from evovae.explorer import watching
 from evovae.explorer.explored import Explored
 from evovae.explorer.model import Card, Model
 from evovae.explorer.session import Number
-from evovae.runs import Run
 from evovae.vae import FILE_NAME, VAE
 
-Key = Annotated[str, InPath(max_length=100)]
+Key = Annotated[str, Path(max_length=100)]
+
+
+class UnknownRunError(InputError):
+    """There is no run of this key."""
 
 
 class RunView(BaseModel):
@@ -74,65 +80,51 @@ class Nothing(BaseModel):
 
 def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
-    router, evolutions = APIRouter(prefix="/runs"), explored.evolutions
-    digest_at = functools.lru_cache(maxsize=64)(lambda path, stamp: genomes.digest_of(VAE.load(path)))
+    router = APIRouter(prefix="/runs")
+    digest_at = functools.lru_cache(maxsize=256)(lambda path, stamp: genomes.digest_of(VAE.load(path)))
     model_at = functools.lru_cache(maxsize=4)(lambda path, stamp: Model(LatentEncoding(VAE.load(path)), None))
 
-    def vae_of(run: Run) -> tuple[Path, int]:
-        path = run.folder / FILE_NAME
+    def get(key: str) -> FilePath:
+        runs = watching.find_runs(explored.runs)
+        if key not in runs:
+            raise UnknownRunError("there is no such run: choose one of the list")
+        return runs[key]
+
+    def vae_of(run: FilePath) -> tuple[FilePath, int]:
+        path = run / FILE_NAME
         return path, path.stat().st_mtime_ns if path.is_file() else 0
 
-    def is_compatible(run: Run) -> bool:
+    def is_compatible(run: FilePath) -> bool:
         path, stamp = vae_of(run)
         return stamp > 0 and digest_at(path, stamp) == explored.digest
 
-    def view(key: str, run: Run) -> dict[str, Any]:
-        settings, history = evolutions.settings(run), evolutions.history(run)
-        return {
-            "key": key,
-            "name": run.folder.relative_to(evolutions.root).as_posix(),
-            "status": evolutions.status(run),
-            "objective": list(settings.names),
-            "generation": int(history["generation"].max()) if len(history) else 0,
-            "generations": settings.evolution.generations,
-            "replicates": settings.evolution.replicates,
-            "compatible": is_compatible(run),
-            "started_here": run.folder in explored.evolver.started,
-        }
+    def view(key: str, run: FilePath) -> dict[str, Any]:
+        name = os.fsencode(run.relative_to(explored.runs)).decode(errors="backslashreplace")
+        here = {"compatible": is_compatible(run), "started_here": run in explored.evolver.started}
+        return {"key": key, "name": name} | asdict(watching.describe(run)) | here
 
     @router.get("")
     def find() -> Runs:
-        return Runs(runs=[RunView(**view(key, run)) for key, run in evolutions.find().items()])
+        return Runs(runs=[RunView(**view(key, run)) for key, run in watching.find_runs(explored.runs).items()])
 
     @router.get("/{key}")
     def describe(key: Key) -> RunDetails:
-        run = evolutions.get(key)
-        curve, frames = evolutions.curve(run), evolutions.frames(run)
-        shown = CurveView(label=curve.label, minimise=curve.minimise, generation=curve.generation, best=curve.best)
-        return RunDetails(**view(key, run), curve=shown, frames=frames.generations if frames else [])
+        run = get(key)
+        curve = CurveView(**asdict(watching.follow(run)))
+        return RunDetails(**view(key, run), curve=curve, frames=watching.frames(run))
 
     @router.get("/{key}/frames/{index}")
     def show_frame(key: Key, index: Number) -> FrameView:
-        run = evolutions.get(key)
-        frames = evolutions.frames(run)
-        count = len(frames.generations) if frames else 0
-        require(index < count, f"no moment {index}: expected one of the {count} that are kept")
-        assert frames is not None
+        run = get(key)
+        frame = watching.frame(run, index)
         model = explored.model if is_compatible(run) else model_at(*vae_of(run))
-        fitness = [
-            [value if torch.tensor(value).isfinite() else None for value in row]
-            for row in frames.fitness[index].tolist()
-        ]
-        return FrameView(
-            generation=frames.generations[index], fitness=fitness, cards=model.cards(frames.genomes[index])
-        )
+        fitness = [[value if math.isfinite(value) else None for value in row] for row in frame.fitness.tolist()]
+        return FrameView(generation=frame.generation, fitness=fitness, cards=model.cards(frame.genomes))
 
     @router.post("/{key}/stop")
     def stop(key: Key) -> Nothing:
-        run = evolutions.get(key)
-        require(
-            run.folder == explored.evolver.running, f"{key} is not running, or was started elsewhere: stop it there"
-        )
+        running = get(key) == explored.evolver.running
+        require(running, f"{key} is not running, or was started elsewhere: stop it where it was started")
         explored.evolver.stop()
         return Nothing()
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 import evovae
 from evovae.errors import InputError
 from evovae.explorer import latent_routes, run_routes, session_routes
-from evovae.explorer.evolutions import UnknownRunError
 from evovae.explorer.evolving import BusyError
 from evovae.explorer.explored import Explored
 from evovae.explorer.guard import Guard
@@ -23,7 +22,7 @@ from evovae.explorer.shelf import MOST_BYTES, UnknownSessionError
 
 STATUS: dict[type[Exception], int] = {
     UnknownSessionError: 404,
-    UnknownRunError: 404,
+    run_routes.UnknownRunError: 404,
     BusyError: 409,
     latent_routes.BusyMapError: 409,
 }

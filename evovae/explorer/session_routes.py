@@ -14,9 +14,10 @@ from pydantic import BaseModel, Field
 from evovae import genomes
 from evovae.config import EvolveConfig
 from evovae.drawing import tile, to_pixels
+from evovae.explorer import watching
 from evovae.explorer.explored import Explored
 from evovae.explorer.latent_routes import Binary, Genome, to_png, to_tensor
-from evovae.explorer.model import Card
+from evovae.explorer.model import Asked, Card
 from evovae.explorer.session import SIZE, Crossover, Number, Origin, Session, Sigma
 
 SCALE = 8
@@ -30,13 +31,13 @@ TYPES = {"png": "image/png", "json": "application/json", "safetensors": "applica
 FILE: dict[int | str, dict[str, Any]] = {200: {"content": {kind: {} for kind in TYPES.values()}}}
 
 
-class Seed(BaseModel):
+class Seed(Asked):
     """Of a session's draws; without, one is chosen."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
 
-class Bred(BaseModel):
+class Bred(Asked):
     """Who was chosen in a generation, and how to breed from them."""
 
     generation: Number
@@ -45,7 +46,7 @@ class Bred(BaseModel):
     crossover: Crossover
 
 
-class Started(BaseModel):
+class Started(Asked):
     """Genomes to begin a generation with."""
 
     genomes: Annotated[list[Genome], Field(min_length=1, max_length=SIZE)]
@@ -53,14 +54,14 @@ class Started(BaseModel):
     sigma: Sigma
 
 
-class Kept(BaseModel):
+class Kept(Asked):
     """A genome to keep."""
 
     genome: Genome
     origin: Origin
 
 
-class Evolved(BaseModel):
+class Evolved(Asked):
     """An evolution to start from favourites."""
 
     favourites: Numbers
@@ -262,7 +263,7 @@ def make_router(explored: Explored) -> APIRouter:
             seed=body.seed,
         )
         folder, command = explored.evolver.start(brought, body.use, config)
-        return EvolutionStarted(key=explored.evolutions.key_of(folder), command=command)
+        return EvolutionStarted(key=watching.key_of(folder, explored.runs), command=command)
 
     return router
 

@@ -238,7 +238,8 @@ def _read(reader: Callable[[Run], T], folder: Path, *names: str) -> T:
     stamps = tuple(_stamp(folder / name) for name in names)  # before: what changes while it is read is read again
     known = _known.get((folder, names))
     if known is None or known[0] != stamps:
-        found, reason = None, ""
+        found: Any = None
+        reason = ""
         try:
             found = reader(Run(folder))
         except InputError as error:

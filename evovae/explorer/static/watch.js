@@ -1,0 +1,131 @@
+/** Evolutions: which there are, how fitness grew, and the best image of each replicate at any generation. */
+import { get, post } from "./api.js";
+import { makeCard } from "./cards.js";
+import { drawCurve } from "./curve.js";
+import { $, h, icon } from "./dom.js";
+import { attempt } from "./messages.js";
+import { short } from "./text.js";
+
+/** @typedef {import("./types.js").Run} Run */
+/** @typedef {import("./types.js").RunDetails} RunDetails */
+/** @typedef {import("./types.js").Frame} Frame */
+
+const POLL = 2000;
+const FRAME = 100;
+const pause = (/** @type {number} */ ms) => new Promise((resume) => setTimeout(resume, ms));
+
+export function makeWatch() {
+  let /** @type {RunDetails|undefined} */ run;
+  let /** @type {AbortSignal} */ visit;
+  let playing = false;
+  let asked = 0;
+  const slider = /** @type {HTMLInputElement} */ ($("frame"));
+
+  /** @param {Run[]} runs */
+  function list(runs) {
+    $("runs-empty").hidden = runs.length > 0;
+    const had = document.activeElement?.getAttribute("data-key");
+    $("runs").replaceChildren(...runs.map((one) => {
+      const button = h("button", { type: "button", class: "choose-run", "data-key": one.key,
+        onclick: () => attempt(() => choose(one.key, visit)) },
+      h("span", { class: "run-name" }, one.name), h("span", { class: "quiet" }, state(one)));
+      if (one.key === run?.key) button.setAttribute("aria-current", "true");
+      return h("li", {}, button);
+    }));
+    if (had) /** @type {HTMLElement|null} */ (document.querySelector(`[data-key="${CSS.escape(had)}"]`))?.focus();
+  }
+
+  /** @param {string} key @param {AbortSignal} signal */
+  async function choose(key, signal) {
+    const before = run;
+    const found = await get(`runs/${encodeURIComponent(key)}`, signal);
+    const another = before?.key !== key;
+    const atEnd = another || Number(slider.value) === Number(slider.max);
+    run = /** @type {RunDetails} */ (found);
+    $("run").hidden = false;
+    $("run-name").textContent = run.name;
+    $("run-state").textContent = `${run.objective.join(", ")} · ${state(run)}`;
+    $("run-note").hidden = run.compatible;
+    $("stop").hidden = !(run.started_here && run.status === "running");
+    for (const button of document.querySelectorAll(".choose-run")) {
+      if (button.getAttribute("data-key") === key) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+    const grown = slider.max;
+    slider.max = String(Math.max(run.frames.length - 1, 0));
+    if (atEnd) slider.value = slider.max;
+    if (another || (atEnd && grown !== slider.max) || !before) await show();
+    else mark();
+  }
+
+  function mark() {
+    if (!run) return;
+    const generation = run.frames[Number(slider.value)] ?? 0;
+    const text = `Generation ${generation} of ${run.generations}`;
+    $("frame-value").textContent = text;
+    slider.setAttribute("aria-valuetext", text);
+    $("curve").replaceChildren(drawCurve(run.curve, generation));
+  }
+
+  async function show() {
+    if (!run) return;
+    mark();
+    const number = ++asked;
+    if (!run.frames.length) return $("replicates").replaceChildren();
+    const shown = run;
+    const frame = /** @type {Frame} */ (await get(`runs/${encodeURIComponent(run.key)}/frames/${slider.value}`, visit));
+    if (number !== asked) return;
+    $("replicates").replaceChildren(...frame.cards.map((card, replicate) => h("li", {}, makeCard(card, {
+      name: `Replicate ${replicate + 1}`,
+      origin: `${shown.name}, generation ${frame.generation}`.slice(0, 40),
+      note: frame.fitness[replicate].map((value) => (value === null ? "not finite" : short(value))).join(", "),
+      offers: shown.compatible ? ["keep", "sliders", "breed"] : [],
+    }))));
+  }
+
+  /** @param {boolean} on */
+  function setPlaying(on) {
+    playing = on;
+    $("play").setAttribute("aria-label", on ? "Pause" : "Play");
+    $("play").replaceChildren(icon(on ? "pause" : "play"));
+  }
+
+  async function play() {
+    if (playing) return setPlaying(false);
+    setPlaying(true);
+    if (slider.value === slider.max) slider.value = "0";
+    const signal = visit;
+    while (playing && !signal.aborted) {
+      await Promise.all([show(), pause(FRAME)]);
+      if (slider.value === slider.max) break;
+      slider.value = String(Number(slider.value) + 1);
+    }
+    setPlaying(false);
+  }
+
+  slider.oninput = () => attempt(show);
+  $("play").onclick = () => attempt(play);
+  $("stop").onclick = () => attempt(() => post(`runs/${encodeURIComponent(run?.key ?? "")}/stop`, {}));
+  return {
+    /** @param {AbortSignal} signal @param {string} key */
+    enter: async (signal, key) => {
+      visit = signal;
+      setPlaying(false);
+      for (let first = true; !signal.aborted; first = false) {
+        const { runs } = /** @type {{runs: Run[]}} */ (await get("runs", signal));
+        list(runs);
+        const known = (/** @type {string|undefined} */ k) => runs.find((one) => one.key === k);
+        const running = runs.find((one) => one.status === "running");
+        const wanted = (first && known(key)) || known(run?.key) || known(key) || running || runs.at(-1);
+        if (wanted && (first || wanted.status === "running" || run?.status !== wanted.status || run?.key !== wanted.key)) {
+          await choose(wanted.key, signal);
+        }
+        await pause(POLL);
+      }
+    },
+  };
+}
+
+/** @param {Run} run */
+const state = (run) => (run.status === "finished" ? `finished, ${run.generation} generations`
+  : `${run.status}, generation ${run.generation} of ${run.generations}`);
