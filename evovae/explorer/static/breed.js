@@ -59,7 +59,7 @@ export function makeBreed(model) {
   /** @param {string} how @param {any} body */
   async function grow(how, body) {
     const made = await session.grow(how, body);
-    if (how === "breed" && shown) shown.selected = [...chosen];
+    if (how === "breed" && shown) shown.selected = session.current().generations[shown.generation].selected = body.selected;
     show(made);
     announce(`Generation ${made.generation + 1}`);
   }
