@@ -62,7 +62,8 @@ def serve(
 @contextlib.contextmanager
 def _bind(port: int) -> Iterator[socket.socket]:
     """Listen on the port, before anything that takes long."""
-    with socket.socket() as listening:
+    # With the protocol named, asyncio sends small answers at once instead of waiting 40 ms for more.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, port))

@@ -1,0 +1,276 @@
+"""The explorer's page in a real browser, as a person uses it: by mouse, by keyboard, in two tabs, after a reload."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import browsing
+from exploring import make_folder
+from playwright.sync_api import Browser, Page, expect
+
+VIEWS = ("breed", "sliders", "map", "watch", "kept")
+PRESSED = "#breed-grid button[aria-pressed=true]"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of an explorer that was started as a user starts it, and is ended by Ctrl-C."""
+    vae = make_folder(tmp_path_factory.mktemp("explorer"))
+    words = ("explore", "--vae", str(vae), "--dataset", "mnist", "--port", "0", "--no-browser")
+    with subprocess.Popen([sys.executable, "-m", "evovae", *words], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
+        assert found
+        yield found[0]
+        server.send_signal(signal.SIGINT)
+    assert server.returncode == 130
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A first visit. Errors in the console fail the test."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        expect(page.locator("#breed-grid li")).to_have_count(20)
+        yield page
+        assert not complaints
+
+
+def images(page: Page, view: str = "#breed-grid") -> list[str]:
+    """What the canvases show."""
+    return page.eval_on_selector_all(f"{view} canvas", "all => all.map(one => one.toDataURL())")
+
+
+def breed(page: Page, *places: int) -> None:
+    for place in places:
+        page.locator("#breed-grid button.picture").nth(place).click()
+    page.get_by_role("button", name="Next generation").click()
+
+
+def visit(page: Page, view: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=re.compile(view)).click()
+
+
+def test_a_generation_is_bred_by_three_clicks(page: Page) -> None:
+    before = images(page)
+    expect(page.locator("#next-reason")).to_have_text("Choose the images you like")
+    breed(page, 3, 8)
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    after = images(page)
+    assert after[:2] == [before[3], before[8]]
+    assert len(set(after)) == 20
+    expect(page.locator("#breed-grid .badge")).to_have_count(2)
+
+
+def test_history_is_not_lost_by_going_back_nor_by_a_reload(page: Page) -> None:
+    first = images(page)
+    breed(page, 0)
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    second = images(page)
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator(PRESSED)).to_have_count(1)
+    assert images(page) == first
+    breed(page, 5)
+    expect(page.locator("#position")).to_have_text("Generation 3 of 3")
+    third = images(page)
+    page.reload()
+    expect(page.locator("#breed-grid li")).to_have_count(20)
+    assert images(page) == third
+    page.get_by_role("button", name="Generation 2, bred from 1").click()
+    expect(page.locator("#position")).to_have_text("Generation 2 of 3")
+    assert images(page) == second
+
+
+def test_everything_in_breeding_works_by_keyboard(page: Page) -> None:
+    page.locator("#breed-grid button.picture").first.focus()
+    page.keyboard.press("Space")
+    expect(page.locator(PRESSED)).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator(PRESSED)).to_have_count(0)
+    page.keyboard.press("Enter")
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "next":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+
+
+def test_ancestors_are_shown(page: Page) -> None:
+    breed(page, 0, 1)
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    page.get_by_role("button", name="Show ancestors of Image 20").click()
+    expect(page.locator("#ancestors-rows > li")).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator("#ancestors")).to_be_hidden()
+
+
+def test_a_slider_changes_the_image_and_a_lock_holds_it(page: Page) -> None:
+    visit(page, "Sliders")
+    expect(page.locator("#live canvas")).to_be_visible()
+    (before,) = images(page, "#live")
+    slider = page.locator("#groups input[type=range]").first
+    slider.focus()
+    for _ in range(100):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#groups input[type=number]").first).to_have_value("1.00")
+    page.wait_for_function("before => document.querySelector('#live canvas').toDataURL() !== before", arg=before)
+    page.locator("#groups .lock").first.click()
+    page.get_by_role("button", name="Randomise").click()
+    expect(page.locator("#groups input[type=number]").first).to_have_value("1.00")
+    values = page.eval_on_selector_all("#groups input[type=number]", "all => all.map(one => one.value)")
+    assert len(set(values)) == len(values)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#groups input[type=number]").nth(1)).to_have_value("0.00")
+
+
+def test_the_last_value_of_a_quick_drag_is_the_one_that_is_shown(page: Page) -> None:
+    visit(page, "Sliders")
+    expect(page.locator("#live canvas")).to_be_visible()
+    drag = """async () => {
+        const slider = document.querySelector('#groups input[type=range]');
+        let last = 0;
+        document.addEventListener('evovae:drawn', (event) => { last = event.detail.serial; });
+        for (let i = 0; i < 60; i++) {
+            slider.value = i / 20;
+            slider.dispatchEvent(new Event('input'));
+            if (i % 3 === 0) await new Promise((resume) => setTimeout(resume, 1));
+        }
+        await new Promise((resume) => setTimeout(resume, 500));
+        return last;
+    }"""
+    assert page.evaluate(drag) >= 60
+    (dragged,) = images(page, "#live")
+    page.locator("#groups input[type=number]").first.fill("2.95")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)
+    assert images(page, "#live") == [dragged]
+
+
+def test_a_picture_is_encoded_beside_its_reconstruction(page: Page, address: str) -> None:
+    visit(page, "Sliders")
+    picture = page.request.get(f"{address}/api/test/4/picture").body()
+    page.locator("#picture-file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": picture})
+    expect(page.locator("#original")).to_contain_text("your picture")
+    brought = images(page, "#original")
+    page.locator("#test-index").fill("4")
+    page.keyboard.press("Tab")
+    expect(page.locator("#original")).to_contain_text("test image 4, a 4")
+    assert images(page, "#original") == brought
+
+
+def test_a_click_on_the_map_sets_the_sliders(page: Page) -> None:
+    visit(page, "Map")
+    page.locator("#cursor").click(position={"x": 150, "y": 120})
+    expect(page.locator("#decoded canvas")).to_be_visible()
+    decoded = images(page, "#decoded")
+    visit(page, "Sliders")
+    page.wait_for_function("seen => document.querySelector('#live canvas')?.toDataURL() === seen", arg=decoded[0])
+    visit(page, "Map")
+    page.locator("#cursor").focus()
+    for key in (*["Shift+ArrowRight"] * 3, "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function("seen => document.querySelector('#decoded canvas').toDataURL() !== seen", arg=decoded[0])
+
+
+def test_two_clicks_make_a_path(page: Page) -> None:
+    visit(page, "Map")
+    page.get_by_label("sets the ends of a path").check()
+    page.locator("#cursor").click(position={"x": 60, "y": 60})
+    page.locator("#cursor").click(position={"x": 260, "y": 200})
+    expect(page.locator("#path canvas")).to_have_count(9)
+    assert len(set(images(page, "#path"))) > 5
+
+
+def test_an_evolution_is_scrubbed(page: Page) -> None:
+    visit(page, "Watch")
+    page.get_by_role("button", name=re.compile("light")).click()
+    expect(page.locator("#replicates canvas")).to_have_count(2)
+    last = images(page, "#replicates")
+    page.locator("#frame").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#frame-value")).to_have_text("Generation 0 of 5")
+    page.wait_for_function("seen => document.querySelector('#replicates canvas').toDataURL() !== seen", arg=last[0])
+    expect(page.locator("#curve svg")).to_have_attribute("aria-label", re.compile("mean of 2 replicates"))
+
+
+def test_what_is_kept_is_exported_opened_again_and_evolved(page: Page, tmp_path: Path) -> None:
+    page.get_by_role("button", name="Keep Image 2", exact=True).click()
+    page.get_by_role("button", name="Keep Image 7", exact=True).click()
+    visit(page, "Kept")
+    expect(page.locator("#keepsakes canvas")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Image 1 as JSON").click()
+    content = json.loads(download.value.path().read_text())
+    assert len(content["genomes"][0]) == 4
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save session").click()
+    download.value.save_as(tmp_path / "session.safetensors")
+    page.get_by_role("button", name="Remove Image 1").click()
+    expect(page.locator("#keepsakes canvas")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#keepsakes canvas")).to_have_count(2)
+    page.get_by_role("button", name="Remove Image 1").click()
+    page.locator("#open-session").set_input_files(tmp_path / "session.safetensors")
+    expect(page.locator("#keepsakes canvas")).to_have_count(2)
+    page.get_by_label("Choose Image 2").check()
+    page.get_by_label("target (one image)").check()
+    page.get_by_label("Generations", exact=True).fill("2")
+    page.get_by_label("Population", exact=True).fill("4")
+    page.get_by_role("button", name="Start evolution").click()
+    expect(page.locator("#started code")).to_contain_text("--objective target:genome/0")
+    page.get_by_role("link", name="Watch it").click()
+    expect(page.locator("#run-state")).to_contain_text("finished", timeout=30_000)
+
+
+def test_tabs_keep_their_own_sessions(page: Page, address: str) -> None:
+    breed(page, 0)
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    with page.context.expect_page() as opened:
+        page.evaluate("window.open(location.href)")  # which copies sessionStorage, as duplicating a tab does
+    other = opened.value
+    expect(other.locator("#position")).to_have_text("Generation 2 of 2")
+    breed(other, 1)
+    expect(other.locator("#position")).to_have_text("Generation 3 of 3")
+    page.get_by_role("button", name="Back").click()
+    expect(page.locator("#position")).to_have_text("Generation 1 of 2")
+    assert page.evaluate("sessionStorage['evovae.session']") != other.evaluate("sessionStorage['evovae.session']")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.get_by_role("button", name="Keep Image 1", exact=True).click()
+    for view in VIEWS:
+        visit(page, view.capitalize())
+        expect(page.locator(f"#view-{view} h1")).to_be_focused()
+        page.wait_for_timeout(300)
+        found = Axe().run(page).response["violations"]
+        assert not found, f"{view}: " + ", ".join(one["id"] for one in found)
+
+
+@pytest.mark.parametrize("width", [360, 640, 1280, 2560])
+def test_no_view_is_wider_than_the_window(page: Page, width: int) -> None:
+    """640 pixels is what 200% zoom leaves of 1280."""
+    page.set_viewport_size({"width": width, "height": 800})
+    for view in VIEWS:
+        visit(page, view.capitalize())
+        page.wait_for_timeout(150)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
