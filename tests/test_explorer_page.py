@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import browsing
 from exploring import make_folder
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 VIEWS = ("breed", "sliders", "map", "watch", "kept")
 PRESSED = "#breed-grid button[aria-pressed=true]"
@@ -66,6 +66,7 @@ def breed(page: Page, *places: int) -> None:
 
 def visit(page: Page, view: str) -> None:
     page.get_by_role("navigation").get_by_role("link", name=re.compile(view)).click()
+    expect(page.get_by_role("heading", name=view, exact=True)).to_be_focused()
 
 
 def test_a_generation_is_bred_by_three_clicks(page: Page) -> None:
@@ -111,6 +112,31 @@ def test_everything_in_breeding_works_by_keyboard(page: Page) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+
+
+def test_arrows_move_among_the_images(page: Page) -> None:
+    page.locator("#breed-grid button.picture").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    columns = page.evaluate(
+        "getComputedStyle(document.querySelector('#breed-grid')).gridTemplateColumns.split(' ').length"
+    )
+    expect(page.locator("#breed-grid button.picture").nth(columns)).to_be_focused()
+
+
+def test_branches_keep_their_choices(page: Page) -> None:
+    breed(page, 0)
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    page.locator("#breed-grid button.picture").nth(4).click()
+    page.get_by_role("button", name="Back").click()
+    breed(page, 5)
+    expect(page.locator("#position")).to_have_text("Generation 3 of 3")
+    expect(page.locator("#breed-grid .badge")).to_have_count(2)
+    expect(page.locator("#timeline .branch")).to_have_count(2)
+    page.get_by_role("button", name="Generation 2, bred from 1").click()
+    expect(page.locator("#position")).to_have_text("Generation 2 of 3")
+    expect(page.locator(PRESSED)).to_have_count(1)
+    expect(page.locator("#timeline [aria-current]")).to_be_focused()
 
 
 def test_ancestors_are_shown(page: Page) -> None:
@@ -176,6 +202,27 @@ def test_a_picture_is_encoded_beside_its_reconstruction(page: Page, address: str
     assert images(page, "#original") == brought
 
 
+def test_a_picture_is_dropped_and_undo_brings_back_what_was_there(page: Page) -> None:
+    visit(page, "Sliders")
+    page.locator("#test-index").fill("7")
+    page.keyboard.press("Tab")
+    expect(page.locator("#original")).to_contain_text("test image 7")
+    (before,) = images(page, "#live")
+    page.evaluate("""async () => {
+        const picture = await (await fetch("api/test/2/picture")).blob();
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([picture], "x.png", { type: "image/png" }));
+        document.querySelector("#view-sliders").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+    }""")
+    expect(page.locator("#original")).to_contain_text("your picture")
+    page.wait_for_function("before => document.querySelector('#live canvas').toDataURL() !== before", arg=before)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#original")).to_contain_text("test image 7")
+    page.wait_for_function("before => document.querySelector('#live canvas').toDataURL() === before", arg=before)
+    page.reload()
+    page.wait_for_function("before => document.querySelector('#live canvas')?.toDataURL() === before", arg=before)
+
+
 def test_a_click_on_the_map_sets_the_sliders(page: Page) -> None:
     visit(page, "Map")
     page.locator("#cursor").click(position={"x": 60, "y": 120})
@@ -229,6 +276,7 @@ def test_what_is_kept_is_exported_opened_again_and_evolved(page: Page, tmp_path:
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#keepsakes canvas")).to_have_count(2)
     page.get_by_role("button", name="Remove Image 1").click()
+    expect(page.locator("#keepsakes canvas")).to_have_count(1)
     page.locator("#open-session").set_input_files(tmp_path / "session.safetensors")
     expect(page.locator("#keepsakes canvas")).to_have_count(2)
     page.get_by_label("Choose Image 2").check()
@@ -239,6 +287,26 @@ def test_what_is_kept_is_exported_opened_again_and_evolved(page: Page, tmp_path:
     expect(page.locator("#started code")).to_contain_text("--objective target:genome/0")
     page.get_by_role("link", name="Watch it").click()
     expect(page.locator("#run-state")).to_contain_text("finished", timeout=30_000)
+
+
+def test_a_late_answer_does_not_bring_back_a_session_that_was_left(page: Page, tmp_path: Path) -> None:
+    keep = page.get_by_role("button", name="Keep Image 1", exact=True)
+    keep.click()
+    expect(keep).to_have_attribute("aria-pressed", "true")
+    visit(page, "Kept")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save session").click()
+    download.value.save_as(tmp_path / "session.safetensors")
+    held: list[Route] = []
+    page.route(re.compile("/favourites/[0-9]+$"), lambda route: held.append(route))
+    page.get_by_role("button", name="Remove Image 1").click()
+    left = page.evaluate("sessionStorage['evovae.session']")
+    page.locator("#open-session").set_input_files(tmp_path / "session.safetensors")
+    page.wait_for_function("left => sessionStorage['evovae.session'] !== left", arg=left)
+    with page.expect_response(re.compile("/favourites/[0-9]+$")):
+        held[0].continue_()
+    expect(page.get_by_text("Removed.")).to_be_visible()
+    expect(page.locator("#keepsakes canvas")).to_have_count(1)
 
 
 def test_tabs_keep_their_own_sessions(page: Page, address: str) -> None:

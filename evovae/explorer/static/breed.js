@@ -1,9 +1,11 @@
 /** Breeding: choose images, make the next generation from them, go back and forward. */
+import { moveByArrows } from "./arrows.js";
 import { makeCard } from "./cards.js";
 import { $, busy, enable, enabled, h } from "./dom.js";
 import { announce, attempt } from "./messages.js";
 import * as session from "./session.js";
 import { plural } from "./text.js";
+import { drawTimeline } from "./timeline.js";
 
 /** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Generation} Generation */
@@ -13,7 +15,8 @@ const REASON = "Choose the images you like";
 /** @param {Model} model */
 export function makeBreed(model) {
   let /** @type {Generation|undefined} */ shown;
-  let /** @type {Set<number>} */ chosen = new Set();
+  let /** @type {Map<number, Set<number>>} */ choices = new Map(); // by generation, also those not bred from yet
+  let chosen = /** @type {Set<number>} */ (new Set());
   const sigma = $("sigma");
   sigma.max = model.largest_sigma;
   sigma.value = model.sigma;
@@ -21,11 +24,13 @@ export function makeBreed(model) {
   sigma.oninput();
   $("crossover").append(...model.crossovers.map(({ name, label }) => h("option", { value: name }, label)));
   $("crossover").value = model.crossover;
+  moveByArrows($("breed-grid"));
 
   /** @param {Generation} generation */
   function show(generation) {
     shown = generation;
-    chosen = new Set(generation.selected);
+    chosen = choices.get(generation.generation) ?? new Set(generation.selected);
+    choices.set(generation.generation, chosen);
     remember(generation.generation);
     const before = generation.parent === null ? [] : session.current().generations[generation.parent].selected;
     $("breed-grid").replaceChildren(...generation.individuals.map((one, place) => {
@@ -61,11 +66,18 @@ export function makeBreed(model) {
     const made = await session.grow(how, body);
     if (how === "breed" && shown) shown.selected = session.current().generations[shown.generation].selected = body.selected;
     show(made);
-    announce(`Generation ${made.generation + 1}`);
+    if ($("breed-grid").getBoundingClientRect().top < 0) scrollTo(0, 0); // the new images begin above the window
+    tellWhere(made.generation);
   }
 
   /** @param {number} index */
-  const visit = (index) => attempt(async () => show(await session.generation(index)));
+  const visit = (index) => attempt(async () => {
+    show(await session.generation(index));
+    tellWhere(index);
+  });
+
+  /** @param {number} index */
+  const tellWhere = (index) => announce(`Generation ${index + 1} of ${session.current().generations.length}`);
 
   /** @param {number} now */
   function drawHistory(now) {
@@ -77,36 +89,28 @@ export function makeBreed(model) {
     enable($("forward"), next >= 0);
     $("back").onclick = () => back !== null && visit(back);
     $("forward").onclick = () => next >= 0 && visit(next);
-    $("timeline").replaceChildren(...branches(steps).map((row) => h("ul", {
-      class: "branch", "aria-label": `From generation ${row[0] + 1}`,
-    }, ...row.map((index) => h("li", {}, stepButton(index, steps[index], now))))));
-    $("timeline").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }
-
-  /** @param {number} index @param {import("./types.js").Step} step @param {number} now */
-  function stepButton(index, step, now) {
-    const from = step.parent === null ? step.how : `bred from ${step.parent + 1}`;
-    const button = h("button", { type: "button", class: "step", onclick: () => visit(index),
-      "aria-label": `Generation ${index + 1}, ${from}` }, String(index + 1));
-    if (index === now) button.setAttribute("aria-current", "step");
-    return button;
+    drawTimeline($("timeline"), steps, now, visit);
   }
 
   $("next").onclick = () => {
+    if (!chosen.size) return announce(REASON);
     if (!enabled($("next")) || !shown) return;
     const body = { generation: shown.generation, selected: inOrder(shown, chosen), sigma: Number(sigma.value),
       crossover: $("crossover").value };
     void busy($("next"), () => attempt(() => grow("breed", body)));
   };
   $("draw").onclick = () => busy($("draw"), () => attempt(() => grow("draw", {})));
+  document.addEventListener("evovae:session", () => {
+    shown = undefined;
+    choices = new Map();
+  });
 
   return {
     /** @param {AbortSignal} signal */
     enter: async (signal) => {
       const last = session.current().generations.length - 1;
       const wanted = Math.min(remembered() ?? last, last);
-      if (shown && shown.generation === wanted && session.current().id === owner()) return;
-      show(await session.generation(wanted, signal));
+      if (shown?.generation !== wanted) show(await session.generation(wanted, signal));
     },
     /** @param {number[][]} genomes @param {string} origin */
     begin: (genomes, origin) =>
@@ -123,18 +127,8 @@ const inOrder = (generation, chosen) => generation.individuals.map((one) => one.
 const STORED = "evovae.generation";
 /** Which generation of which session is seen, also after a reload. @param {number} generation */
 const remember = (generation) => sessionStorage.setItem(STORED, `${session.current().id} ${generation}`);
-const owner = () => (sessionStorage.getItem(STORED) ?? "").split(" ")[0];
-const remembered = () =>
-  owner() === session.current().id ? Number((sessionStorage.getItem(STORED) ?? "").split(" ")[1]) : undefined;
 
-/** Rows of generations: each goes on with the first child; another child begins a row. */
-/** @param {import("./types.js").Step[]} steps @returns {number[][]} */
-function branches(steps) {
-  const rows = /** @type {number[][]} */ ([]);
-  steps.forEach((step, index) => {
-    const row = rows.find((one) => one.at(-1) === step.parent && step.parent !== null);
-    if (row) row.push(index);
-    else rows.push([index]);
-  });
-  return rows;
+function remembered() {
+  const [owner, generation] = (sessionStorage.getItem(STORED) ?? "").split(" ");
+  return owner === session.current().id ? Number(generation) : undefined;
 }

@@ -12,6 +12,7 @@ export const actions = {
   sliders: (/** @type {Card} */ _card) => {},
   breed: (/** @type {Card} */ _card, /** @type {string} */ _origin) => {},
   ancestors: (/** @type {any} */ _individual) => {},
+  test: (/** @type {number} */ _index) => {},
 };
 
 /**
@@ -54,6 +55,10 @@ function captionParts(card) {
   ];
 }
 
+/** Names a figure after what it shows. @param {HTMLElement} figure @param {Card} card @param {string} name */
+export const describe = (figure, card, name) =>
+  figure.querySelector("canvas")?.setAttribute("aria-label", `${name}: ${seen(card)}`);
+
 /** Puts another card's image and words in place, and little else: this runs while a slider moves. */
 /** @param {HTMLElement} figure @param {Card} card */
 export function repaint(figure, card) {
@@ -95,4 +100,6 @@ function showKept(button) {
   if (card) button.setAttribute("aria-pressed", String(Boolean(session.favourite(card.genome))));
 }
 
-document.addEventListener("evovae:favourites", () => document.querySelectorAll(".keeper").forEach(showKept));
+/** Hearts show whether what is beside them is kept. */
+export const refreshKept = () => document.querySelectorAll(".keeper").forEach(showKept);
+document.addEventListener("evovae:favourites", refreshKept);

@@ -12,6 +12,12 @@ import { plural } from "./text.js";
 const FORMATS = { png: "PNG", json: "JSON", safetensors: "safetensors" };
 const address = (/** @type {string} */ suffix) => `api/${session.path(suffix)}`;
 
+/** @param {string} command */
+async function copy(command) {
+  await navigator.clipboard.writeText(command);
+  say("Copied.");
+}
+
 /** @param {Model} model */
 export function makeKept(model) {
   const chosen = /** @type {Set<number>} */ (new Set());
@@ -69,13 +75,18 @@ export function makeKept(model) {
     $("started").replaceChildren(
       h("p", {}, "Started. ", h("a", { href: `#watch/${encodeURIComponent(key)}` }, "Watch it")),
       h("p", {}, h("code", {}, command)),
-      h("button", { type: "button", onclick: () => attempt(() => navigator.clipboard.writeText(command)) }, "Copy command"),
+      h("button", { type: "button", onclick: () => attempt(() => copy(command)) }, "Copy command"),
     );
     $("started").hidden = false;
   }
 
   for (const radio of document.querySelectorAll("input[name=use]")) radio.addEventListener("change", tell);
-  document.addEventListener("evovae:favourites", show);
+  document.addEventListener("evovae:favourites", () => {
+    if ($("view-kept").hidden) return;
+    const had = document.activeElement;
+    show();
+    if (had && !had.isConnected) $("title-kept").focus(); // what was removed had the focus
+  });
   $("evolve").onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (enabled($("evolve-start"))) void busy($("evolve-start"), () => attempt(start));

@@ -49,6 +49,12 @@ export function go(address) {
   else location.hash = address;
 }
 
+/** @param {string} view  that an image was taken to */
+function leaveFor(view) {
+  $("ancestors").close();
+  go(view);
+}
+
 function countKept() {
   const count = session.current().favourites.length;
   $("kept-count").textContent = count ? `(${count})` : "";
@@ -68,9 +74,13 @@ async function begin() {
   actions.ancestors = makeAncestors();
   actions.sliders = (card) => {
     sliders.set(card.genome);
-    go("sliders");
+    leaveFor("sliders");
   };
-  actions.breed = (card, origin) => attempt(() => breed.begin([card.genome], origin).then(() => go("breed")));
+  actions.test = (index) => {
+    void sliders.takeTest(index);
+    leaveFor("sliders");
+  };
+  actions.breed = (card, origin) => attempt(() => breed.begin([card.genome], origin).then(() => leaveFor("breed")));
   addEventListener("hashchange", () => route(true));
   document.addEventListener("evovae:found", () => attempt(() => session.resume().then(() => route(false))));
   document.addEventListener("evovae:session", () => route(false));

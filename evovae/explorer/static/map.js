@@ -1,14 +1,14 @@
 /** The test images' codes in two dimensions: a place is decoded, two places make a path. */
 import { get, post } from "./api.js";
-import { makeCard } from "./cards.js";
+import { actions, makeCard } from "./cards.js";
 import { $, h, onResize, picked } from "./dom.js";
 import { announce, attempt } from "./messages.js";
+import { makePath } from "./path.js";
 import { colour, drawMarks, makeScatter, readPoints } from "./scatter.js";
-import { aClass, className, plural, seen } from "./text.js";
+import { aClass, className, seen } from "./text.js";
 
 /** @typedef {import("./scatter.js").Spot} Spot */
-/** @typedef {import("./types.js").Card} Card */
-/** @typedef {Spot & {method: string, genome?: number[]}} Place  a place on one of the maps */
+/** @typedef {import("./path.js").Place} Place */
 
 const REACH = 12; // pixels from the pointer to the image that it means
 const POLL = 2000; // milliseconds
@@ -31,17 +31,16 @@ export function makeMap(model, setSliders) {
   let byKeys = false;
   let /** @type {Spot} */ cross = { x: 0.5, y: 0.5 };
   let /** @type {Place|null} */ here = null;
-  let /** @type {Place[]} */ ends = [];
   let decoding = new AbortController();
-  let walking = new AbortController();
 
+  const path = makePath(redraw);
   const pathMode = () => picked("click") === "path";
   /** @param {number} index */
   const about = (index) => `image ${index}, ${aClass(className(maps[method].labels[index]))}`;
 
   function redraw() {
     const rings = here?.method === method && !pathMode() ? [here] : [];
-    const shownEnds = pathMode() ? ends.filter((end) => end.method === method) : [];
+    const shownEnds = pathMode() ? path.ends().filter((end) => end.method === method) : [];
     drawMarks(cursor, scatter, { near, rings, ends: shownEnds, cross: byKeys ? cross : null });
   }
 
@@ -85,7 +84,7 @@ export function makeMap(model, setSliders) {
     if (!method) return;
     cross = scatter.inside(place);
     const asked = { x: place.x, y: place.y, method };
-    void attempt(() => (pathMode() ? setEnd(asked) : decode(asked)));
+    void attempt(() => (pathMode() ? path.add(asked) : decode(asked)));
   }
 
   /** @param {Place} place */
@@ -97,54 +96,23 @@ export function makeMap(model, setSliders) {
     const { card, neighbours } = await post("map/decode", place, decoding.signal);
     $("decoded").replaceChildren(makeCard(card, { name: "This place", origin: "map" }));
     $("neighbours").replaceChildren(...neighbours.map((/** @type {number} */ index) =>
-      h("li", {}, h("img", { src: `api/test/${index}/picture`, alt: `Test ${about(index)}`, title: `Test ${about(index)}` }))));
+      h("li", {}, neighbour(index))));
     $("found-empty").hidden = true;
     $("around").hidden = false;
     setSliders(card.genome);
     announce(`This place: ${seen(card)}`);
   }
 
-  /** @param {Place} place */
-  async function setEnd(place) {
-    walking.abort();
-    if (ends.length === 2) ends = [];
-    ends = [...ends, place];
-    redraw();
-    $("path").replaceChildren();
-    $("way-note").textContent = ends.length < 2 ? "Now choose the other end." : "";
-    await walk();
-  }
-
-  async function walk() {
-    if (ends.length < 2) return;
-    walking.abort();
-    walking = new AbortController();
-    const { signal } = walking;
-    const [first, last] = await Promise.all(ends.map((end) => genomeOf(end, signal)));
-    const { cards } = await post("path", { first, last, kind: picked("kind"), steps: steps() }, signal);
-    $("path").replaceChildren(...cards.map((/** @type {Card} */ card, /** @type {number} */ index) =>
-      h("li", {}, makeCard(card, { name: `Image ${index + 1} of ${cards.length} on the path`, origin: "path" }))));
-    $("way-note").textContent = `${plural(cards.length, "image")}. Choose two places again for another path.`;
-  }
-
-  /** @param {Place} end @param {AbortSignal} signal */
-  async function genomeOf(end, signal) {
-    const { x, y, method } = end;
-    end.genome ??= (await post("map/decode", { method, x, y }, signal)).card.genome;
-    return end.genome;
-  }
-
-  /** The number of images on the path, put right where it was typed wrong. */
-  function steps() {
-    const { value, min, max, defaultValue } = $("steps");
-    const count = Math.round(Number(value)) || Number(defaultValue);
-    $("steps").value = Math.min(Number(max), Math.max(Number(min), count));
-    return Number($("steps").value);
+  /** @param {number} index  of a test image */
+  function neighbour(index) {
+    const name = `Open test ${about(index)}, in sliders`;
+    const image = h("img", { src: `api/test/${index}/picture`, alt: "" });
+    return h("button", { type: "button", class: "picture", title: name, "aria-label": name, onclick: () => actions.test(index) }, image);
   }
 
   function changeMode() {
     $("path-options").hidden = $("way").hidden = !pathMode();
-    if (!ends.length) $("way-note").textContent = "Choose two places on the map.";
+    $("found").hidden = pathMode();
     redraw();
   }
 
@@ -217,11 +185,6 @@ export function makeMap(model, setSliders) {
     };
   });
   radios("click").forEach((radio) => (radio.onchange = changeMode));
-  radios("kind").forEach((radio) => (radio.onchange = () => attempt(walk)));
-  $("steps").onchange = () => {
-    steps();
-    void attempt(walk);
-  };
   cursor.onpointermove = point;
   cursor.onclick = (event) => pick(point(event));
   cursor.onpointerleave = leave;

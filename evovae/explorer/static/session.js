@@ -83,17 +83,31 @@ export async function open(file) {
   adopt(next, true);
 }
 
+/** What is asked of the session; where the server knows it no more, another one begins. */
+/** @template Answer @param {Promise<Answer>} answer @returns {Promise<Answer>} */
+async function ask(answer) {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    const { id } = session;
+    await resume();
+    throw session.id === id ? error : new DOMException("another session began", "AbortError");
+  }
+}
+
 /** @param {number} index @param {AbortSignal} [signal] @returns {Promise<Generation>} */
 export async function generation(index, signal) {
   const known = seen.get(index);
-  return known ?? remember(await get(path(`/generations/${index}`), signal));
+  return known ?? remember(await ask(get(path(`/generations/${index}`), signal)));
 }
 
 /** A new generation: "breed", "draw" or "start". @param {string} how @param {any} body @returns {Promise<Generation>} */
 export async function grow(how, body) {
   const { id } = session;
-  const made = await post(path(`/${how}`), body);
-  if (id === session.id) session.generations[made.generation] = made;
+  const made = await ask(post(path(`/${how}`), body));
+  if (id !== session.id) return made;
+  session.generations[made.generation] = made;
   return remember(made);
 }
 
@@ -104,9 +118,12 @@ function remember(made) {
 }
 
 /** @param {number[]} genome @param {string} origin */
-export const keep = async (genome, origin) => adopt(await post(path("/favourites"), { genome, origin }), false);
+export const keep = async (genome, origin) => update(await ask(post(path("/favourites"), { genome, origin })));
 /** @param {number} number */
-export const unkeep = async (number) => adopt(await remove(path(`/favourites/${number}`)), false);
+export const unkeep = async (number) => update(await ask(remove(path(`/favourites/${number}`))));
+
+/** An answer that comes after another session was opened says nothing of that one. @param {Session} next */
+const update = (next) => next.id === session.id && adopt(next, false);
 
 /** The favourite with this genome. @param {number[]} genome */
 export function favourite(genome) {

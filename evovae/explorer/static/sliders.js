@@ -1,92 +1,105 @@
 /** Sliders: every latent value of one image, decoded while it is dragged. */
-import { get, post } from "./api.js";
-import { makeCard, repaint } from "./cards.js";
+import { makeAcross } from "./across.js";
+import { post } from "./api.js";
+import { describe, makeCard, refreshKept, repaint } from "./cards.js";
 import { $, enable, enabled, h } from "./dom.js";
-import { attempt } from "./messages.js";
+import { makeLive } from "./live.js";
+import { report } from "./messages.js";
+import { makePictures } from "./pictures.js";
 import { paint } from "./pixels.js";
 import { aClass, className } from "./text.js";
 import { makeUnits } from "./units.js";
 
-/** @typedef {import("./types.js").Model} Model */
 /** @typedef {import("./types.js").Card} Card */
 /** @typedef {import("./types.js").Encoded} Encoded */
+/** @typedef {{genome: number[], encoded: Encoded|null}} State  values, and the picture that they came from */
 
+const STORED = "evovae.genome";
 const MOST_UNDO = 100;
+const ONE_CHANGE = 1000; // ms: quick steps of one slider are undone together
 
-/** @param {Model} model */
+/** @param {import("./types.js").Model} model */
 export function makeSliders(model) {
-  let genome = /** @type {number[]} */ (new Array(model.dim).fill(0));
-  let settled = genome.slice();
-  let undo = /** @type {number[][]} */ ([]);
+  let genome = stored(model.dim);
+  let encoded = /** @type {Encoded|null} */ (null);
+  let settled = /** @type {State} */ ({ genome, encoded });
+  let undo = /** @type {State[]} */ ([]);
   let touched = model.units[0].unit;
-  let serial = 0;
-  let drawn = 0;
-  let busy = false;
-  let /** @type {Card|undefined} */ card;
-  const { groups, rows } = makeUnits(model, change);
+  let changed = { unit: -1, time: 0 };
+  let serial = 0; // of the slider inputs
+  const { groups, rows } = makeUnits(model, change, touch);
+  const across = makeAcross(model, (unit, value) => set({ genome: genome.with(unit, value), encoded }));
+  const pictures = makePictures(model, (found) => set({ genome: found.card.genome, encoded: found }));
+  const card = /** @type {Card} */ ({});
+  let drawn = genome; // what the image shows
+  let /** @type {HTMLElement|undefined} */ figure;
   $("groups").append(...groups);
-  $("test-index").max = model.test_images - 1;
 
-  /** @param {number} unit @param {number} value @param {boolean} done */
+  const decode = makeLive(async (/** @type {{genome: number[], serial: number}} */ wanted) =>
+    (await post("images", { genomes: [wanted.genome] })).cards[0], draw, report);
+
+  /** @param {number} unit @param {number} value @param {boolean} done  whether the slider was let go */
   function change(unit, value, done) {
-    genome[unit] = value;
-    touched = unit;
+    genome = genome.with(unit, value);
     serial += 1;
-    void decode();
-    if (done) settle();
+    decode({ genome, serial });
+    if (!done) return;
+    const now = performance.now();
+    settle(unit === changed.unit && now - changed.time < ONE_CHANGE);
+    changed = { unit, time: now };
   }
 
-  /** Asks for the newest image, one request at a time. */
-  async function decode() {
-    if (busy) return;
-    busy = true;
-    try {
-      while (drawn !== serial) {
-        const wanted = serial;
-        const { cards } = await post("images", { genomes: [genome] });
-        draw(cards[0]);
-        drawn = wanted;
-        document.dispatchEvent(new CustomEvent("evovae:drawn", { detail: { serial: wanted } }));
-      }
-    } catch (error) {
-      drawn = serial; // what failed is not asked for again by itself
-      await attempt(() => { throw error; });
-    } finally {
-      busy = false;
+  /** @param {Card} next @param {{genome: number[], serial: number}} wanted */
+  function draw(next, wanted) {
+    drawn = wanted.genome;
+    Object.assign(card, next); // the buttons beneath the image mean what it shows
+    if (figure) repaint(figure, card);
+    else {
+      figure = makeCard(card, { name: "This image", origin: "sliders", offers: ["keep", "breed"] });
+      figure.querySelector("figcaption")?.prepend(h("span", { class: "what" }));
+      $("live").replaceChildren(figure);
     }
+    if (drawn === settled.genome) rest();
+    document.dispatchEvent(new CustomEvent("evovae:drawn", { detail: { serial: wanted.serial } }));
   }
 
-  /** @param {Card} next */
-  function draw(next) {
-    const figure = $("live").firstElementChild;
-    if (card && figure) {
-      Object.assign(card, next); // the buttons beneath the image mean what it shows
-      repaint(figure, card);
-    } else {
-      card = { ...next };
-      $("live").replaceChildren(makeCard(card, { name: "This image", origin: "sliders" }));
-    }
+  /** What need not follow a moving slider: names, hearts, what the image is. */
+  function rest() {
+    if (!figure) return;
+    const what = figure.querySelector(".what");
+    const same = String(drawn) === String(encoded?.card.genome);
+    if (what) what.textContent = encoded ? (same ? "Reconstruction" : "Reconstruction, changed") : "";
+    describe(figure, card, "This image");
+    refreshKept();
   }
 
-  /** A value is chosen: it can be undone, and the strip follows. */
-  function settle() {
-    if (String(settled) !== String(genome)) undo = [...undo, settled].slice(-MOST_UNDO);
-    settled = genome.slice();
+  /** The values are as the person wants them: that can be undone, and the strip follows. @param {boolean} [same] */
+  function settle(same) {
+    if (!same && String(settled.genome) !== String(genome)) undo = [...undo, settled].slice(-MOST_UNDO);
+    settled = { genome, encoded };
+    sessionStorage.setItem(STORED, JSON.stringify(genome));
     enable($("undo"), undo.length > 0);
-    document.dispatchEvent(new CustomEvent("evovae:favourites"));
-    void attempt(sweep);
+    if (!$("view-sliders").hidden) across(touched, genome);
+    if (drawn === genome) rest();
   }
 
-  /** @param {number[]} next */
+  /** @param {number} unit  that the person turns to */
+  function touch(unit) {
+    touched = unit;
+    across(unit, genome);
+  }
+
+  /** @param {State} next */
   function put(next) {
-    genome = next.slice();
+    ({ genome, encoded } = next);
     for (const row of rows) row.set(genome[row.unit]);
-    serial += 1;
-    void decode();
+    showOriginal(encoded);
+    decode({ genome, serial });
   }
 
-  /** @param {number[]} next */
+  /** @param {State} next */
   function set(next) {
+    changed = { unit: -1, time: 0 };
     put(next);
     settle();
   }
@@ -95,80 +108,47 @@ export function makeSliders(model) {
   function vary(value) {
     const next = genome.slice();
     for (const row of rows) if (!row.locked()) next[row.unit] = value(next[row.unit]);
-    set(next);
+    set({ genome: next, encoded: null });
   }
-
-  /** The unit last touched, at the prior's quantiles. */
-  async function sweep() {
-    if ($("view-sliders").hidden) return;
-    const unit = touched;
-    const genomes = model.quantiles.map(({ value }) => Object.assign(genome.slice(), { [unit]: value }));
-    const { cards } = await post("images", { genomes });
-    if (unit !== touched) return;
-    $("across-title").textContent = `z${unit} across the prior`;
-    $("across").replaceChildren(...cards.map((/** @type {Card} */ one, /** @type {number} */ i) => {
-      const { p, value } = model.quantiles[i];
-      const share = `${Math.round(p * 100)}%`;
-      const onclick = () => set(Object.assign(genome.slice(), { [unit]: value }));
-      return h("li", {}, makeCard(one, { name: `z${unit} at ${share}`, note: share, onclick, offers: [] }));
-    }));
-  }
-
-  /** @param {Encoded} found */
-  function begin(found) {
-    const canvas = $("original").querySelector("canvas");
-    paint(canvas, found.original);
-    const label = found.label === null ? "" : aClass(className(found.label));
-    const name = found.index === null ? "your picture" : `test image ${found.index}`;
-    $("original-label").textContent = [name, label].filter(Boolean).join(", ");
-    canvas.setAttribute("aria-label", `The original: ${$("original-label").textContent}`);
-    $("original").hidden = false;
-    set(found.card.genome);
-  }
-
-  /** @param {number} index */
-  const takeTest = (index) => attempt(async () => {
-    $("test-index").value = String(index);
-    begin(await get(`test/${index}`));
-  });
-  /** @param {File|undefined} file */
-  const takePicture = (file) => file && attempt(async () => begin(await post("encode", file)));
 
   $("randomise").onclick = () => vary(() => Math.min(model.limit, Math.max(-model.limit, normal())));
   $("mean").onclick = () => vary(() => 0);
   $("undo").onclick = () => {
     const before = enabled($("undo")) && undo.pop();
     if (!before) return;
-    settled = before.slice();
+    settled = before;
     set(before);
   };
-  $("test-random").onclick = () => takeTest(Math.floor(uniform() * model.test_images));
-  $("test-index").onchange = () => takeTest(Number($("test-index").value));
-  $("picture-file").onchange = () => takePicture($("picture-file").files[0]);
-  const view = $("view-sliders");
-  view.ondragover = (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    $("stage").classList.add("drop");
-  };
-  view.ondragleave = () => $("stage").classList.remove("drop");
-  view.ondrop = (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    $("stage").classList.remove("drop");
-    void takePicture(event.dataTransfer?.files[0]);
-  };
   enable($("undo"), false);
+  for (const row of rows) row.set(genome[row.unit]);
 
   return {
-    enter: async () => {
-      if (!card) put(genome);
-      await sweep();
+    enter: () => {
+      if (!figure) decode({ genome, serial });
+      across(touched, genome);
     },
     /** From another view: the sliders take a genome. @param {number[]} next */
-    set: (next) => {
-      $("original").hidden = true;
-      set(next);
-    },
+    set: (next) => set({ genome: next.slice(), encoded: null }),
+    takeTest: pictures.takeTest,
   };
+}
+
+/** @param {Encoded|null} found */
+function showOriginal(found) {
+  $("original").hidden = !found;
+  if (!found) return;
+  const canvas = $("original").querySelector("canvas");
+  const name = found.index === null ? "your picture" : `test image ${found.index}`;
+  const label = found.label === null ? "" : `, ${aClass(className(found.label))}`;
+  paint(canvas, found.original);
+  $("original-label").textContent = name + label;
+  canvas.setAttribute("aria-label", `The original: ${name}${label}`);
+}
+
+/** The genome from before a reload. @param {number} dim @returns {number[]} */
+function stored(dim) {
+  const found = JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
+  return found.length === dim ? found : new Array(dim).fill(0);
 }
 
 const uniform = () => crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32;

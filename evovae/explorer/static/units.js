@@ -9,9 +9,10 @@ const GROUP = 16;
 /**
  * @param {Model} model
  * @param {(unit: number, value: number, settled: boolean) => void} change
+ * @param {(unit: number) => void} touch  the person turns to this one
  * @returns {{groups: HTMLElement[], rows: Row[]}}
  */
-export function makeUnits(model, change) {
+export function makeUnits(model, change, touch) {
   const rows = /** @type {Row[]} */ ([]);
   const active = model.units.filter((one) => one.active);
   const idle = model.units.filter((one) => !one.active);
@@ -69,6 +70,8 @@ export function makeUnits(model, change) {
       for (const control of [range, field, back, forward]) control.disabled = locked();
     };
     rows.push({ unit, set: put, locked });
-    return h("li", { class: "unit" }, h("span", { class: "unit-name", "aria-hidden": "true" }, name), range, field, back, forward, lock);
+    const row = h("li", { class: "unit" }, h("span", { class: "unit-name", "aria-hidden": "true" }, name), range, field, back, forward, lock);
+    row.addEventListener("focusin", () => touch(unit));
+    return row;
   }
 }

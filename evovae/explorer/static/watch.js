@@ -2,7 +2,7 @@
 import { get, post } from "./api.js";
 import { makeCard } from "./cards.js";
 import { drawCurve } from "./curve.js";
-import { $, h, icon } from "./dom.js";
+import { $, busy, h, icon, onResize } from "./dom.js";
 import { attempt } from "./messages.js";
 import { short } from "./text.js";
 
@@ -12,6 +12,7 @@ import { short } from "./text.js";
 
 const POLL = 2000;
 const FRAME = 100;
+const PATIENCE = 15; // polls until a run that was just started has a folder
 const pause = (/** @type {number} */ ms) => new Promise((resume) => setTimeout(resume, ms));
 
 export function makeWatch() {
@@ -19,6 +20,7 @@ export function makeWatch() {
   let /** @type {AbortSignal} */ visit;
   let playing = false;
   let asked = 0;
+  let generationAt = (/** @type {number} */ _x) => 0;
   const slider = /** @type {HTMLInputElement} */ ($("frame"));
 
   /** @param {Run[]} runs */
@@ -64,7 +66,7 @@ export function makeWatch() {
     const text = `Generation ${generation} of ${run.generations}`;
     $("frame-value").textContent = text;
     slider.setAttribute("aria-valuetext", text);
-    $("curve").replaceChildren(drawCurve(run.curve, generation));
+    generationAt = drawCurve($("curve"), run.curve, generation);
   }
 
   async function show() {
@@ -105,20 +107,32 @@ export function makeWatch() {
 
   slider.oninput = () => attempt(show);
   $("play").onclick = () => attempt(play);
-  $("stop").onclick = () => attempt(() => post(`runs/${encodeURIComponent(run?.key ?? "")}/stop`, {}));
+  $("stop").onclick = () =>
+    busy($("stop"), () => attempt(() => post(`runs/${encodeURIComponent(run?.key ?? "")}/stop`, {})));
+  $("curve").onclick = (/** @type {MouseEvent} */ event) => {
+    const wanted = generationAt(event.clientX - $("curve").getBoundingClientRect().left);
+    const place = run?.frames.findLastIndex((generation) => generation <= wanted) ?? 0;
+    slider.value = String(Math.max(0, place));
+    void attempt(show);
+  };
+  onResize($("curve"), mark);
   return {
     /** @param {AbortSignal} signal @param {string} key */
     enter: async (signal, key) => {
       visit = signal;
       setPlaying(false);
-      for (let first = true; !signal.aborted; first = false) {
-        const { runs } = /** @type {{runs: Run[]}} */ (await get("runs", signal));
-        list(runs);
-        const known = (/** @type {string|undefined} */ k) => runs.find((one) => one.key === k);
-        const running = runs.find((one) => one.status === "running");
-        const wanted = (first && known(key)) || known(run?.key) || known(key) || running || runs.at(-1);
-        if (wanted && (first || wanted.status === "running" || run?.status !== wanted.status || run?.key !== wanted.key)) {
-          await choose(wanted.key, signal);
+      let wanted = key;
+      for (let polls = 0; !signal.aborted; polls++) {
+        const runs = /** @type {Run[]|undefined} */ (await attempt(async () => (await get("runs", signal)).runs));
+        if (runs) {
+          list(runs);
+          const known = (/** @type {string|undefined} */ k) => runs.find((one) => one.key === k);
+          const starting = wanted !== "" && !known(wanted) && polls < PATIENCE;
+          $("runs-starting").hidden = !starting;
+          const one = known(wanted) ?? known(run?.key) ?? runs.find(({ status }) => status === "running") ?? runs.at(-1);
+          const moved = one && (!polls || one.status === "running" || one.key !== run?.key || one.status !== run.status);
+          if (moved && !starting) await attempt(() => choose(one.key, signal));
+          if (!starting) wanted = "";
         }
         await pause(POLL);
       }
