@@ -207,6 +207,7 @@ def test_a_picture_is_dropped_and_undo_brings_back_what_was_there(page: Page) ->
     page.locator("#test-index").fill("7")
     page.keyboard.press("Tab")
     expect(page.locator("#original")).to_contain_text("test image 7")
+    expect(page.locator("#live .what")).to_have_text("Reconstruction")
     (before,) = images(page, "#live")
     page.evaluate("""async () => {
         const picture = await (await fetch("api/test/2/picture")).blob();
@@ -225,6 +226,7 @@ def test_a_picture_is_dropped_and_undo_brings_back_what_was_there(page: Page) ->
 
 def test_a_click_on_the_map_sets_the_sliders(page: Page) -> None:
     visit(page, "Map")
+    expect(page.locator("#cursor")).to_have_attribute("aria-busy", "false")
     page.locator("#cursor").click(position={"x": 60, "y": 120})
     expect(page.locator("#decoded canvas")).to_be_visible()
     decoded = images(page, "#decoded")
@@ -240,6 +242,7 @@ def test_a_click_on_the_map_sets_the_sliders(page: Page) -> None:
 
 def test_two_clicks_make_a_path(page: Page) -> None:
     visit(page, "Map")
+    expect(page.locator("#cursor")).to_have_attribute("aria-busy", "false")
     page.get_by_label("sets the ends of a path").check()
     page.locator("#cursor").click(position={"x": 60, "y": 60})
     page.locator("#cursor").click(position={"x": 260, "y": 200})

@@ -75,6 +75,7 @@ export function makeMap(model, setSliders) {
     method = next;
     for (const radio of radios("method")) radio.checked = radio.value === next;
     scatter.show(maps[next]);
+    cursor.ariaBusy = "false";
     cross = scatter.inside(cross);
     leave();
   }
