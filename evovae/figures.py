@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,10 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     folders = [run.folder.resolve() for run in runs]
     if repeated := [run.folder for run in runs if folders.count(run.folder.resolve()) > 1]:
         raise InputError(f"{repeated[0]} is there twice: expected different runs to compare; name each once")
+    common = os.path.commonpath([folder.parent for folder in folders])  # would only take room from the curves
     first = None
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for run in runs:
+    for run, folder in zip(runs, folders, strict=True):
         found = yardstick(run)
         first = found if first is None else first
         for name, value in found.items():
@@ -78,7 +80,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
                 raise InputError(
                     f"{run.folder} has {name} {value!r}, and not {first[name]!r}: they have no common axis"
                 )
-        curves |= fitness_curves(run, prefix=f"{run.folder}: " if len(runs) > 1 else "")
+        curves |= fitness_curves(run, prefix=f"{folder.relative_to(common)}: " if len(runs) > 1 else "")
     out.parent.mkdir(parents=True, exist_ok=True)
     plots.save(plots.fitness_curve(curves, ylabel=_curve_label(settings_of(runs[0]))), out)
     return out

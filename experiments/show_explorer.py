@@ -184,6 +184,7 @@ def prepare(page: Any, view: str, wait: float) -> None:
     elif view == "map":
         if wait:
             page.locator("input[name=method][value=tsne]:checked").wait_for(timeout=1000 * wait)
+        page.locator("#cursor[aria-busy=false]").wait_for()
         page.locator("#cursor").click(position={"x": 330, "y": 260})
     elif view == "watch":
         page.locator("#replicates canvas").first.wait_for()

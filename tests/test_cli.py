@@ -210,6 +210,14 @@ def test_runs_whose_hypervolumes_have_another_reference_share_no_axis(trained: P
     assert "hypervolume reference" in done.stderr
 
 
+def test_runs_in_a_deep_folder_leave_room_for_their_curves(trained: Path, tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["a-folder-with-a-long-name"] * 5)
+    for name in ("one", "two"):
+        checked("evolve", "--vae", trained, "--out", deep / name, *SMALL_EVOLVE)
+    checked("plot", deep / "one", deep / "two", "--out", tmp_path / "curves.png")
+    assert 0 < (tmp_path / "curves.png").stat().st_size < 300_000
+
+
 def test_the_best_so_far_may_not_have_survived(trained: Path, tmp_path: Path) -> None:
     options = ["--algorithm", "eaMuPlusLambda", "--select", "selTournament", "--tournsize", "1", "--generations", "12"]
     checked("evolve", "--vae", trained, "--out", tmp_path / "run", *SMALL_EVOLVE, *options, "--baselines")
