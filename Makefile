@@ -15,8 +15,8 @@ demo: $(VENV)/installed  ## train a VAE on MNIST, evolve an eight in its latent 
 explore: $(VENV)/installed  ## choose latent values and breed images in the browser, on 127.0.0.1
 	$(BIN)/evovae explore
 
-test: $(VENV)/installed-test  ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-test  ## run the whole test suite, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .
