@@ -272,6 +272,9 @@ GENOME = [0.0] * DIM
         ("path", {"first": GENOME, "last": GENOME, "kind": "linear", "steps": 1}),
         ("map/decode", {"method": "umap", "x": 0, "y": 0}),
         ("map/decode", {"method": "pca", "x": 1e9, "y": 0}),
+        ("map/decode", {"method": "pca", "x": True, "y": 0}),
+        ("sessions", {"seed": False}),
+        ("sessions", {"seed": "1"}),
         ("sessions", {"seed": -1}),
         ("sessions", {"seed": 2**63}),
         ("sessions/SESSION/breed", {"generation": 0, "selected": [99], "sigma": 0.3, "crossover": "none"}),
@@ -286,6 +289,13 @@ GENOME = [0.0] * DIM
 )
 def test_bad_input_is_told_in_one_line(client: TestClient, session: str, path: str, body: dict[str, Any]) -> None:
     ask(client, "post", path.replace("SESSION", session), 422, json=body)
+
+
+@pytest.mark.parametrize(
+    "path", ["map?method=pca&colour=red", "map?method=pca&=", "model?x=1", "test/+0.0", "test/-1", "test/1_0"]
+)
+def test_addresses_that_fit_nowhere_are_refused(client: TestClient, path: str) -> None:
+    ask(client, "get", path, 422)
 
 
 @pytest.mark.parametrize(

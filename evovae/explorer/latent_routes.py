@@ -19,8 +19,8 @@ from evovae.drawing import to_pixels
 from evovae.errors import InputError
 from evovae.evolution import slerp
 from evovae.explorer.explored import Explored
-from evovae.explorer.model import Asked, Card, Gene, Pixels, pixels_of
-from evovae.explorer.session import LARGEST_SIGMA, SIZE, Number
+from evovae.explorer.model import Asked, Card, Gene, Index, Pixels, pixels_of
+from evovae.explorer.session import LARGEST_SIGMA, SIZE
 from evovae.likelihood import active_units
 
 LIMIT = 4.0
@@ -174,11 +174,11 @@ def make_router(explored: Explored) -> APIRouter:
         return encoded(image, model.encode(image.unsqueeze(0))[0])
 
     @router.get("/test/{index}")
-    def show_test_image(index: Number) -> Encoded:
+    def show_test_image(index: Index) -> Encoded:
         return encoded(test_image(index), explored.codes[index], index)
 
     @router.get("/test/{index}/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-    def picture(index: Number) -> Response:
+    def picture(index: Index) -> Response:
         content = to_png(test_image(index), 1)
         return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 

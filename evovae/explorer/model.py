@@ -8,8 +8,9 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from fastapi import Path
 from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor
 
 from evovae.data import to_unit
@@ -18,14 +19,23 @@ from evovae.encodings import LatentEncoding
 from evovae.judges import Judges
 from evovae.realism import realism
 
+
+def _require_digits(text: str) -> str:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("expected digits alone")
+    return text
+
+
+Index = Annotated[int, BeforeValidator(_require_digits), Path(lt=2**31)]
+"""A number in an address."""
 Gene = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Pixels = Annotated[str, Field(description="base64 of bytes, H * W * C, of the shape that /api/model tells")]
 
 
 class Asked(BaseModel):
-    """What the page asks for; what is not known is refused."""
+    """What the page asks for; what is not known, or of another type, is refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Card(BaseModel):

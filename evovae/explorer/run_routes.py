@@ -18,8 +18,7 @@ from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.explorer import watching
 from evovae.explorer.explored import Explored
-from evovae.explorer.model import Card, Model
-from evovae.explorer.session import Number
+from evovae.explorer.model import Card, Index, Model
 from evovae.vae import FILE_NAME, VAE
 
 Key = Annotated[str, Path(max_length=100)]
@@ -114,7 +113,7 @@ def make_router(explored: Explored) -> APIRouter:
         return RunDetails(**view(key, run), curve=curve, frames=watching.frames(run))
 
     @router.get("/{key}/frames/{index}")
-    def show_frame(key: Key, index: Number) -> FrameView:
+    def show_frame(key: Key, index: Index) -> FrameView:
         run = get(key)
         frame = watching.frame(run, index)
         model = explored.model if is_compatible(run) else model_at(*vae_of(run))

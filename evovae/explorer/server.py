@@ -7,13 +7,14 @@ import mimetypes
 from collections.abc import AsyncIterator
 from importlib import resources
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 import evovae
-from evovae.errors import InputError
+from evovae.checks import require
+from evovae.errors import InputError, shown
 from evovae.explorer import latent_routes, run_routes, session_routes
 from evovae.explorer.evolving import BusyError
 from evovae.explorer.explored import Explored
@@ -54,7 +55,7 @@ def make_app(explored: Explored) -> FastAPI:
         responses={status: {"model": Problem} for status in (400, 403, 404, 405, 409, 413, 421, 422)},
     )
     for routes in (latent_routes, session_routes, run_routes):
-        app.include_router(routes.make_router(explored), prefix="/api")
+        app.include_router(routes.make_router(explored), prefix="/api", dependencies=[Depends(_refuse_unknown)])
     _serve_page(app)
     app.exception_handler(InputError)(_tell)
     app.exception_handler(RequestValidationError)(_tell_invalid)
@@ -82,6 +83,13 @@ def _serve_page(app: FastAPI) -> None:
     @app.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:
         return answer(name)
+
+
+async def _refuse_unknown(request: Request) -> None:
+    """Refuse a query that names what the route does not take."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    unknown = next((name for name in request.query_params if name not in known), None)
+    require(unknown is None, f"{shown(unknown)}: no such parameter")
 
 
 async def _tell(_: Request, error: Exception) -> JSONResponse:

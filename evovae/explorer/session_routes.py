@@ -17,7 +17,7 @@ from evovae.drawing import tile, to_pixels
 from evovae.explorer import watching
 from evovae.explorer.explored import Explored
 from evovae.explorer.latent_routes import Binary, Genome, to_png, to_tensor
-from evovae.explorer.model import Asked, Card
+from evovae.explorer.model import Asked, Card, Index
 from evovae.explorer.session import SIZE, Crossover, Number, Origin, Session, Sigma
 
 SCALE = 8
@@ -196,7 +196,7 @@ def make_router(explored: Explored) -> APIRouter:
         return _download(shelf.content(identity), "session.safetensors", "safetensors")
 
     @router.get("/{identity}/generations/{generation}")
-    def get_generation(identity: Identity, generation: Number) -> GenerationView:
+    def get_generation(identity: Identity, generation: Index) -> GenerationView:
         with shelf.borrow(identity) as session:
             return show_generation(session, generation)
 
@@ -214,7 +214,7 @@ def make_router(explored: Explored) -> APIRouter:
         return grown(identity, lambda session: session.start(brought, body.origin, body.sigma))
 
     @router.get("/{identity}/lineage/{number}")
-    def get_lineage(identity: Identity, number: Number) -> Individuals:
+    def get_lineage(identity: Identity, number: Index) -> Individuals:
         with shelf.borrow(identity) as session:
             return Individuals(individuals=show_individuals(session, session.ancestry(number)))
 
@@ -226,7 +226,7 @@ def make_router(explored: Explored) -> APIRouter:
             return show(identity, session)
 
     @router.delete("/{identity}/favourites/{number}")
-    def forget(identity: Identity, number: Number) -> SessionView:
+    def forget(identity: Identity, number: Index) -> SessionView:
         with shelf.change(identity) as session:
             session.forget(number)
             return show(identity, session)
@@ -237,7 +237,7 @@ def make_router(explored: Explored) -> APIRouter:
             return _export(session.favourite_genomes(), "favourites", format)
 
     @router.get("/{identity}/favourites/{number}/file", response_class=Response, responses=FILE)
-    def export(identity: Identity, number: Number, format: Format) -> Response:
+    def export(identity: Identity, number: Index, format: Format) -> Response:
         with shelf.borrow(identity) as session:
             return _export(session.favourite_genomes([number]), f"favourite-{number}", format)
 
