@@ -18,6 +18,7 @@ LARGE = 1e15
 
 Support = Literal["free", "box", "ball", "shell"]
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
+Bound = Literal["elbo", "iwae"]
 Baseline = Literal["random-search", "gradient-ascent"]
 
 MAX_LAYERS = 100
@@ -104,6 +105,10 @@ class TrainConfig:
     """Weight of the KL term (Higgins et al. 2017); 1 gives the ELBO."""
     beta_warmup: float = 0.0
     """Part of the run, 0 to 1, over which beta grows from 0 (Bowman et al. 2016)."""
+    bound: Bound = "elbo"
+    """On the likelihood, to be maximised; iwae is tighter the more samples it weighs (Burda et al. 2016)."""
+    samples: int = 1
+    """Draws of z for each image."""
     binarisation: Binarisation = "grey"
     """Convention for the pixels: grey as they are, dynamic drawn anew each time, static drawn once."""
     corruption: Corruption = "none"
@@ -127,6 +132,7 @@ class TrainConfig:
         require_number("learning rate", self.learning_rate, SMALLEST)
         require_number("beta", self.beta)
         require(0 <= self.beta_warmup <= 1, f"beta warmup is {self.beta_warmup}: expected a part from 0 to 1")
+        require_whole("samples", self.samples, 1)
         level, probability = self.corruption_level, self.corruption in ("masking", "salt-and-pepper")
         require_number("corruption level", level)
         require(level <= 1 or not probability, f"corruption level is {level}: expected a probability from 0 to 1")

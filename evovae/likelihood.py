@@ -125,13 +125,18 @@ def log_importance_weights(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
     """
     if not vae.config.variational:
         raise InputError("a plain autoencoder has no likelihood: use evaluate() for its reconstruction error")
-    k, batch = noise.shape[:2]
     mean, log_variance = vae.encode(x)
     z = vae.reparameterise(mean, log_variance, noise)  # k B D
-    logits = vae.decode_logits(z.flatten(0, 1)).unflatten(0, (k, batch))
-    # The normalising constants of the prior and of the posterior cancel, but for the posterior's log-variance.
-    log_prior_over_posterior = 0.5 * (noise.square() - z.square() + log_variance).sum(-1)
-    return log_prior_over_posterior - vae.reconstruction_error(logits, x)
+    logits = vae.decode_logits(z.flatten(0, 1)).unflatten(0, noise.shape[:2])
+    return log_prior_over_posterior(z, log_variance, noise) - vae.reconstruction_error(logits, x)
+
+
+def log_prior_over_posterior(z: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """Return log P(z_i) / Q(z_i|x) (k, B) of draws `z` (k, B, D) that were made of `noise` (k, B, D).
+
+    The normalising constants of the two cancel, but for the posterior's `log_variance` (B, D).
+    """
+    return 0.5 * (noise.square() - z.square() + log_variance).sum(-1)
 
 
 def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
@@ -139,7 +144,12 @@ def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
 
     Burda et al. 2016, eq. 8; k = 1 gives the ELBO, and the bound grows with k. Its gradient trains an IWAE.
     """
-    return torch.logsumexp(log_importance_weights(vae, x, noise), 0) - math.log(noise.shape[0])
+    return log_mean_exp(log_importance_weights(vae, x, noise))
+
+
+def log_mean_exp(log_weights: Tensor) -> Tensor:
+    """Return the logarithm (B,) of the mean over k of weights whose logarithms (k, B) are given."""
+    return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from evovae.config import TrainConfig
 from evovae.data import Images, as_floats, binarise, corrupt
 from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
+from evovae.likelihood import log_mean_exp, log_prior_over_posterior
 from evovae.networks import require_room
 from evovae.state import State, adam_state, join, restore_adam
 from evovae.streams import make_generator
@@ -74,8 +75,9 @@ def iterations_in(config: TrainConfig, images: int) -> int:
 class Training:
     """Trains `vae` in place on images, or on float vectors (N, V), a minibatch at a time.
 
-    The model moves to `config.device` and stays there. The loss is the negative ELBO (with the KL weighted by beta),
-    averaged over the minibatch. The last epoch is cut short where `config.iterations` says so.
+    The model moves to `config.device` and stays there. The loss is the negative ELBO, with the KL weighted by beta, or
+    the negative bound of an IWAE, averaged over the minibatch. The last epoch is cut short where `config.iterations`
+    says so.
 
     Attributes:
         iteration: minibatches so far.
@@ -129,9 +131,9 @@ class Training:
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(config, part)
         x = binarise(as_floats(self._data.index_select(0, batch)), config.binarisation, self._generator)
-        reconstruction, kl = _loss_terms(self.vae, x, config, self._generator)
+        loss, reconstruction, kl = _loss_terms(self.vae, x, config, beta(config, part), self._generator)
         self._adam.zero_grad()
-        (reconstruction + beta(config, part) * kl).backward()
+        loss.backward()
         self._adam.step()
         self._sums += torch.stack((reconstruction, kl)).detach() * len(batch)
         self._seen += len(batch)
@@ -206,19 +208,32 @@ class Training:
         return Epoch(self._epoch, self.iteration, reconstruction, kl, weight, rate)
 
 
-def _loss_terms(vae: VAE, x: Tensor, config: TrainConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return reconstruction error and KL, each averaged over the minibatch `x` (B, *data_shape)."""
+def _loss_terms(
+    vae: VAE, x: Tensor, config: TrainConfig, weight: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return loss, reconstruction error and KL, each averaged over the minibatch `x` (B, *data_shape)."""
     with _autocast(vae, config):
         mean, log_variance = vae.encode(corrupt(x, config.corruption, config.corruption_level, generator))
     if not vae.config.variational:
-        z, kl = mean, mean.new_zeros(())
+        errors = _errors(vae, mean, x, config).mean()
+        return errors, errors, mean.new_zeros(())
+    mean, log_variance = mean.float(), log_variance.float()
+    shape = (config.samples, *mean.shape)  # k B D
+    noise = torch.randn(shape, generator=generator, device=mean.device)
+    z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
+    errors = _errors(vae, z.flatten(0, 1), x, config).unflatten(0, shape[:2])
+    if config.bound == "iwae":
+        loss = -log_mean_exp(log_prior_over_posterior(z, log_variance, noise) - errors).mean()
     else:
-        mean, log_variance = mean.float(), log_variance.float()
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
+        loss = errors.mean() + weight * kl
+    return loss, errors.mean(), kl
+
+
+def _errors(vae: VAE, z: Tensor, x: Tensor, config: TrainConfig) -> Tensor:
+    """Return the reconstruction errors (k * B,) of draws `z` (k * B, D) for the minibatch `x`."""
     with _autocast(vae, config):
         logits = vae.decode_logits(z)
-    return vae.reconstruction_error(logits.float(), x).mean(), kl
+    return vae.reconstruction_error(logits.float().unflatten(0, (-1, len(x))), x).flatten()
 
 
 def _autocast(vae: VAE, config: TrainConfig) -> torch.autocast:

@@ -50,6 +50,28 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(few: Images) -> 
     assert not same_weights(first, third)
 
 
+@pytest.mark.parametrize("bound", ["elbo", "iwae"])
+def test_the_loss_is_the_negative_bound_on_the_same_draws(few: Images, bound: str) -> None:
+    vae, x = VAE(MODEL), to_unit(few.images[:8])
+    config = replace(CONFIG, bound=bound, samples=6)
+    loss, reconstruction, kl = training._loss_terms(vae, x, config, 1.0, torch.Generator().manual_seed(3))
+    weights = likelihood.log_importance_weights(
+        vae, x, torch.randn(6, 8, 4, generator=torch.Generator().manual_seed(3))
+    )
+    if bound == "iwae":
+        torch.testing.assert_close(loss, -(weights.logsumexp(0) - math.log(6)).mean())
+    else:
+        torch.testing.assert_close(loss, reconstruction + kl)
+        assert loss.item() == pytest.approx(-weights.mean().item(), rel=0.02), "only the draws of the KL differ"
+
+
+def test_an_iwae_reaches_a_tighter_bound_than_a_vae(few: Images) -> None:
+    config = replace(CONFIG, epochs=40, samples=8)
+    models = {bound: trained(replace(config, bound=bound), few)[0] for bound in ("elbo", "iwae")}
+    found = {bound: likelihood.estimate_iwae_bound(vae, few, 8).value for bound, vae in models.items()}
+    assert found["iwae"] > found["elbo"] + 0.5
+
+
 def test_stopping_to_look_changes_nothing(few: Images) -> None:
     undisturbed, _ = trained(CONFIG, few)
     watched = VAE(MODEL, seed=CONFIG.seed)
