@@ -1,0 +1,185 @@
+"""Does a genetic algorithm in a learned latent space keep the constraints that one on the variables cannot?
+
+COIL (Bentley, Lim, Gaier and Tran 2022, "COIL: constrained optimization in learned latent space", GECCO Companion),
+constraint C1: minimise the sum of squares of 1 to 10 variables in [-50, 50] where they must sum to 45 each or more. The
+optimum is 2025 for each variable. `evovae/coil.py` is the method; the set-up is that of the authors' code. A pipeline
+is data, ten VAEs of which the best is taken, and 100 replicates of the search in its latent space; beside it are 100 of
+the same genetic algorithm on the variables. The published runs (experiments/published/coil_c1.csv, 100 a cell) are of
+one pipeline, whose VAE all 100 share.
+
+    python experiments/reproduce_coil.py --workers 2    ten pipelines of ten sizes: about 15 minutes on two cores
+    python experiments/reproduce_coil.py --smoke        seconds, leaving no results
+
+Run by run, the published distances from the optimum and from the constraint are compared with those of our first
+pipeline: Kolmogorov and Smirnov's two-sample test, p adjusted for all cells of a method (Benjamini and Hochberg 1995).
+For the genetic algorithm that is the rule: reproduced where neither differs (p of 0.05 or more). Two pipelines of COIL
+differ by more than their runs do, so that its rule, fixed beforehand as well, is: reproduced where the published mean
+lies inside the 95% prediction interval of a further pipeline's; close where it is within a factor of 1.5 of our mean.
+
+Deviations: initial weights are normal with variance 1/N_in and biases 0 (uniform with a third of that there); the best
+VAE has the least loss in its last epoch, where there only the reconstruction counts; in the last, smaller minibatch of
+an epoch the KL divergence is divided by 64 as well; the loss is averaged over a minibatch, which Adam does not notice.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy import stats
+
+from evovae import coil, plots
+from evovae.cells import Spec
+from evovae.checks import require_whole
+from evovae.executors import Workers
+from evovae.runs import Run
+from evovae.studies import curves, start, study
+
+PUBLISHED = Path(__file__).parent / "published" / "coil_c1.csv"
+SECONDS = {3: 208}
+"""Of the authors' code for a pipeline and the searches on the variables, on one core, by the number of variables."""
+FOUND, TIMES = "found.csv", "seconds.csv"
+DISTANCES = ["distance_from_optimal", "distance_from_constraints"]
+CELL = ["method", "variables"]
+LEVEL, FACTOR = 0.05, 1.5
+
+
+def c1(variables: int) -> coil.Problem:
+    """Return the sum of squares where the variables sum to 45 each, or more."""
+    return coil.Problem(
+        dim=variables,
+        low=-50.0,
+        high=50.0,
+        objective=lambda x: x.square().sum(-1),
+        violations=lambda x: (45.0 - x).sum(-1, keepdim=True).clamp_min(0.0),
+        optimum=2025.0 * variables,
+    )
+
+
+PROBLEMS: dict[str, Callable[[int], coil.Problem]] = {"c1": c1}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Settings of the study."""
+
+    where: Workers = field(default_factory=Workers)
+    pipelines: int = 10
+    """Of each number of variables, with seeds from 0 up; 2 at least."""
+    problem: Literal["c1"] = "c1"
+    """What is optimised: a function of this script."""
+    smoke: bool = False
+    """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_whole("pipelines", self.pipelines, 2)
+
+
+def main(arguments: Arguments) -> None:
+    with study("reproduce_coil", arguments.smoke) as results:
+        with arguments.where.executor() as executor:
+            runs = results.run_all(cells(arguments, results.cells), executor)
+        ours = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
+        published = pd.read_csv(PUBLISHED)
+        published = published[published["variables"].isin(ours["variables"])]
+        summary = compare(ours, published)
+        results.table("summary", summary)
+        results.table(
+            "found", ours.groupby([*CELL, "pipeline"], sort=False)[DISTANCES].mean().reset_index(), show=False
+        )
+        seconds = pd.concat([run.read_table(TIMES) for run in runs]).groupby("variables").mean().reset_index()
+        results.table("seconds", seconds.drop(columns="pipeline").assign(theirs=seconds["variables"].map(SECONDS)))
+        results.figure("distances", draw(ours, published))
+
+
+def cells(arguments: Arguments, folder: Path) -> Iterator[Spec]:
+    """A pipeline for each number of variables and seed."""
+    sizes, pipelines = ((2,), 2) if arguments.smoke else (range(1, 11), arguments.pipelines)
+    for seed, variables in product(range(pipelines), sizes):
+        settings = {"problem": arguments.problem, "variables": variables, "seed": seed, "smoke": arguments.smoke}
+        yield Spec(folder / f"{arguments.problem} {variables} {seed}", solve, settings)
+
+
+def solve(run: Run, problem: str, variables: int, seed: int, smoke: bool) -> None:
+    """Fill a cell with what the replicates of both methods found, and how long each part took."""
+    given = PROBLEMS[problem](variables)
+    points, models, epochs, replicates = (500, 2, 5, 20) if smoke else (5000, 10, 200, 100)
+    clock = [time.perf_counter()]
+    data = coil.feasible_points(given, points, seed)
+    clock.append(time.perf_counter())
+    space = coil.learn(data, seed, models, epochs)
+    clock.append(time.perf_counter())
+    by_coil = coil.search(given, space, replicates, 2 * seed)
+    clock.append(time.perf_counter())
+    by_ga = coil.search(given, coil.variables(given), replicates, 2 * seed + 1)
+    clock.append(time.perf_counter())
+    columns = {"variables": variables, "pipeline": seed}
+    found = [
+        pd.DataFrame({"method": method} | columns | dict(zip(DISTANCES, map(np.asarray, distances), strict=True)))
+        for method, (_, *distances) in (("coil", by_coil), ("ga", by_ga))
+    ]
+    run.write_table(FOUND, pd.concat(found))
+    parts = dict(zip(("data", "vaes", "search", "ga"), np.diff(clock), strict=True))
+    run.write_table(TIMES, pd.DataFrame([columns | parts | {"total": clock[-1] - clock[0]}]))
+
+
+def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each cell: published and found means, tests of the runs, prediction interval, and verdict."""
+    rows = []
+    for key, theirs in published.groupby(CELL, sort=False):
+        row = dict(zip(CELL, key, strict=True))
+        mine = ours[(ours[CELL] == pd.Series(row)).all(axis=1)]
+        for name in DISTANCES:
+            means = mine.groupby("pipeline")[name].mean()
+            reach = stats.t.ppf(0.975, len(means) - 1) * means.std() * np.sqrt(1 + 1 / len(means))
+            found = {"published": theirs[name].mean(), "ours": means.mean()}
+            found |= {"low": means.mean() - reach, "high": means.mean() + reach}
+            found["p"] = stats.ks_2samp(mine.loc[mine["pipeline"] == 0, name], theirs[name]).pvalue
+            row |= {f"{name}_{what}": value for what, value in found.items()}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    values = [f"{name}_p" for name in DISTANCES]
+    for _, group in table.groupby("method"):
+        adjusted = stats.false_discovery_control(group[values].to_numpy(), axis=None)
+        table.loc[group.index, values] = adjusted.reshape(-1, len(values))
+    return table.assign(verdict=[judge(row) for row in table.to_dict("records")])
+
+
+def judge(row: dict[str, float]) -> str:
+    """Return the verdict on a cell, by the rule that was fixed beforehand."""
+    published, ours, low, high = (
+        np.array([row[f"{name}_{what}"] for name in DISTANCES]) for what in ("published", "ours", "low", "high")
+    )
+    if row["method"] == "ga":
+        same = all(row[f"{name}_p"] >= LEVEL for name in DISTANCES)
+    else:
+        same = bool(((low <= published) & (published <= high)).all())
+    near = bool(((published <= FACTOR * ours) & (ours <= FACTOR * published)).all())
+    return "reproduced" if same else "close" if near else "not reproduced"
+
+
+def draw(ours: pd.DataFrame, published: pd.DataFrame) -> Axes:
+    """Both distances against the number of variables, a panel for each method: ours, all pipelines, and published."""
+    panels = [("coil", DISTANCES[0]), ("ga", DISTANCES[0]), ("ga", DISTANCES[1])]
+    axes = plots.panels(len(panels), len(panels), 4.4, 3.4)
+    names = {"coil": "COIL", "ga": "GA on the variables"}
+    runs = {
+        "ours": ours.assign(seed=ours.groupby(CELL).cumcount()),
+        "published": published.rename(columns={"run": "seed"}),
+    }
+    for ax, (method, name) in zip(axes, panels, strict=True):
+        tables = [table[table["method"] == method].assign(whose=whose) for whose, table in runs.items()]
+        drawn = {whose: curve for table in tables for whose, curve in curves(table, "whose", "variables", name).items()}
+        label = name.replace("_", " ").replace("optimal", "the optimum").replace("constraints", "the constraint")
+        plots.trend(drawn, "variables", label, title=names[method], baseline="published", ax=ax)
+    return axes[0]
+
+
+if __name__ == "__main__":
+    start(main, Arguments, __doc__)
