@@ -1,0 +1,89 @@
+"""Constrained optimisation in a learned latent space: its data, its duels, and what it is for."""
+
+import pytest
+import torch
+from refusals import refused
+
+from evovae import coil
+from evovae.streams import Streams
+
+PROBLEM = coil.Problem(
+    dim=2,
+    low=-50.0,
+    high=50.0,
+    objective=lambda x: x.square().sum(-1),
+    violations=lambda x: (45.0 - x).sum(-1, keepdim=True).clamp_min(0.0),
+    optimum=4050.0,
+)
+
+
+@pytest.fixture(scope="module")
+def points() -> torch.Tensor:
+    return coil.feasible_points(PROBLEM, 400, seed=3)
+
+
+def test_points_keep_the_constraints_and_do_not_depend_on_how_many_there_are(points: torch.Tensor) -> None:
+    assert points.shape == (400, 2)
+    assert ((points >= -1) & (points <= 1)).all()
+    assert (PROBLEM.violations(PROBLEM.scaled(points)) == 0).all()
+    assert torch.equal(coil.feasible_points(PROBLEM, 7, seed=3), points[:7])
+    assert not torch.equal(coil.feasible_points(PROBLEM, 7, seed=4), points[:7])
+
+
+def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coil, "DATA_GENERATIONS", 2)
+    never = coil.Problem(2, -50.0, 50.0, PROBLEM.objective, lambda x: x.square().sum(-1, keepdim=True) + 1.0, 0.0)
+    with refused("hardly a search"):
+        coil.feasible_points(never, 1, seed=0)
+
+
+def test_a_variable_that_never_changes_is_refused() -> None:
+    with refused("the same in all points"):
+        coil.learn(torch.tensor([[0.5, 0.1], [0.5, 0.3]]), seed=0, models=1, epochs=1)
+
+
+def fought(objective: list[float], violation: list[float]) -> torch.Tensor:
+    """Mean fitness over replicates of individuals that have these objectives and violations."""
+    streams = Streams(0, 200)
+    values = torch.tensor(objective).expand(200, -1), torch.tensor(violation).expand(200, -1).unsqueeze(2)
+    return coil.duel(*values, streams)
+
+
+def test_who_is_best_in_all_wins_every_duel_and_who_is_worst_loses_it() -> None:
+    fitness = fought([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0] * 6)
+    assert (fitness[:, 0] == 2.0).all(), "a point for the objective and one for the constraint"
+    assert (fitness[:, -1] == 1.0).all(), "one for the constraint alone"
+    assert (fitness.mean(0).diff() < 0).all()
+
+
+def test_of_those_that_keep_no_constraint_the_one_that_violates_less_wins() -> None:
+    fitness = fought([1.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert (fitness[:, 0] == 2.0).all(), "equal objectives give both a point"
+    assert (fitness[:, -1] == 1.0).all()
+
+
+def test_whoever_keeps_a_constraint_gets_its_point() -> None:
+    fitness = fought([1.0] * 6, [0.0, 0.0, 0.0, 4.0, 5.0, 6.0])
+    assert (fitness[:, :3] == 2.0).all()
+    assert (fitness[:, 5] == 1.0).all()
+
+
+def test_a_duel_needs_enough_individuals() -> None:
+    with refused("4 individuals"):
+        fought([1.0] * 4, [0.0] * 4)
+
+
+def test_the_latent_space_keeps_constraints_that_the_variables_do_not(points: torch.Tensor) -> None:
+    space = coil.learn(points, seed=0, models=2, epochs=30)
+    found, plain = (coil.search(PROBLEM, where, 30, seed=1) for where in (space, coil.variables(PROBLEM)))
+    assert found.points.shape == (30, 2)
+    torch.testing.assert_close(found.distance_from_optimum, (found.points.square().sum(-1) - PROBLEM.optimum).abs())
+    assert found.violation.median() < 1.0
+    assert plain.violation.median() > 20.0
+    assert torch.equal(found.points, coil.search(PROBLEM, space, 30, seed=1).points)
+    assert not torch.equal(found.points, coil.search(PROBLEM, space, 30, seed=2).points)
+
+
+def test_a_replicate_is_the_same_alone_and_among_others() -> None:
+    many, few = (coil.search(PROBLEM, coil.variables(PROBLEM), count, seed=5) for count in (6, 2))
+    assert torch.equal(many.points[:2], few.points)
