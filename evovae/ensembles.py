@@ -45,8 +45,8 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
         device=config.device,
     )
     require(config == asked, "together VAEs are trained for epochs, by the ELBO, at full precision: leave the rest out")
-    Training(vaes[0], data, config)  # refuses what does not fit
-    return _fit(vaes, data, config)
+    device = Training(vaes[0], data, config).device  # refuses what does not fit
+    return _fit([vae.to(device) for vae in vaes], data.to(device), config)
 
 
 def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Tensor]:
