@@ -25,7 +25,6 @@ from evovae.streams import Streams
 from evovae.vae import VAE
 
 CXPB, MUTPB = 0.5, 0.2
-MUTATION = {"mu": 0.0, "sigma": 1.0, "indpb": 0.2}
 LATENT_LIMIT = 2.0
 """Genes of the search in latent space lie between -2 and 2."""
 POPULATION, GENERATIONS = 20, 50
@@ -212,5 +211,5 @@ def _operators(
     """Return a toolbox with the genetic operators of both searches."""
     toolbox = evolution.toolbox(encoding, objective, weights)
     toolbox.register("mate", evolution.cxUniform, indpb=0.05)
-    toolbox.register("mutate", evolution.mutGaussian, **MUTATION)
+    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=1.0, indpb=0.2)
     return toolbox

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from evovae.checks import require
 from evovae.config import TrainConfig
 from evovae.streams import Streams
-from evovae.training import Training
+from evovae.training import DivergenceError, Training
 from evovae.vae import VAE
 
 
@@ -27,6 +27,7 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
 
     Raises:
         InputError: if these are other models, or the data do not fit.
+        DivergenceError: if the loss of one is not finite; all are as they were after the epoch before.
     """
     model = vaes[0].config
     same = all(vae.config == model for vae in vaes)
@@ -67,6 +68,10 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
             losses.sum().backward()
             adam.step()
             total += losses.detach() * x.shape[1]
+        if not total.isfinite().all():
+            raise DivergenceError(
+                f"a loss stopped being finite: try a lower learning rate than {config.learning_rate:g}"
+            )
         for k, vae in enumerate(vaes):
             vae.load_state_dict({name: weight[k].detach() for name, weight in weights.items()}, strict=False)
         yield total / len(data)

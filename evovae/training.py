@@ -221,7 +221,7 @@ def _loss_terms(
     shape = (config.samples, *mean.shape)  # k B D
     noise = torch.randn(shape, generator=generator, device=mean.device)
     z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
-    errors = _errors(vae, z.flatten(0, 1), x, config).unflatten(0, shape[:2])
+    errors = _errors(vae, z.flatten(0, 1), x, config)
     if config.bound == "iwae":
         loss = -log_mean_exp(log_prior_over_posterior(z, log_variance, noise) - errors).mean()
     else:
@@ -230,10 +230,10 @@ def _loss_terms(
 
 
 def _errors(vae: VAE, z: Tensor, x: Tensor, config: TrainConfig) -> Tensor:
-    """Return the reconstruction errors (k * B,) of draws `z` (k * B, D) for the minibatch `x`."""
+    """Return the reconstruction errors (k, B) of draws `z` (k * B, D) for the minibatch `x` (B, *data_shape)."""
     with _autocast(vae, config):
         logits = vae.decode_logits(z)
-    return vae.reconstruction_error(logits.float().unflatten(0, (-1, len(x))), x).flatten()
+    return vae.reconstruction_error(logits.float().unflatten(0, (-1, len(x))), x)
 
 
 def _autocast(vae: VAE, config: TrainConfig) -> torch.autocast:

@@ -6,8 +6,9 @@ One elite a digit (MAP-Elites with ten niches, Mouret and Clune 2015), in three 
   a generation, each a mutant of some digit's elite and tried for every digit; polynomial mutation of index 15 at a rate
   of 0.1, halved every 1,000 generations. Published: 99.99% confidence in fewer than 50 generations for some digits, and
   a median of 99.99% by generation 200.
-- pixels, pyribs: the example of pyribs, 900,000 evaluations, 30 a generation: all pixels move by N(0, 0.5) and are
-  clipped, beginning at grey; an image is tried for the digit that is seen in it alone. Published: a confidence a digit.
+- pixels, pyribs: the example of pyribs, 900,000 evaluations: all pixels move by N(0, 0.5), beginning at grey. Published:
+  a confidence a digit. Assumed: 30 images a generation, pixels clipped to [0, 1], and an image tried for the digit that
+  is seen in it alone.
 - latent: the first again, but of 32-D latent vectors of a VAE with genes in [-3, 3].
 
     python experiments/reproduce_fooling.py --workers 2    about 7 minutes on two cores
@@ -21,7 +22,7 @@ there before generation 50; a digit of the second if the published confidence li
 0.15.
 
 Deviations: the classifier is evovae's judge (99% of test digits right), not LeNet or the one of the example; latent
-genomes begin with draws from the prior. The batch size of the example is the 30 of its emitters.
+genomes begin with draws from the prior.
 """
 
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from refusals import refused
 from evovae.config import TrainConfig, VAEConfig
 from evovae.ensembles import fit_together
 from evovae.streams import Streams
+from evovae.training import DivergenceError
 from evovae.vae import VAE
 
 MODEL = VAEConfig(
@@ -79,3 +80,11 @@ def test_what_cannot_be_trained_together_is_refused(
 ) -> None:
     with refused(*words):
         fit_together([VAE(model) for model in models], DATA, config)
+
+
+def test_a_loss_that_is_not_finite_is_told_and_not_learned() -> None:
+    vaes = [VAE(MODEL, seed=0)]
+    before = vaes[0].decoder[0].weight.clone()
+    with pytest.raises(DivergenceError, match="lower learning rate"):
+        list(fit_together(vaes, DATA, replace(CONFIG, learning_rate=1e38)))
+    assert torch.equal(vaes[0].decoder[0].weight, before)
