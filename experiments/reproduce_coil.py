@@ -14,8 +14,8 @@ Run by run, the published distances from the optimum and from the constraint are
 pipeline: Kolmogorov and Smirnov's two-sample test, p adjusted for all cells of a method (Benjamini and Hochberg 1995).
 For the genetic algorithm that is the rule: reproduced where neither differs (p of 0.05 or more). Two pipelines of COIL
 differ by more than their runs do, so that its rule is: reproduced where the published mean lies inside the 95%
-prediction interval of a further pipeline's; close where it is within a factor of 1.5 of our mean. The rules were written
-before the full run, and after a trial of one pipeline with 1, 2, 3 and 10 variables.
+prediction interval of a further pipeline's; close where it is within a factor of 1.5 of our mean. The rules were
+written before the full run, and after a trial of one pipeline with 1, 2, 3 and 10 variables.
 
 Deviations: initial weights are normal with variance 1/N_in and biases 0 (uniform with a third of that there); the best
 VAE has the least loss in its last epoch, where there only the reconstruction counts; in the last, smaller minibatch of

@@ -6,9 +6,9 @@ One elite a digit (MAP-Elites with ten niches, Mouret and Clune 2015), in three 
   a generation, each a mutant of some digit's elite and tried for every digit; polynomial mutation of index 15 at a rate
   of 0.1, halved every 1,000 generations. Published: 99.99% confidence in fewer than 50 generations for some digits, and
   a median of 99.99% by generation 200.
-- pixels, pyribs: the example of pyribs, 900,000 evaluations: all pixels move by N(0, 0.5), beginning at grey. Published:
-  a confidence a digit. Assumed: 30 images a generation, pixels clipped to [0, 1], and an image tried for the digit that
-  is seen in it alone.
+- pixels, pyribs: the example of pyribs, 900,000 evaluations: all pixels move by N(0, 0.5), beginning at grey.
+  Published: a confidence a digit. Assumed: 30 images a generation, pixels clipped to [0, 1], and an image tried for the
+  digit that is seen in it alone.
 - latent: the first again, but of 32-D latent vectors of a VAE with genes in [-3, 3].
 
     python experiments/reproduce_fooling.py --workers 2    about 7 minutes on two cores
