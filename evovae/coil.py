@@ -21,7 +21,7 @@ from evovae.config import TrainConfig, VAEConfig
 from evovae.encodings import VectorEncoding
 from evovae.ensembles import fit_together
 from evovae.evolution import Population
-from evovae.streams import Streams
+from evovae.streams import Streams, make_generator
 from evovae.vae import VAE
 
 CXPB, MUTPB = 0.5, 0.2
@@ -45,6 +45,7 @@ class Problem:
         objective: points (..., V) -> (...).
         violations: points (..., V) -> (..., C), how far each constraint is from being kept, 0 where it is.
         optimum: the least objective of a point that keeps all constraints.
+        draw: so many points (N, V) that keep all constraints, where such can be drawn; else they are searched for.
     """
 
     dim: int
@@ -53,6 +54,7 @@ class Problem:
     objective: Callable[[Tensor], Tensor]
     violations: Callable[[Tensor], Tensor]
     optimum: float
+    draw: Callable[[int, torch.Generator], Tensor] | None = None
 
     def scaled(self, unit: Tensor) -> Tensor:
         """Return the points (..., V), in float64, that lie at `unit` (..., V) in [-1, 1]."""
@@ -78,11 +80,14 @@ class Outcome(NamedTuple):
 
 
 def feasible_points(problem: Problem, count: int, seed: int) -> Tensor:
-    """Return points (count, V) in [-1, 1] that keep the constraints, each the best of a search of its own.
+    """Return points (count, V) in [-1, 1] that keep the constraints: drawn, or each the best of a search of its own.
 
     A search minimises the violation and stops at the first generation, after the initial one, that has a point without
     any; one that has none after 200 generations is left out, and another takes its place.
     """
+    if problem.draw is not None:
+        drawn = problem.draw(count, make_generator(seed, 8))
+        return (drawn - problem.low) / (problem.high - problem.low) * 2.0 - 1.0
     found: list[Tensor] = []
     first = 0
     while sum(map(len, found)) < count:

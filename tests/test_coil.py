@@ -1,11 +1,17 @@
 """Constrained optimisation in a learned latent space: its data, its duels, and what it is for."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from refusals import refused
 
 from evovae import coil
 from evovae.streams import Streams
+
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+import reproduce_coil
 
 PROBLEM = coil.Problem(
     dim=2,
@@ -28,6 +34,31 @@ def test_points_keep_the_constraints_and_do_not_depend_on_how_many_there_are(poi
     assert (PROBLEM.violations(PROBLEM.scaled(points)) == 0).all()
     assert torch.equal(coil.feasible_points(PROBLEM, 7, seed=3), points[:7])
     assert not torch.equal(coil.feasible_points(PROBLEM, 7, seed=4), points[:7])
+
+
+@pytest.mark.parametrize("variables", [2, 3, 10])
+def test_points_of_a_problem_that_can_draw_them_are_drawn(variables: int) -> None:
+    problem = reproduce_coil.c2(variables)
+    points = coil.feasible_points(problem, 300, seed=1)
+    assert points.shape == (300, variables)
+    assert ((points >= -1) & (points <= 1)).all()
+    torch.testing.assert_close(
+        problem.violations(problem.scaled(points)), torch.zeros(300, 1).double(), atol=1e-4, rtol=0
+    )
+    assert torch.equal(coil.feasible_points(problem, 300, seed=1), points)
+    assert (problem.objective(problem.scaled(points)) > problem.optimum - 1e-3).all()
+
+
+@pytest.mark.parametrize("variables", [1, 2, 3, 10])
+def test_the_optima_of_the_published_problems_keep_their_constraints(variables: int) -> None:
+    c1, c2 = reproduce_coil.c1(variables), reproduce_coil.c2(variables)
+    steps = torch.arange(variables).double()
+    for problem, best in ((c1, torch.full((variables,), 45.0)), (c2, 8.0 * (steps - steps.mean()))):
+        assert problem.violations(best).sum() == 0
+        assert problem.objective(best) == problem.optimum
+    crowded = c2.violations(torch.zeros(variables))
+    assert crowded == 8.0 * (variables - 1)
+    assert c2.violations(12.0 * steps) == 2.0 * (variables - 1)
 
 
 def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

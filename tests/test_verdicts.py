@@ -86,6 +86,12 @@ def test_one_more_pipeline_of_coil_may_lie_where_its_runs_would_be_told_apart():
     assert reproduce_coil.judge(row | {"method": "ga"}) == "close"
 
 
+def test_runs_that_nobody_published_stand_alone():
+    table = reproduce_coil.compare(runs_of("coil", pipelines=3, spread=0.05), runs_of("coil").iloc[:0])
+    assert [name for name in table if "published" in name or name.endswith("_p") or name == "verdict"] == []
+    assert table["distance_from_optimal_low"].iloc[0] < 100 < table["distance_from_optimal_high"].iloc[0]
+
+
 def test_the_tests_of_all_sizes_of_a_method_are_corrected_together():
     name = reproduce_coil.DISTANCES[0]
     ours, published = runs_of("ga"), runs_of("ga", 1.05, seed=1)
