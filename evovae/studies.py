@@ -1,4 +1,4 @@
-"""What experiment scripts share: their command line, a folder of results with where they came from, cells, a VAE."""
+"""What experiment scripts share: settings, command line, a folder of results and where they came from, cells, a VAE."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +18,11 @@ from matplotlib.axes import Axes
 
 from evovae import files, plots, statistics
 from evovae.cells import Spec, run_all
+from evovae.checks import require_counts
 from evovae.commandline import read_options, run_program
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet, load_images
+from evovae.executors import Workers
 from evovae.provenance import describe_environment
 from evovae.runs import Run, format_table
 from evovae.training import fit
@@ -28,6 +31,21 @@ from evovae.vae import FILE_NAME, VAE
 RESULTS = Path(__file__).parents[1] / "results"
 CELLS = Path("runs")
 A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Settings of the study."""
+
+    where: Workers = field(default_factory=Workers)
+    seeds: int = 5
+    """Independent repetitions, with seeds from 0 up."""
+    smoke: bool = False
+    """Run in seconds, leaving no results."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        require_counts(self, "seeds")
 
 
 class Results:

@@ -16,7 +16,7 @@ square, or standard deviation. No filter knows which black pixels were masked, o
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -28,11 +28,9 @@ from scipy import ndimage
 from torch import Tensor
 
 import evovae
-from evovae import files, plots
+from evovae import files, plots, studies
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.data import Corruption, Images, corrupt, to_unit
-from evovae.executors import Workers
 from evovae.fidelity import psnr, ssim
 from evovae.runs import Run
 from evovae.streams import make_generator
@@ -57,18 +55,11 @@ FOUND, PICTURES = "found.csv", "pictures.safetensors"
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(studies.Arguments):
     """Settings of the study."""
 
-    where: Workers = field(default_factory=Workers)
     seeds: int = 3
     """Models of each kind, with seeds from 0 up."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

@@ -22,7 +22,6 @@ the variance between images in the decoder's last hidden layer, `mean_image` the
 import contextlib
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -33,15 +32,13 @@ import torch
 import evovae
 from evovae import plots, statistics
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet, to_unit
-from evovae.executors import Workers
 from evovae.likelihood import blind_loss, evaluate
 from evovae.propagation import expect_variances, measure_variances
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import Results, curves, intervals, start, study
+from evovae.studies import Arguments, Results, curves, intervals, start, study
 from evovae.training import DivergenceError, Training
 
 SCHEMES = ("lecun", "he", "glorot", "unit")
@@ -50,21 +47,6 @@ WIDTHS = (784, *(512, 128) * 10)
 MEASURED = "measured.csv"
 SHOWN, CEILING = (1e-9, 1e9), 300.0
 """Variances and -ELBO (nats) that are drawn; what lies beyond, or failed, runs along the edge."""
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """Settings of the study."""
-
-    where: Workers = field(default_factory=Workers)
-    seeds: int = 5
-    """Trainings of each kind."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

@@ -20,7 +20,7 @@ missing. All but the seconds comes out the same again.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
@@ -32,12 +32,11 @@ from torch import Tensor
 from torch.nn import functional
 
 import evovae
-from evovae import files, plots
+from evovae import files, plots, studies
 from evovae.cells import Spec
 from evovae.checks import require, require_counts
 from evovae.data import ImageSet, to_unit
 from evovae.data.stratified import draw_stratified
-from evovae.executors import Workers
 from evovae.runs import Run
 from evovae.studies import intervals, start, study, train_vae
 
@@ -51,20 +50,15 @@ MEASURES, SECONDS, MAP = "measures.csv", "seconds.csv", "map.safetensors"
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(studies.Arguments):
     """Settings of the study."""
 
-    where: Workers = field(default_factory=Workers)
     images: int = 10_000
     """Test images on each map, with the classes in proportion."""
-    seeds: int = 5
-    """Independent repetitions."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no study."""
-        require_counts(self, "seeds")
+        super().__post_init__()
         require_counts(self, "images", most=10_000)
         require(find_spec("openTSNE") is not None, "this study needs openTSNE: pip install 'evovae[studies]'")
 

@@ -19,7 +19,6 @@ autoencoder's has none. What is believable need not be varied. Pictures are thos
 """
 
 import itertools
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -32,35 +31,18 @@ from torch import Tensor
 import evovae
 from evovae import files, plots
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.data import Images, to_unit
-from evovae.executors import Workers
 from evovae.judges import Judges
 from evovae.likelihood import evaluate
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import Results, curves, intervals, start, study, train_vae
+from evovae.studies import Arguments, Results, curves, intervals, start, study, train_vae
 
 DIMS = (2, 4, 8, 16, 32, 64, 128)
 MODELS = {"VAE": True, "autoencoder": False}
 COLUMNS = ["mse", "negative_elbo", "reconstruction", "kl", "active_units", "believable", "fitted", "reconstructed"]
 MEASURES, PICTURES = "measures.csv", "pictures.safetensors"
 SURE, SIDE = 0.9, 15
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """Settings of the study."""
-
-    where: Workers = field(default_factory=Workers)
-    seeds: int = 5
-    """Independent repetitions."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

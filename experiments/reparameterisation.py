@@ -16,7 +16,7 @@ variances orders of magnitude apart, most of it undone by the baseline, and slow
 
 import functools
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import pandas as pd
@@ -24,11 +24,11 @@ import torch
 from matplotlib.axes import Axes
 
 import evovae
+from evovae import studies
 from evovae.cells import Spec
 from evovae.checks import SMALLEST, require, require_counts, require_number, require_whole
 from evovae.data import ImageSet, to_unit
 from evovae.estimators import Estimator, compare_draws, draw_gradients, surrogate
-from evovae.executors import Workers
 from evovae.likelihood import blind_loss, evaluate
 from evovae.plots import panels, trend
 from evovae.runs import Run
@@ -45,10 +45,9 @@ BLIND, LOSS, CURVE, VARIANCES = "blind decoder", "negative_elbo", "curve.csv", "
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(studies.Arguments):
     """Settings of the study."""
 
-    where: Workers = field(default_factory=Workers)
     rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     """Learning rates to choose from."""
     iterations: int = 2000
@@ -59,14 +58,11 @@ class Arguments:
     """Draws of z for each image, whose gradients are compared."""
     repetitions: int = 128
     """How often a gradient is drawn."""
-    seeds: int = 5
-    """Independent repetitions: weights, minibatches and noise."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no study."""
-        require_counts(self, "samples", "seeds")
+        super().__post_init__()
+        require_counts(self, "samples")
         require_whole("iterations", self.iterations, 10)
         require_whole("repetitions", self.repetitions, 2)
         require_counts(self, "images", most=10_000)

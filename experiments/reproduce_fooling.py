@@ -29,7 +29,7 @@ Deviation: latent genomes begin with draws from the prior.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -40,11 +40,9 @@ from fooling.verdicts import SURE, judge_digits, judge_speed
 from torch import Tensor
 
 import evovae
-from evovae import encodings, evolution, files, plots
+from evovae import encodings, evolution, files, plots, studies
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.data import to_unit
-from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
 from evovae.streams import Streams
@@ -98,24 +96,17 @@ SETUPS = {
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(studies.Arguments):
     """Settings of the study."""
 
-    where: Workers = field(default_factory=Workers)
-    replicates: int = 10
-    """Independent repetitions, each with its own classifier."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "replicates")
+    seeds: int = 10
+    """Independent repetitions, with seeds from 0 up, each with its own classifier."""
 
 
 def main(arguments: Arguments) -> None:
     with study("reproduce_fooling", arguments.smoke) as results:
         smoke, folder = arguments.smoke, results.cells
-        seeds = range(2 if smoke else arguments.replicates)
+        seeds = range(2 if smoke else arguments.seeds)
         models = [
             Spec(folder / name, train_cell, {"seed": seed, "smoke": smoke})
             for seed, name in enumerate(("vae", "critic"))

@@ -19,7 +19,7 @@ weights are normal with the variance of the uniform ones there; images are shuff
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -27,12 +27,10 @@ import pandas as pd
 import torch
 
 import evovae
-from evovae import likelihood, plots
+from evovae import likelihood, plots, studies
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.config import Bound
 from evovae.data import Images, to_unit
-from evovae.executors import Workers
 from evovae.runs import Run
 from evovae.studies import curves, intervals, start, study
 
@@ -51,20 +49,13 @@ FOUND, HISTORY = "found.csv", "history.csv"
 
 
 @dataclass(frozen=True)
-class Arguments:
+class Arguments(studies.Arguments):
     """Settings of the study."""
 
-    where: Workers = field(default_factory=Workers)
-    full: bool = False
-    """All eight stages, and all five models of the table: days on two cores."""
     seeds: int = 3
     """Models of each kind, with seeds from 0 up."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "seeds")
+    full: bool = False
+    """All eight stages, and all five models of the table: days on two cores."""
 
 
 def main(arguments: Arguments) -> None:

@@ -18,7 +18,6 @@ it stands a power law with a floor, fitted to all points. Expect the need to gro
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -31,38 +30,21 @@ from numpy.typing import NDArray
 import evovae
 from evovae import plots, statistics
 from evovae.cells import Spec
-from evovae.checks import require_counts
 from evovae.config import TrainConfig
 from evovae.data import Images, to_unit
 from evovae.data.images import hold_out
 from evovae.drawing import BASELINE, PALETTE
 from evovae.early_stopping import fit_until_best
-from evovae.executors import Workers
 from evovae.likelihood import evaluate
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import Results, intervals, start, study
+from evovae.studies import Arguments, Results, intervals, start, study
 
 SIZES = (100, 300, 1000, 3000, 10_000, 30_000)
 MEASURES, COLUMNS = "measures.csv", ["n", "test_loss", "test_mse", "train_loss", "gap", "iterations", "capped"]
 ESTIMATES = ("needed", "per_class", "floor", "scale", "exponent", "by_law")
 QUALITIES = {"MSE 0.01": ("test_mse", 0.01), "-ELBO +5%": ("test_loss", 1.05), "-ELBO +10%": ("test_loss", 1.1)}
 """By name the measure and its largest value; of the -ELBO, as a multiple of what all images reach."""
-
-
-@dataclass(frozen=True)
-class Arguments:
-    """Settings of the study."""
-
-    where: Workers = field(default_factory=Workers)
-    seeds: int = 5
-    """Replicates, each with its own choice of classes."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        require_counts(self, "seeds")
 
 
 def main(arguments: Arguments) -> None:

@@ -1,7 +1,9 @@
 """What studies share: tables of intervals, and the curves that are drawn."""
 
 import math
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pytest
 from evovae import statistics
 from evovae.errors import InputError
 from evovae.studies import curves, intervals
+
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 
 generator = np.random.default_rng(4)
 TABLE = pd.DataFrame(
@@ -56,6 +60,11 @@ BAD = {
         {"digits": ()}, {"digits": (10,)}, {"digits": (3, 3)}, {"replicates": 0}, {"population": 0}, {"budget": 0},
         {"seed": -1},
     ],
+    "reproduce_notebook": [{"seeds": 0}],
+    "reproduce_example": [{"seeds": 0}],
+    "reproduce_iwae": [{"seeds": 0}],
+    "reproduce_coil": [{"pipelines": 1}, {"problem": "c3"}],
+    "reproduce_fooling": [{"seeds": 0}],
     "crossover": [
         {"dims": ()}, {"dims": (0,)}, {"dims": (8, 8)}, {"objectives": ()}, {"objectives": ("ink",)},
         {"objectives": ("digit:3", "digit:3")}, {"objectives": ("target:test/x",)}, {"population": 0}, {"seed": -1},
@@ -65,7 +74,7 @@ BAD = {
 
 @pytest.mark.parametrize(("name", "options"), [(name, options) for name, table in BAD.items() for options in table])
 def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name, options):
-    arguments = import_module(f"experiments.{name}").Arguments
+    arguments = import_module(name).Arguments
     arguments()
     with pytest.raises(InputError, match=next(iter(options))) as error:
         arguments(**options)
