@@ -13,7 +13,7 @@ from evovae import statistics
 from evovae.errors import InputError
 from evovae.studies import curves, intervals
 
-sys.path.append(str(Path(__file__).parents[1] / "experiments"))
+sys.path.append(str(Path(__file__).parents[1] / "experiments"))  # for what they import of their own
 
 generator = np.random.default_rng(4)
 TABLE = pd.DataFrame(
@@ -74,7 +74,7 @@ BAD = {
 
 @pytest.mark.parametrize(("name", "options"), [(name, options) for name, table in BAD.items() for options in table])
 def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name, options):
-    arguments = import_module(name).Arguments
+    arguments = import_module(f"experiments.{name}").Arguments
     arguments()
     with pytest.raises(InputError, match=next(iter(options))) as error:
         arguments(**options)
