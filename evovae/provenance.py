@@ -47,7 +47,9 @@ def _commit() -> str | None:
     try:
         git = ["git", "-C", str(root)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "evovae"], check=False).returncode
+        changes = subprocess.run(
+            [*git, "diff", "--quiet", "HEAD", "--", "evovae", "experiments"], check=False
+        ).returncode
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changes else "")

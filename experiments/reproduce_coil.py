@@ -26,69 +26,26 @@ an epoch the KL divergence is divided by 64 as well; the loss is averaged over a
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
-from scipy import stats
-from torch import Tensor
+from published.coil import CELL, DISTANCES, METHODS, PROBLEMS, SECONDS, compare, published_runs, verdicts
 
 from evovae import coil, plots
 from evovae.cells import Spec
 from evovae.checks import require, require_whole
 from evovae.errors import shown
 from evovae.executors import Workers
+from evovae.reproduction import VERDICTS
 from evovae.runs import Run
 from evovae.studies import curves, start, study
 
-PUBLISHED = Path(__file__).parent / "published"
-SECONDS = {("c1", 3): 208}
-"""Of the authors' code for a pipeline and the searches on the variables, on one core, by problem and size."""
 FOUND, TIMES = "found.csv", "seconds.csv"
-DISTANCES = ["distance_from_optimal", "distance_from_constraints"]
-CELL = ["method", "variables"]
-LEVEL, FACTOR = 0.05, 1.5
-
-
-def c1(variables: int) -> coil.Problem:
-    """Return the sum of squares where the variables sum to 45 each, or more."""
-    return coil.Problem(
-        dim=variables,
-        low=-50.0,
-        high=50.0,
-        objective=lambda x: x.square().sum(-1),
-        violations=lambda x: (45.0 - x).sum(-1, keepdim=True).clamp_min(0.0),
-        optimum=2025.0 * variables,
-    )
-
-
-def c2(variables: int) -> coil.Problem:
-    """Return the sum of squares where each variable is 8 to 10 more than the one before."""
-
-    def violations(x: Tensor) -> Tensor:
-        return ((x.diff(dim=-1) - 9.0).abs() - 1.0).clamp_min(0.0).sum(-1, keepdim=True)
-
-    def draw(count: int, generator: torch.Generator) -> Tensor:
-        found = torch.empty(0, variables)
-        while len(found) < count:  # the variable in the middle anywhere, the others outwards from it
-            steps = 8.0 + 2.0 * torch.rand(count, variables - 1, generator=generator)
-            points = torch.cat((torch.zeros(count, 1), steps.cumsum(1)), dim=1)
-            middle = points[:, [(variables - 1) // 2]]
-            points += 100.0 * torch.rand(count, 1, generator=generator) - 50.0 - middle
-            found = torch.cat((found, points[(points[:, 0] >= -50.0) & (points[:, -1] <= 50.0)]))
-        return found[:count]
-
-    nearest = 8.0 * (torch.arange(variables) - (variables - 1) / 2)
-    return replace(c1(variables), violations=violations, optimum=nearest.square().sum().item(), draw=draw)
-
-
-PROBLEMS: dict[str, tuple[Callable[[int], coil.Problem], range]] = {"c1": (c1, range(1, 11)), "c2": (c2, range(2, 11))}
-"""Each with its numbers of variables."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +72,12 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = results.run_all(cells(arguments, results.cells), executor)
         ours = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
-        path = PUBLISHED / f"coil_{arguments.problem}.csv"
-        published = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[*CELL, *DISTANCES])
+        published = published_runs(arguments.problem)
         published = published[published["variables"].isin(ours["variables"])]
         summary = compare(ours, published)
         results.table("summary", summary)
+        if len(published):
+            results.table(VERDICTS, pd.DataFrame(verdicts(summary)))
         seen = ours.assign(violating=ours[DISTANCES[1]] > 0)
         means = seen.groupby([*CELL, "pipeline"], sort=False)[[*DISTANCES, "violating"]].mean().reset_index()
         results.table("found", means, show=False)
@@ -160,49 +118,10 @@ def solve(run: Run, problem: str, variables: int, seed: int, smoke: bool) -> Non
     run.write_table(TIMES, pd.DataFrame([columns | parts | {"total": clock[-1] - clock[0]}]))
 
 
-def compare(ours: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each cell: mean, prediction interval; where runs are published, their mean, tests, verdict."""
-    rows = []
-    for key, mine in ours.groupby(CELL, sort=False):
-        row = dict(zip(CELL, key, strict=True))
-        theirs = published[(published[CELL] == pd.Series(row)).all(axis=1)]
-        for name in DISTANCES:
-            means = mine.groupby("pipeline")[name].mean()
-            reach = stats.t.ppf(0.975, len(means) - 1) * means.std() * np.sqrt(1 + 1 / len(means))
-            found = {"ours": means.mean(), "low": means.mean() - reach, "high": means.mean() + reach}
-            if len(theirs):
-                same = stats.ks_2samp(mine.loc[mine["pipeline"] == 0, name], theirs[name])
-                found = {"published": theirs[name].mean()} | found | {"p": same.pvalue}
-            row |= {f"{name}_{what}": value for what, value in found.items()}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    if published.empty:
-        return table
-    values = [f"{name}_p" for name in DISTANCES]
-    for _, group in table.groupby("method"):
-        adjusted = stats.false_discovery_control(group[values].to_numpy(), axis=None)
-        table.loc[group.index, values] = adjusted.reshape(-1, len(values))
-    return table.assign(verdict=[judge(row) for row in table.to_dict("records")])
-
-
-def judge(row: dict[str, float]) -> str:
-    """Return the verdict on a cell, by the rule that was fixed beforehand."""
-    published, ours, low, high = (
-        np.array([row[f"{name}_{what}"] for name in DISTANCES]) for what in ("published", "ours", "low", "high")
-    )
-    if row["method"] == "ga":
-        same = all(row[f"{name}_p"] >= LEVEL for name in DISTANCES)
-    else:
-        same = bool(((low <= published) & (published <= high)).all())
-    near = bool(((published <= FACTOR * ours) & (ours <= FACTOR * published)).all())
-    return "reproduced" if same else "close" if near else "not reproduced"
-
-
 def draw(ours: pd.DataFrame, published: pd.DataFrame) -> Axes:
     """Both distances against the number of variables, a panel for each method: ours, all pipelines, and published."""
     panels = [("coil", DISTANCES[0]), ("ga", DISTANCES[0]), ("ga", DISTANCES[1])]
     axes = plots.panels(len(panels), len(panels), 4.4, 3.4)
-    names = {"coil": "COIL", "ga": "GA on the variables"}
     runs = {
         "ours": ours.assign(seed=ours.groupby(CELL).cumcount()),
         "published": published.rename(columns={"run": "seed"}),
@@ -211,7 +130,7 @@ def draw(ours: pd.DataFrame, published: pd.DataFrame) -> Axes:
         tables = [table[table["method"] == method].assign(whose=whose) for whose, table in runs.items()]
         drawn = {whose: curve for table in tables for whose, curve in curves(table, "whose", "variables", name).items()}
         label = name.replace("_", " ").replace("optimal", "the optimum").replace("constraints", "the constraint")
-        plots.trend(drawn, "variables", label, title=names[method], baseline="published", ax=ax)
+        plots.trend(drawn, "variables", label, title=METHODS[method], baseline="published", ax=ax)
     return axes[0]
 
 

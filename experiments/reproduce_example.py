@@ -22,7 +22,9 @@ import torch
 import evovae
 from evovae import plots, statistics, studies
 from evovae.cells import Spec
+from evovae.reproduction import VERDICTS, figure_row, grade
 from evovae.runs import Run
+from evovae.statistics import Interval
 from evovae.streams import make_generator
 from evovae.studies import curves, start, study
 
@@ -55,7 +57,18 @@ def main(arguments: Arguments) -> None:
             runs = results.run_all(specs, executor)
         history = pd.concat([run.read_table(HISTORY) for run in runs], ignore_index=True)
         results.table("history", history, show=False)
-        results.table("summary", judge(history[history["epoch"] == epochs]))
+        summary = judge(history[history["epoch"] == epochs])
+        results.table("summary", summary)
+        first = summary.iloc[0]
+        found = figure_row(
+            "VAE of PyTorch's examples, test loss",
+            "github.com/pytorch/examples",
+            f"{PUBLISHED:.2f}",
+            Interval(first["ours"], first["low"], first["high"]),
+            first["verdict"],
+            ".2f",
+        )
+        results.table(VERDICTS, pd.DataFrame([found]))
         drawn = curves(history, "weights", "epoch", "test_loss")
         results.figure("training", plots.trend(drawn, "epoch", "test loss (nats per image)"))
 
@@ -100,8 +113,7 @@ def judge(last: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for weights, group in last.groupby("weights", sort=False):
         ours = statistics.bootstrap(group["test_loss"].to_numpy(), statistic=np.mean)
-        distance = abs(ours.estimate - PUBLISHED)
-        verdict = "reproduced" if distance <= REPRODUCED else "close" if distance <= CLOSE else "not reproduced"
+        verdict = grade(abs(ours.estimate - PUBLISHED), REPRODUCED, CLOSE)
         row = {"weights": weights, "replicates": len(group), "published": PUBLISHED}
         rows.append(row | dict(zip(("ours", "low", "high"), ours, strict=True)) | {"verdict": verdict})
     return pd.DataFrame(rows)

@@ -14,10 +14,11 @@ One elite a digit (MAP-Elites with ten niches, Mouret and Clune 2015), in three 
     python experiments/reproduce_fooling.py --workers 2    about 12 minutes on two cores
     python experiments/reproduce_fooling.py --smoke        seconds, leaving no results
 
-A replicate is the whole experiment: it trains its own classifier (`fooling/classifiers.py`), for the published figures
-come from one classifier each. Of every elite those are asked who had no part in it: the held-out judge believes what it
-gives the digit 0.9 or more; the likelihood (an importance-weighted bound with 100 samples, by a VAE of another seed)
-what is not below that of the least likely 1% of test images. A digit that no image was seen as has a confidence of 0.
+A replicate is the whole experiment: it trains its own classifier (`published/classifiers.py`), for the published
+figures come from one classifier each. Of every elite those are asked who had no part in it: the held-out judge believes
+what it gives the digit 0.9 or more; the likelihood (an importance-weighted bound with 100 samples, by a VAE of another
+seed) what is not below that of the least likely 1% of test images. A digit that no image was seen as has a confidence
+of 0.
 
 The rule: the first is reproduced if in the median replicate some digit is at 99.99% before generation 50 and the median
 digit at generation 200; a digit of the second if the published confidence lies within 0.05 of the interquartile mean of
@@ -35,8 +36,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import torch
-from fooling import classifiers
-from fooling.verdicts import SURE, judge_digits, judge_speed
+from published import classifiers
+from published.fooling import SURE, judge_digits, judge_speed, verdicts
 from torch import Tensor
 
 import evovae
@@ -44,6 +45,7 @@ from evovae import encodings, evolution, files, plots, studies
 from evovae.cells import Spec
 from evovae.data import to_unit
 from evovae.realism import scrutinise
+from evovae.reproduction import VERDICTS
 from evovae.runs import Run
 from evovae.streams import Streams
 from evovae.studies import curves, intervals, start, study, train_cell
@@ -130,8 +132,11 @@ def main(arguments: Arguments) -> None:
         shares = ["sure", "held_out_believes", "likelihood_believes", "both_believe"]
         shares_of = found.groupby(["setup", "seed"], sort=False)[["confidence", *shares]].mean().reset_index()
         results.table("summary", intervals(shares_of, ["setup"], ["confidence", *shares]))
-        results.table("nguyen", judge_speed(history[history["setup"] == "pixels"]))
-        results.table("pyribs", judge_digits(found[found["setup"] == "pixels, pyribs"]))
+        speed = judge_speed(history[history["setup"] == "pixels"])
+        by_digit = judge_digits(found[found["setup"] == "pixels, pyribs"])
+        results.table("nguyen", speed)
+        results.table("pyribs", by_digit)
+        results.table(VERDICTS, pd.DataFrame(verdicts(speed, by_digit)))
         results.table("found", found.round(6), show=False)
         middle = history.groupby(["setup", "evaluations", "seed"], sort=False)["confidence"].median().reset_index()
         drawn = curves(middle, "setup", "evaluations", "confidence")

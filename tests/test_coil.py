@@ -11,7 +11,7 @@ from evovae import coil
 from evovae.streams import Streams
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
-import reproduce_coil
+from published.coil import c1, c2
 
 PROBLEM = coil.Problem(
     dim=2,
@@ -38,7 +38,7 @@ def test_points_keep_the_constraints_and_do_not_depend_on_how_many_there_are(poi
 
 @pytest.mark.parametrize("variables", [2, 3, 10])
 def test_points_of_a_problem_that_can_draw_them_are_drawn(variables: int) -> None:
-    problem = reproduce_coil.c2(variables)
+    problem = c2(variables)
     points = coil.feasible_points(problem, 300, seed=1)
     assert points.shape == (300, variables)
     assert ((points >= -1) & (points <= 1)).all()
@@ -51,14 +51,14 @@ def test_points_of_a_problem_that_can_draw_them_are_drawn(variables: int) -> Non
 
 @pytest.mark.parametrize("variables", [1, 2, 3, 10])
 def test_the_optima_of_the_published_problems_keep_their_constraints(variables: int) -> None:
-    c1, c2 = reproduce_coil.c1(variables), reproduce_coil.c2(variables)
+    first, second = c1(variables), c2(variables)
     steps = torch.arange(variables).double()
-    for problem, best in ((c1, torch.full((variables,), 45.0)), (c2, 8.0 * (steps - steps.mean()))):
+    for problem, best in ((first, torch.full((variables,), 45.0)), (second, 8.0 * (steps - steps.mean()))):
         assert problem.violations(best).sum() == 0
         assert problem.objective(best) == problem.optimum
-    crowded = c2.violations(torch.zeros(variables))
+    crowded = second.violations(torch.zeros(variables))
     assert crowded == 8.0 * (variables - 1)
-    assert c2.violations(12.0 * steps) == 2.0 * (variables - 1)
+    assert second.violations(12.0 * steps) == 2.0 * (variables - 1)
 
 
 def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

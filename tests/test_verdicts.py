@@ -1,5 +1,6 @@
 """Whether what was found counts as reproduced: the rules of the experiments that set published results beside ours."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pandas as pd
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
-import reproduce_coil
+import published_results
 import reproduce_example
-from fooling.verdicts import PYRIBS, judge_digits, judge_speed
+from published import coil, iwae
+from published.fooling import PYRIBS, judge_digits, judge_speed
+from published.fooling import verdicts as fooling_verdicts
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,36 @@ def test_the_examples_vae_is_reproduced_within_half_a_nat_and_close_within_one(s
     assert row["verdict"] == verdict
     assert row["ours"] == pytest.approx(losses.mean())
     assert losses.min() <= row["low"] < row["ours"] < row["high"] <= losses.max()
+
+
+def trained(one, five, epochs=3280):
+    """Models with k = 1 and 5, each given by its NLL and active units."""
+    models = [("IWAE", k, epochs, *figures) for k, found in ((1, one), (5, five)) for figures in found]
+    return pd.DataFrame(models, columns=[*iwae.MODEL, "epochs", *iwae.FIGURES])
+
+
+def test_an_order_is_that_of_every_model_with_five_samples_and_every_one_with_one():
+    one, five = [(86.9, 20), (86.7, 19), (86.8, 19)], [(85.4, 22), (85.6, 21), (85.5, 23)]
+    rows = iwae.judge_orders(trained(one, five))
+    assert [row["verdict"] for row in rows] == ["order reproduced"] * 2
+    assert rows[0]["ours"] == "85.50 and 86.80"
+    assert rows[0]["interval"].startswith("85.4")
+    for of_one, of_five in (([*one, (85.6, 21)], five), (one, [*five, (86.7, 20)])):
+        rows = iwae.judge_orders(trained(of_one, of_five))
+        assert [row["verdict"] for row in rows] == ["not reproduced"] * 2, "one model is enough against it"
+
+
+def test_the_order_of_truncated_runs_is_told_as_such():
+    rows = iwae.judge_orders(trained([(90.0, 19)], [(89.0, 19)], epochs=iwae.epochs_until(4)))
+    assert [row["verdict"] for row in rows] == ["order reproduced, runs truncated", "not reproduced, runs truncated"]
+
+
+def test_a_figure_of_the_whole_schedule_is_held_against_its_own():
+    found = {"model": "IWAE", "k": 5, "nll": 85.3, "nll_low": 85.2, "nll_high": 85.4, "nll_published": 85.54}
+    found |= {"active_units": 25.5, "active_units_low": 25, "active_units_high": 26, "active_units_published": 22}
+    nll, units = iwae.judge_figures(pd.DataFrame([found]))
+    assert (nll["published"], nll["ours"], nll["interval"]) == ("85.54", "85.30", "85.20 to 85.40")
+    assert (nll["verdict"], units["verdict"]) == ("reproduced", "not reproduced")
 
 
 def fooled(early, last, seeds=3):
@@ -60,12 +93,21 @@ def test_a_digit_of_pyribs_is_reproduced_within_a_twentieth_and_close_within_thr
     assert judge_digits(found)["verdict"].tolist() == [near] * 3 + [close] * 3 + [far] * 2 + [near] * 2
 
 
+def test_what_is_told_of_fooling_images_is_what_was_judged():
+    speed = judge_speed(fooled(3, 0.99985))
+    digits = judge_digits(pd.DataFrame({"digit": range(10), "confidence": [*PYRIBS[:6], 0.0, 0.9, 0.5, 0.9]}))
+    early, last, pyribs = fooling_verdicts(speed, digits)
+    assert (early["ours"], early["verdict"]) == ("3", "reproduced")
+    assert (last["ours"], last["interval"], last["verdict"]) == ("99.985%", "99.985% to 99.985%", "not reproduced")
+    assert (pyribs["ours"], pyribs["verdict"]) == ("0.00 to 0.99", "7 reproduced, 1 close, 2 not reproduced")
+
+
 def runs_of(method, factor=1.0, pipelines=1, spread=0.0, seed=0):
     """100 runs a pipeline, about 100 from the optimum and 50 from the constraint, `factor` times as far."""
     generator = np.random.default_rng(seed)
     level = generator.normal(1.0, spread, (pipelines, 1))  # a pipeline's runs share it
     near = [100 * factor, 50 * factor] * (level + generator.normal(0.0, 0.1, (pipelines, 100)))[..., None]
-    table = pd.DataFrame(near.reshape(-1, 2), columns=list(reproduce_coil.DISTANCES))
+    table = pd.DataFrame(near.reshape(-1, 2), columns=list(coil.DISTANCES))
     return table.assign(method=method, variables=3, pipeline=np.repeat(np.arange(pipelines), 100))
 
 
@@ -75,31 +117,61 @@ def test_coils_cells_are_compared_by_runs_for_the_ga_and_by_pipelines_for_coil(
     method, pipelines, spread, factor, verdict
 ):
     ours = runs_of(method, pipelines=pipelines, spread=spread)
-    (row,) = reproduce_coil.compare(ours, runs_of(method, factor, seed=1)).to_dict("records")
+    (row,) = coil.compare(ours, runs_of(method, factor, seed=1)).to_dict("records")
     assert row["verdict"] == verdict
 
 
 def test_one_more_pipeline_of_coil_may_lie_where_its_runs_would_be_told_apart():
     ours, published = runs_of("coil", pipelines=10, spread=0.05), runs_of("coil", 1.07, seed=1)
-    (row,) = reproduce_coil.compare(ours, published).to_dict("records")
+    (row,) = coil.compare(ours, published).to_dict("records")
     assert row["verdict"] == "reproduced"
-    assert reproduce_coil.judge(row | {"method": "ga"}) == "close"
+    assert coil.judge(row | {"method": "ga"}) == "close"
 
 
 def test_runs_that_nobody_published_stand_alone():
-    table = reproduce_coil.compare(runs_of("coil", pipelines=3, spread=0.05), runs_of("coil").iloc[:0])
+    table = coil.compare(runs_of("coil", pipelines=3, spread=0.05), runs_of("coil").iloc[:0])
     assert [name for name in table if "published" in name or name.endswith("_p") or name == "verdict"] == []
     assert table["distance_from_optimal_low"].iloc[0] < 100 < table["distance_from_optimal_high"].iloc[0]
 
 
 def test_the_tests_of_all_sizes_of_a_method_are_corrected_together():
-    name = reproduce_coil.DISTANCES[0]
+    name = coil.DISTANCES[0]
     ours, published = runs_of("ga"), runs_of("ga", 1.05, seed=1)
-    alone = reproduce_coil.compare(ours, published)[f"{name}_p"].iloc[0]
+    alone = coil.compare(ours, published)[f"{name}_p"].iloc[0]
     sizes = range(1, 11)
-    many = reproduce_coil.compare(
+    many = coil.compare(
         pd.concat([ours.assign(variables=v) for v in sizes]),
         pd.concat([(published if v == 3 else ours).assign(variables=v) for v in sizes]),
     )
     assert many.loc[many["variables"] == 3, f"{name}_p"].iloc[0] > alone
     assert (many.loc[many["variables"] != 3, "verdict"] == "reproduced").all()
+
+
+def test_what_is_told_of_coil_is_a_row_for_three_variables_and_one_for_each_method():
+    ours, published = runs_of("coil", pipelines=10, spread=0.05), runs_of("coil", 1.3, seed=1)
+    cells = [
+        coil.compare(*(runs.assign(method=method, variables=v) for runs in (ours, theirs)))
+        for method, v, theirs in (("coil", 3, published), ("coil", 4, ours), ("ga", 4, ours))
+    ]
+    three, of_coil, of_ga = coil.verdicts(pd.concat(cells))
+    assert (three["published"], three["verdict"]) == (f"{published[coil.DISTANCES[0]].mean():.1f}", "close")
+    assert (of_coil["ours"], of_coil["verdict"]) == ("2 sizes", "1 reproduced, 1 close")
+    assert of_ga["verdict"] == "1 reproduced"
+
+
+def test_the_published_results_stand_in_the_gallery_as_they_were_found(monkeypatch, tmp_path):
+    gallery = published_results.RESULTS / "README.md"
+    assert published_results.table() in gallery.read_text(), "run experiments/published_results.py"
+    for study in published_results.STUDIES:
+        shutil.copytree(published_results.RESULTS / f"reproduce_{study}", tmp_path / f"reproduce_{study}")
+    verdicts = tmp_path / "reproduce_notebook" / "verdicts.csv"
+    verdicts.write_text(verdicts.read_text().replace("105.39", "100.00"))
+    monkeypatch.setattr(published_results, "RESULTS", tmp_path)
+    text = gallery.read_text()
+    (tmp_path / "README.md").write_text(text)
+    with pytest.raises(RuntimeError, match="another table"):
+        published_results.main(published_results.Arguments(smoke=True))
+    assert (tmp_path / "README.md").read_text() == text, "a comparison changes nothing"
+    published_results.main(published_results.Arguments())
+    assert (tmp_path / "README.md").read_text() == text.replace("| 105.39 |", "| 100.00 |", 1)
+    published_results.main(published_results.Arguments(smoke=True))
