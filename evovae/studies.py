@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,14 +69,23 @@ class Results:
         return runs
 
     def provenance(self) -> dict[str, Any]:
-        """What the cells came from, be it another start of the study or other code than this process's."""
+        """What the cells came from, be it another start of the study or other code than this process's.
+
+        The minutes are those in which cells were run, each from when it was last entered.
+        """
         made = [run.environment for run in self._runs]
         if not made:
             return {}
-        entered = [again for environment in made for again in (environment, *environment.get("resumed", []))]
-        commits = sorted({str(again["commit"]) for again in entered if "commit" in again})
-        first, last = min(again["start"] for again in entered), max(environment["end"] for environment in made)
-        return {"cells": {"number": len(made), "start": first, "end": last, "commits": commits}}
+        entered = [[environment, *environment.get("resumed", [])] for environment in made]
+        commits = sorted({str(again["commit"]) for cell in entered for again in cell if "commit" in again})
+        spans = sorted((cell[-1]["start"], cell[0]["end"]) for cell in entered)
+        seconds, until = 0.0, datetime.fromisoformat(spans[0][0])
+        for start, end in (map(datetime.fromisoformat, span) for span in spans):
+            seconds += max(0.0, (end - max(start, until)).total_seconds())
+            until = max(end, until)
+        first, last = min(cell[0]["start"] for cell in entered), max(end for _, end in spans)
+        cells = {"number": len(made), "start": first, "end": last, "commits": commits}
+        return {"minutes": round(seconds / 60, 1), "cells": cells}
 
     def table(self, name: str, table: pd.DataFrame, show: bool = True) -> None:
         """Write a table as `name`.csv, and print it."""
