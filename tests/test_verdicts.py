@@ -98,7 +98,7 @@ def test_what_is_told_of_fooling_images_is_what_was_judged():
     digits = judge_digits(pd.DataFrame({"digit": range(10), "confidence": [*PYRIBS[:6], 0.0, 0.9, 0.5, 0.9]}))
     early, last, pyribs = fooling_verdicts(speed, digits)
     assert (early["ours"], early["verdict"]) == ("3", "reproduced")
-    assert (last["ours"], last["interval"], last["verdict"]) == ("99.985%", "99.985% to 99.985%", "not reproduced")
+    assert (last["ours"], last["interval"], last["verdict"]) == ("99.9850%", "99.9850% to 99.9850%", "not reproduced")
     assert (pyribs["ours"], pyribs["verdict"]) == ("0.00 to 0.99", "7 reproduced, 1 close, 2 not reproduced")
 
 

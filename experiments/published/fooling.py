@@ -53,7 +53,7 @@ def verdicts(speed: pd.DataFrame, digits: pd.DataFrame) -> list[dict[str, str]]:
     )
     return [
         figure_row("fooling images, digits at 99.99% before generation 50", NGUYEN_SOURCE, "some", *early, ".0f"),
-        figure_row("the same, median confidence at generation 200", NGUYEN_SOURCE, "99.99%", *last, ".3%"),
+        figure_row("the same, median confidence at generation 200", NGUYEN_SOURCE, "99.99%", *last, ".4%"),
         verdict_row(
             "fooling images, confidence by digit after 900,000 evaluations",
             PYRIBS_SOURCE,
