@@ -11,7 +11,7 @@ One elite a digit (MAP-Elites with ten niches, Mouret and Clune 2015), in three 
   alone. Published: a confidence a digit.
 - latent: the first again, but of 32-D latent vectors of a VAE with genes in [-3, 3].
 
-    python experiments/reproduce_fooling.py --workers 2    about 12 minutes on two cores
+    python experiments/reproduce_fooling.py --workers 2    about 16 minutes on two cores
     python experiments/reproduce_fooling.py --smoke        seconds, leaving no results
 
 A replicate is the whole experiment: it trains its own classifier (`published/classifiers.py`), for the published
