@@ -91,7 +91,7 @@ def feasible_points(problem: Problem, count: int, seed: int) -> Tensor:
     found: list[Tensor] = []
     first = 0
     while sum(map(len, found)) < count:
-        require(first < 10 * count + TOGETHER, "hardly a search finds a point that keeps the constraints")
+        require(first < 10 * count + TOGETHER, "hardly any search finds a point that keeps the constraints")
         found.append(_feasible(problem, range(first, first + TOGETHER), seed))
         first += TOGETHER
     return torch.cat(found)[:count]
@@ -183,7 +183,7 @@ def duel(objective: Tensor, violations: Tensor, streams: Streams) -> Tensor:
 
     For each individual five participants are drawn, and ten times two of them duel. A duel gives a point to the lower
     objective, or to both where they are equal; and for each constraint one to each that keeps it, or, where neither
-    does, to the one that violates it less.
+    does, to the one that violates it less (to the second of two that violate it as much, as in the authors' code).
 
     Args:
         objective: (R, N), to be minimised.

@@ -51,11 +51,12 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
 
 
 def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Tensor]:
-    states = [vae.state_dict() for vae in vaes]
-    weights = {name: torch.stack([state[name] for state in states]) for name, _ in vaes[0].named_parameters()}
-    adam = torch.optim.Adam(
-        [weight.requires_grad_() for weight in weights.values()], lr=config.learning_rate, fused=True
-    )
+    # Transposed once, and not in every step: K inputs outputs, and of biases K 1 outputs.
+    weights = {
+        name: torch.stack([torch.atleast_2d(vae.get_parameter(name).detach().t()) for vae in vaes]).requires_grad_()
+        for name, _ in vaes[0].named_parameters()
+    }
+    adam = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
     streams = Streams(config.seed, len(vaes), data.device)
     for _ in range(config.epochs):
         order = streams.uniform(len(vaes), len(data)).argsort(1)
@@ -72,8 +73,10 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
             raise DivergenceError(
                 f"a loss stopped being finite: try a lower learning rate than {config.learning_rate:g}"
             )
-        for k, vae in enumerate(vaes):
-            vae.load_state_dict({name: weight[k].detach() for name, weight in weights.items()}, strict=False)
+        with torch.no_grad():
+            for k, vae in enumerate(vaes):
+                for name, parameter in vae.named_parameters():
+                    parameter.copy_(weights[name][k].t().reshape(parameter.shape))
         yield total / len(data)
 
 
@@ -82,15 +85,15 @@ def _losses(vae: VAE, weights: dict[str, Tensor], x: Tensor, noise: Tensor, beta
     mean, log_variance = _apply("encoder", vae.encoder, weights, x).chunk(2, -1)
     z = vae.reparameterise(mean, log_variance, noise)
     errors = vae.reconstruction_error(_apply("decoder", vae.decoder, weights, z), x)
-    return (errors + beta * vae.kl_divergence(mean, log_variance).sum(-1)).mean(1)
+    return errors.mean(1) + beta / x.shape[1] * vae.kl_divergence(mean, log_variance).sum((1, 2))
 
 
 def _apply(part: str, layers: nn.Sequential, weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Return (K, B, outputs) of stacked layers for `x` (K, B, inputs)."""
+    """Return (K, B, outputs) of layers for `x` (K, B, inputs), with their stacked `weights`."""
     for name, layer in layers.named_children():
         if isinstance(layer, nn.Linear):
             weight, bias = (weights[f"{part}.{name}.{kind}"] for kind in ("weight", "bias"))
-            x = torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+            x = torch.baddbmm(bias, x, weight)
         elif not isinstance(layer, nn.Flatten | nn.Unflatten):
             x = layer(x)
     return x

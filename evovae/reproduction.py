@@ -9,12 +9,14 @@ VERDICTS = "verdicts"
 """Name of the table that every reproduction leaves: the rows of one source, as people read them."""
 
 
-def grade(distance: float, reproduced: float, close: float = -1.0) -> str:
+def grade(distance: float, reproduced: float, close: float | None = None) -> str:
     """Return the verdict on a figure that lies `distance` from the published one.
 
-    Up to `reproduced` it is reproduced, up to `close` it is close; NaN is not reproduced.
+    Up to `reproduced` it is reproduced, up to `close`, if there is such a verdict, close; NaN is not reproduced.
     """
-    return REPRODUCED if distance <= reproduced else CLOSE if distance <= close else NOT_REPRODUCED
+    if distance <= reproduced:
+        return REPRODUCED
+    return CLOSE if close is not None and distance <= close else NOT_REPRODUCED
 
 
 def tally(verdicts: Iterable[str]) -> str:

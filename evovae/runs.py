@@ -83,6 +83,19 @@ class Run:
         return files.read_json(self.folder / ENVIRONMENT)
 
     @property
+    def entered(self) -> tuple[datetime, datetime]:
+        """When a finished run was entered for the last time, and when it ended."""
+        environment = self.environment
+        last = [environment, *environment.get("resumed", [])][-1]
+        return datetime.fromisoformat(last["start"]), datetime.fromisoformat(environment["end"])
+
+    @property
+    def minutes(self) -> float:
+        """How long a finished run took, from when it was entered for the last time."""
+        start, end = self.entered
+        return (end - start).total_seconds() / 60
+
+    @property
     def finished(self) -> bool:
         """Whether it came to its end; one that was killed, interrupted or failed did not, or that does not know."""
         return self._known_environment().get("status") == "finished"

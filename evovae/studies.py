@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +63,7 @@ class Results:
         folder.mkdir(parents=True, exist_ok=True)
 
     def run_all(self, specs: Iterable[Spec], executor: Executor) -> list[Run]:
-        """Run cells as `evovae.cells.run_all` does, and remember for the provenance when and of what they were made."""
+        """Run cells as `evovae.cells.run_all` does, and remember them for the provenance."""
         runs = run_all(specs, executor)
         self._runs += runs
         return runs
@@ -77,15 +77,11 @@ class Results:
         if not made:
             return {}
         entered = [[environment, *environment.get("resumed", [])] for environment in made]
-        commits = sorted({str(again["commit"]) for cell in entered for again in cell if "commit" in again})
-        spans = sorted((cell[-1]["start"], cell[0]["end"]) for cell in entered)
-        seconds, until = 0.0, datetime.fromisoformat(spans[0][0])
-        for start, end in (map(datetime.fromisoformat, span) for span in spans):
-            seconds += max(0.0, (end - max(start, until)).total_seconds())
-            until = max(end, until)
-        first, last = min(cell[0]["start"] for cell in entered), max(end for _, end in spans)
+        commits = sorted({str(again["commit"]) for cell in entered for again in cell if again.get("commit")})
+        first = min(environment["start"] for environment in made)
+        last = max(environment["end"] for environment in made)
         cells = {"number": len(made), "start": first, "end": last, "commits": commits}
-        return {"minutes": round(seconds / 60, 1), "cells": cells}
+        return {"minutes": round(_covered(run.entered for run in self._runs) / 60, 1), "cells": cells}
 
     def table(self, name: str, table: pd.DataFrame, show: bool = True) -> None:
         """Write a table as `name`.csv, and print it."""
@@ -98,11 +94,25 @@ class Results:
         plots.save(axes, self.folder / f"{name}.png")
 
 
+def _covered(spans: Iterable[tuple[datetime, datetime]]) -> float:
+    """Return the seconds that lie in any of some spans of time."""
+    seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
+    for start, end in sorted(spans):
+        seconds += max(0.0, (end - max(start, until)).total_seconds())
+        until = max(end, until)
+    return seconds
+
+
 def start(main: Callable[[A], None], arguments: type[A], description: str | None) -> None:
     """Run a study from the command line; ends the process as `run_program` does."""
     name = Path(sys.argv[0]).name
     go_on = "interrupted: the same command goes on where it stopped"
     run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
+
+
+def gather(runs: Iterable[Run], name: str) -> pd.DataFrame:
+    """Return the rows of a table of several runs, in their order."""
+    return pd.concat([run.read_table(name) for run in runs], ignore_index=True)
 
 
 def intervals(table: pd.DataFrame, by: list[str], columns: list[str]) -> pd.DataFrame:

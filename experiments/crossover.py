@@ -37,7 +37,7 @@ from evovae.encodings import SUPPORTS
 from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
-from evovae.studies import Results, curves, intervals, start, study, train_cell
+from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
 
 FOUND, DRIFT, IMAGES = "found.csv", "drift.csv", "images.safetensors"
 OPERATORS: dict[str, dict[str, float]] = {
@@ -87,10 +87,10 @@ def main(arguments: Arguments) -> None:
     with study("crossover", arguments.smoke) as results:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
-        found = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
+        found = gather(runs, FOUND)
         results.table("summary", intervals(found, ["dim", "objective", "operator", "support"], MEASURES), show=False)
         results.table("codes", pd.DataFrame([describe_codes(results, dim) for dim in arguments.dims]))
-        draw_drift(pd.concat([run.read_table(DRIFT) for run in runs]), results)
+        draw_drift(gather(runs, DRIFT), results)
         draw_cost(found, results)
         draw_images(runs, results)
 

@@ -34,7 +34,7 @@ from evovae.data import Corruption, Images, corrupt, to_unit
 from evovae.fidelity import psnr, ssim
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import curves, intervals, start, study
+from evovae.studies import curves, gather, intervals, start, study
 
 Levels = dict[Corruption, list[float]]
 LEVELS: Levels = {
@@ -67,7 +67,7 @@ def main(arguments: Arguments) -> None:
     with study("denoising", arguments.smoke) as results:
         with arguments.where.executor() as executor:
             runs = results.run_all(cells(arguments, results.cells, levels), executor)
-        found = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
+        found = gather(runs, FOUND)
         summary = intervals(found, BY, ["psnr", "ssim"]).assign(seen=lambda row: row["level"] == row["trained_level"])
         results.table("summary", summary)
         found["trained"] = found["trained_level"].map("trained at {:g}".format)

@@ -36,7 +36,7 @@ from evovae.data import ImageSet, to_unit
 from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
-from evovae.studies import Results, curves, intervals, start, study, train_cell
+from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
 
 ENCODINGS = ("VAE latent", "AE latent", "PCA", "pixels", "CPPN")
 REAL = "test images"
@@ -81,7 +81,7 @@ def main(arguments: Arguments) -> None:
     with study("encodings", arguments.smoke) as results:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
-        found = pd.concat([run.read_table(FOUND) for run in runs], ignore_index=True)
+        found = gather(runs, FOUND)
         found["reached"] = found["reached"].where(found["reached"] <= runs[0].config["settings"]["budget"], np.inf)
         write_tables(found, results)
         draw_fitness(found, [run for run in runs if run.config["settings"]["encoding"] != REAL], results)
@@ -184,7 +184,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
 def draw_fitness(found: pd.DataFrame, runs: list[Run], results: Results) -> None:
     """Draw fitness against evaluations, averaged over objectives of a kind, and what others think of the digits."""
     axes = plots.panels(4, 2, width=5.0, height=3.6)
-    courses = pd.concat([run.read_table(CURVES) for run in runs])
+    courses = gather(runs, CURVES)
     keys = ["kind", "encoding", "method", "evaluations", "seed"]
     courses = courses.groupby(keys, sort=False)["best"].mean().reset_index()  # over objectives
     evolved, latent = courses["method"] == "evolution", courses["encoding"] == ENCODINGS[0]

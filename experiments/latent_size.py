@@ -36,7 +36,7 @@ from evovae.judges import Judges
 from evovae.likelihood import evaluate
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import Arguments, Results, curves, intervals, start, study, train_vae
+from evovae.studies import Arguments, Results, curves, gather, intervals, start, study, train_vae
 
 DIMS = (2, 4, 8, 16, 32, 64, 128)
 MODELS = {"VAE": True, "autoencoder": False}
@@ -56,7 +56,7 @@ def main(arguments: Arguments) -> None:
         specs = [Spec(results.cells / f"{cell['model']} {cell['dim']} {cell['seed']}", measure, cell) for cell in cells]
         with arguments.where.executor() as executor:
             runs = results.run_all(specs, executor)
-        rows = pd.concat([run.read_table(MEASURES) for run in runs])
+        rows = gather(runs, MEASURES)
         real = believable(to_unit(test.images[: len(test) // 10]), evovae.judges_for(digits))
         summary = intervals(rows, ["model", "latent_dim"], COLUMNS)
         reference = pd.DataFrame([{"model": "test images", "replicates": 1, "believable": real}])

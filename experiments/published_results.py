@@ -4,7 +4,7 @@ Each reproduce_*.py leaves its rows in results/reproduce_*/verdicts.csv, and bes
 them, in the order of `STUDIES`, in the place of the table that is there.
 
     python experiments/published_results.py            a second
-    python experiments/published_results.py --smoke    changes nothing, and fails where the table is another
+    python experiments/published_results.py --smoke    changes nothing, and fails where the table differs
 """
 
 from collections.abc import Iterable
@@ -34,12 +34,13 @@ def main(arguments: Arguments) -> None:
     head, found, rest = before.partition(first)
     if not found:
         raise RuntimeError(f"{path} has no table that begins with: {first}")
-    after = head + table() + "\n\n" + rest.partition("\n\n")[2]
+    now = table()
+    after = head + now + "\n\n" + rest.partition("\n\n")[2]
     if arguments.smoke and after != before:
         raise RuntimeError(f"{path} has another table than the results: write it with {__file__}")
     if not arguments.smoke:
         files.write_bytes(path, after.encode())
-    print(table())
+    print(now)
 
 
 def table() -> str:

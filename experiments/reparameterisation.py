@@ -33,7 +33,7 @@ from evovae.likelihood import blind_loss, evaluate
 from evovae.plots import panels, trend
 from evovae.runs import Run
 from evovae.streams import make_generator
-from evovae.studies import curves, intervals, start, study
+from evovae.studies import curves, gather, intervals, start, study
 from evovae.vae import FILE_NAME
 
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -90,7 +90,7 @@ def main(arguments: Arguments) -> None:
         best = rates.loc[rates.groupby("estimator", sort=False)[LOSS].idxmin()].itertuples(index=False)
         pairs = itertools.product(best, range(arguments.seeds))
         runs = results.run_all([training(row[0], row[1], seed, "test") for row, seed in pairs], executor)
-        history = pd.concat([run.read_table(CURVE) for run in runs])
+        history = gather(runs, CURVE)
         blind = {
             "estimator": BLIND,
             LOSS: blind_loss(digits().train, digits().test.subset(arguments.images)),
@@ -106,7 +106,7 @@ def main(arguments: Arguments) -> None:
         names = [run.folder.name for run in runs[: arguments.seeds]]  # of the pathwise estimator
         models = [{"seed": seed, "trained": trained} for seed, name in enumerate(names) for trained in (None, name)]
         cells = [Spec(results.cells / "variance {seed} {trained}".format(**one), measure, one | size) for one in models]
-        found = pd.concat([run.read_table(VARIANCES) for run in results.run_all(cells, executor)])
+        found = gather(results.run_all(cells, executor), VARIANCES)
         results.table("summary", intervals(found, ["moment", "estimator", "samples", "layer"], MEASURES))
         results.figure("variance", draw_variances(found))
 

@@ -26,10 +26,10 @@ from evovae.reproduction import VERDICTS, figure_row, grade
 from evovae.runs import Run
 from evovae.statistics import Interval
 from evovae.streams import make_generator
-from evovae.studies import curves, start, study
+from evovae.studies import curves, gather, start, study
 
 PUBLISHED = 105.59
-REPRODUCED, CLOSE = 0.5, 1.0
+NEAR, NOT_FAR = 0.5, 1.0
 WEIGHTS = ("torch's", "evovae's")
 HISTORY = "history.csv"
 
@@ -55,7 +55,7 @@ def main(arguments: Arguments) -> None:
         ]
         with arguments.where.executor() as executor:
             runs = results.run_all(specs, executor)
-        history = pd.concat([run.read_table(HISTORY) for run in runs], ignore_index=True)
+        history = gather(runs, HISTORY)
         results.table("history", history, show=False)
         summary = judge(history[history["epoch"] == epochs])
         results.table("summary", summary)
@@ -113,7 +113,7 @@ def judge(last: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for weights, group in last.groupby("weights", sort=False):
         ours = statistics.bootstrap(group["test_loss"].to_numpy(), statistic=np.mean)
-        verdict = grade(abs(ours.estimate - PUBLISHED), REPRODUCED, CLOSE)
+        verdict = grade(abs(ours.estimate - PUBLISHED), NEAR, NOT_FAR)
         row = {"weights": weights, "replicates": len(group), "published": PUBLISHED}
         rows.append(row | dict(zip(("ours", "low", "high"), ours, strict=True)) | {"verdict": verdict})
     return pd.DataFrame(rows)

@@ -24,7 +24,7 @@ from evovae.cells import Spec
 from evovae.likelihood import Likelihood
 from evovae.reproduction import VERDICTS, figure_row, grade
 from evovae.runs import Run
-from evovae.studies import start, study
+from evovae.studies import gather, start, study
 from evovae.training import Epoch
 
 SOURCE = "the notebook's own loop"
@@ -49,9 +49,7 @@ def main(arguments: Arguments) -> None:
             runs = results.run_all(
                 [Spec(results.cells / str(cell["seed"]), train, cell) for cell in settings], executor
             )
-        table, history = (
-            pd.concat([run.read_table(name) for run in runs], ignore_index=True) for name in (FOUND, HISTORY)
-        )
+        table, history = gather(runs, FOUND), gather(runs, HISTORY)
         results.table("summary", pd.concat([table, pd.DataFrame([NOTEBOOK])]))
         results.table("history", history, show=False)
         results.table(VERDICTS, pd.DataFrame([judge(table)]))

@@ -13,14 +13,7 @@ from evovae.streams import Streams
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 from published.coil import c1, c2
 
-PROBLEM = coil.Problem(
-    dim=2,
-    low=-50.0,
-    high=50.0,
-    objective=lambda x: x.square().sum(-1),
-    violations=lambda x: (45.0 - x).sum(-1, keepdim=True).clamp_min(0.0),
-    optimum=4050.0,
-)
+PROBLEM = c1(2)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +57,38 @@ def test_the_optima_of_the_published_problems_keep_their_constraints(variables: 
 def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coil, "DATA_GENERATIONS", 2)
     never = coil.Problem(2, -50.0, 50.0, PROBLEM.objective, lambda x: x.square().sum(-1, keepdim=True) + 1.0, 0.0)
-    with refused("hardly a search"):
+    with refused("hardly any search"):
         coil.feasible_points(never, 1, seed=0)
 
 
 def test_a_variable_that_never_changes_is_refused() -> None:
     with refused("the same in all points"):
         coil.learn(torch.tensor([[0.5, 0.1], [0.5, 0.3]]), seed=0, models=1, epochs=1)
+
+
+def test_the_best_of_the_models_is_taken_and_its_points_fill_the_range_of_the_data(monkeypatch) -> None:
+    given = []
+
+    def end_with(vaes, data, config):
+        given[:] = vaes
+        assert data.aminmax(dim=0).min.tolist() == [-1.0, -1.0]
+        assert data.aminmax(dim=0).max.tolist() == [1.0, 1.0]
+        yield torch.tensor([0.0, 9.0, 9.0])
+        yield torch.tensor([3.0, 1.0, 2.0])  # the last epoch counts
+
+    monkeypatch.setattr(coil, "fit_together", end_with)
+    points = torch.tensor([[0.5, -0.2], [0.9, 0.4], [0.6, 0.0]])
+    space = coil.learn(points, seed=2, models=3, epochs=2)
+    genomes = torch.linspace(-2, 2, 21).unsqueeze(1).expand(-1, 2)
+    decoded = given[1].decode(genomes)
+    expected = torch.tensor([0.5, -0.2]) + (decoded + 1) / 2 * torch.tensor([0.4, 0.6])
+    torch.testing.assert_close(space.to_unit(genomes), expected)
+
+
+def test_equal_violations_give_the_point_to_the_second_as_in_the_authors_code() -> None:
+    fitness = fought([1.0] * 6, [5.0] * 6)
+    assert ((fitness >= 1.0) & (fitness <= 2.0)).all()
+    assert fitness.mean() == pytest.approx(1.5, abs=0.05), "one of two gets it"
 
 
 def fought(objective: list[float], violation: list[float]) -> torch.Tensor:

@@ -11,8 +11,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))
 import published_results
 import reproduce_example
+import reproduce_notebook
 from published import coil, iwae
-from published.fooling import PYRIBS, judge_digits, judge_speed
+from published.fooling import PYRIBS, judge_digits, judge_speed, speeds
 from published.fooling import verdicts as fooling_verdicts
 
 
@@ -26,6 +27,12 @@ def test_the_examples_vae_is_reproduced_within_half_a_nat_and_close_within_one(s
     assert row["verdict"] == verdict
     assert row["ours"] == pytest.approx(losses.mean())
     assert losses.min() <= row["low"] < row["ours"] < row["high"] <= losses.max()
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.4, "reproduced"), (-0.4, "reproduced"), (0.6, "not reproduced")])
+def test_the_notebooks_vae_is_reproduced_within_half_a_nat(shift, verdict):
+    row = reproduce_notebook.judge(pd.DataFrame({"-elbo": 105.39 + shift + np.array([-0.1, 0.0, 0.1])}))
+    assert (row["published"], row["ours"], row["verdict"]) == ("105.39", f"{105.39 + shift:.2f}", verdict)
 
 
 def trained(one, five, epochs=3280):
@@ -42,12 +49,15 @@ def test_an_order_is_that_of_every_model_with_five_samples_and_every_one_with_on
     assert rows[0]["interval"].startswith("85.4")
     for of_one, of_five in (([*one, (85.6, 21)], five), (one, [*five, (86.7, 20)])):
         rows = iwae.judge_orders(trained(of_one, of_five))
-        assert [row["verdict"] for row in rows] == ["not reproduced"] * 2, "one model is enough against it"
+        assert [row["verdict"] for row in rows] == ["order not reproduced"] * 2, "one model is enough against it"
 
 
 def test_the_order_of_truncated_runs_is_told_as_such():
     rows = iwae.judge_orders(trained([(90.0, 19)], [(89.0, 19)], epochs=iwae.epochs_until(4)))
-    assert [row["verdict"] for row in rows] == ["order reproduced, runs truncated", "not reproduced, runs truncated"]
+    assert [row["verdict"] for row in rows] == [
+        "order reproduced, runs truncated",
+        "order not reproduced, runs truncated",
+    ]
 
 
 def test_a_figure_of_the_whole_schedule_is_held_against_its_own():
@@ -66,20 +76,35 @@ def fooled(early, last, seeds=3):
         for digit in range(10)
         for generation, confidence in ((1, 0.2), (49, 0.9999 if digit < early else 0.99), (50, 0.9999), (200, last))
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(setup="pixels")
+
+
+def replicates_of(early, last):
+    return speeds(fooled(early, last))
+
+
+def test_how_soon_a_replicate_was_sure_is_told_for_each_of_every_setup():
+    early, never = fooled(2, 0.9999, seeds=2), fooled(0, 0.999, seeds=1).assign(setup="latent")
+    never["confidence"] = never["confidence"].clip(upper=0.999)
+    table = speeds(pd.concat([early, never]))
+    assert table["setup"].tolist() == ["pixels", "pixels", "latent"]
+    assert table["early"].tolist() == [2, 2, 0]
+    assert table["sure_from"].tolist()[:2] == [50, 50]
+    assert np.isnan(table["sure_from"].iloc[2])
+    assert table["median"].tolist() == [0.9999, 0.9999, 0.999]
 
 
 def test_nguyens_figures_are_reproduced_by_one_early_digit_and_a_sure_median():
-    assert judge_speed(fooled(1, 0.9999))["verdict"].tolist() == ["reproduced", "reproduced"]
-    table = judge_speed(fooled(0, 0.9998))
+    assert judge_speed(replicates_of(1, 0.9999))["verdict"].tolist() == ["reproduced", "reproduced"]
+    table = judge_speed(replicates_of(0, 0.9998))
     assert table["verdict"].tolist() == ["not reproduced", "not reproduced"]
     assert table["ours"].tolist() == [0, 0.9998]
-    assert judge_speed(fooled(4, 0.9999))["ours"].tolist() == [4, 0.9999]
+    assert judge_speed(replicates_of(4, 0.9999))["ours"].tolist() == [4, 0.9999]
 
 
 def test_nguyens_figures_are_those_of_the_median_replicate_with_an_interval_over_replicates():
     tables = [fooled(early, 0.999 + early / 10_000, seeds=1).assign(seed=early) for early in range(1, 10)]
-    count, median = judge_speed(pd.concat(tables)).to_dict("records")
+    count, median = judge_speed(speeds(pd.concat(tables))).to_dict("records")
     assert (count["ours"], count["replicates"]) == (5, 9)
     assert 1 <= count["low"] < 5 < count["high"] <= 9
     assert median["ours"] == pytest.approx(0.9995)
@@ -94,12 +119,15 @@ def test_a_digit_of_pyribs_is_reproduced_within_a_twentieth_and_close_within_thr
 
 
 def test_what_is_told_of_fooling_images_is_what_was_judged():
-    speed = judge_speed(fooled(3, 0.99985))
+    speed = judge_speed(replicates_of(3, 0.99985))
     digits = judge_digits(pd.DataFrame({"digit": range(10), "confidence": [*PYRIBS[:6], 0.0, 0.9, 0.5, 0.9]}))
     early, last, pyribs = fooling_verdicts(speed, digits)
     assert (early["ours"], early["verdict"]) == ("3", "reproduced")
     assert (last["ours"], last["interval"], last["verdict"]) == ("99.9850%", "99.9850% to 99.9850%", "not reproduced")
     assert (pyribs["ours"], pyribs["verdict"]) == ("0.00 to 0.99", "7 reproduced, 1 close, 2 not reproduced")
+
+
+WHAT = ("published", "ours", "low", "high")
 
 
 def runs_of(method, factor=1.0, pipelines=1, spread=0.0, seed=0):
@@ -155,8 +183,20 @@ def test_what_is_told_of_coil_is_a_row_for_three_variables_and_one_for_each_meth
     ]
     three, of_coil, of_ga = coil.verdicts(pd.concat(cells))
     assert (three["published"], three["verdict"]) == (f"{published[coil.DISTANCES[0]].mean():.1f}", "close")
-    assert (of_coil["ours"], of_coil["verdict"]) == ("2 sizes", "1 reproduced, 1 close")
+    assert of_coil["result"] == "COIL, the same, 3 to 4 variables"
+    assert of_coil["verdict"] == "1 reproduced, 1 close (3); run by run 1 differ"
     assert of_ga["verdict"] == "1 reproduced"
+
+
+def test_distances_of_nearly_nothing_are_close_and_no_interval_reaches_below_it():
+    figures = {"optimal": (100.0, 104.0, 103.0, 105.0), "constraints": (0.0, 0.0005, 0.0, 0.004)}
+    row = {"method": "coil"}
+    for name, values in figures.items():
+        row |= {f"distance_from_{name}_{what}": value for what, value in zip(WHAT, values, strict=True)}
+    assert coil.judge(row) == "close"
+    assert coil.judge(row | {"distance_from_constraints_ours": 0.7}) == "not reproduced"
+    scattered = coil.compare(runs_of("coil", pipelines=3, spread=0.9), runs_of("coil"))
+    assert scattered[f"{coil.DISTANCES[0]}_low"].iloc[0] == 0
 
 
 def test_the_published_results_stand_in_the_gallery_as_they_were_found(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from itertools import product
 import pandas as pd
 
 from evovae import statistics
-from evovae.reproduction import NOT_REPRODUCED, figure_row, grade, verdict_row
+from evovae.reproduction import NOT_REPRODUCED, REPRODUCED, figure_row, grade, verdict_row
 from evovae.statistics import Interval
 
 SOURCE = "Burda et al. 2016, table 1"
@@ -42,7 +42,7 @@ def judge_orders(found: pd.DataFrame) -> list[dict[str, str]]:
         five, one = (found.loc[(found["model"] == "IWAE") & (found["k"] == k), name].to_numpy() for k in (5, 1))
         (mine, *mine_ends), (other, *other_ends) = statistics.bootstrap(five), statistics.bootstrap(one)
         theirs = " and ".join(str(PUBLISHED["IWAE", k][FIGURES.index(name)]) for k in (5, 1))
-        verdict = "order reproduced" if (sign * five).min() > (sign * one).max() else NOT_REPRODUCED
+        verdict = f"order {REPRODUCED if (sign * five).min() > (sign * one).max() else NOT_REPRODUCED}"
         ends = ", ".join(f"{low:{form}} to {high:{form}}" for low, high in (mine_ends, other_ends))
         rows.append(verdict_row(result, SOURCE, theirs, f"{mine:{form}} and {other:{form}}", verdict + truncated, ends))
     return rows
