@@ -4,8 +4,8 @@
 MNIST. A run of the notebook's own loop reaches a test -ELBO of 105.39 nats with KL 26.6 and 24 active units of 100;
 the rule, fixed beforehand: reproduced if the mean over our seeds is within 0.5 nats of it.
 
-    python experiments/reproduce_notebook.py --workers 2    about 6 minutes on two cores
-    python experiments/reproduce_notebook.py --smoke        seconds, leaving no results
+    python experiments/reproduce_notebook.py            about 9 minutes, with --workers 2 less
+    python experiments/reproduce_notebook.py --smoke    seconds, leaving no results
 
 Deviations: the 55,000 images are a stratified draw, not all but the first 5,000; an epoch ends with a smaller minibatch
 where the notebook's reader went on into the next; the loss is averaged over the minibatch, not summed, which Adam does
