@@ -106,11 +106,8 @@ def judge(last: pd.DataFrame) -> pd.DataFrame:
     for weights, group in last.groupby("weights", sort=False):
         ours = statistics.bootstrap(group["test_loss"].to_numpy(), statistic=np.mean)
         row = {"weights": weights, "replicates": len(group), "published": PUBLISHED}
-        rows.append(
-            row
-            | dict(zip(("ours", "low", "high"), ours, strict=True))
-            | {"verdict": grade(abs(ours.estimate - PUBLISHED), NEAR, NOT_FAR)}
-        )
+        row |= dict(zip(("ours", "low", "high"), ours, strict=True))
+        rows.append(row | {"verdict": grade(abs(ours.estimate - PUBLISHED), NEAR, NOT_FAR)})
     return pd.DataFrame(rows)
 
 
