@@ -83,17 +83,18 @@ class Run:
         return files.read_json(self.folder / ENVIRONMENT)
 
     @property
-    def entered(self) -> tuple[datetime, datetime]:
-        """When a finished run was entered for the last time, and when it ended."""
+    def spans(self) -> list[tuple[datetime, datetime]]:
+        """When a finished run was at work, from each time that it was entered; what a kill ended is left out."""
         environment = self.environment
-        last = [environment, *environment.get("resumed", [])][-1]
-        return datetime.fromisoformat(last["start"]), datetime.fromisoformat(environment["end"])
+        entries = [environment, *environment.get("resumed", [])]
+        ends = [*(entry.get("left") for entry in entries[1:]), environment["end"]]
+        times = zip((entry["start"] for entry in entries), ends, strict=True)
+        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in times if end]
 
     @property
     def minutes(self) -> float:
-        """How long a finished run took, from when it was entered for the last time."""
-        start, end = self.entered
-        return (end - start).total_seconds() / 60
+        """How long a finished run was at work."""
+        return sum((end - start).total_seconds() for start, end in self.spans) / 60
 
     @property
     def finished(self) -> bool:
@@ -113,10 +114,14 @@ class Run:
         return folder
 
     def begin(self, config: dict[str, Any]) -> None:
-        """Write the configuration, and that the run is on; of one that was on before, what differs from its start."""
+        """Write the configuration, and that the run is on.
+
+        Of one that was on before: when it was left, if it was not killed, and what differs from its start.
+        """
         now = describe_environment() | self.circumstances
         if first := self._known_environment():
-            again = {"start": _now()} | {name: value for name, value in now.items() if value != first.get(name)}
+            times = {"start": _now(), "left": first.get("end")}
+            again = times | {name: value for name, value in now.items() if value != first.get(name)}
             self._environment = first | {"resumed": [*first.get("resumed", []), again]}
         else:
             self._environment = now | {"start": _now()}

@@ -71,7 +71,7 @@ class Results:
     def provenance(self) -> dict[str, Any]:
         """What the cells came from, be it another start of the study or other code than this process's.
 
-        The minutes are those in which cells were run, each from when it was last entered.
+        The minutes are those in which cells were at work.
         """
         made = [run.environment for run in self._runs]
         if not made:
@@ -81,7 +81,7 @@ class Results:
         first = min(environment["start"] for environment in made)
         last = max(environment["end"] for environment in made)
         cells = {"number": len(made), "start": first, "end": last, "commits": commits}
-        return {"minutes": round(_covered(run.entered for run in self._runs) / 60, 1), "cells": cells}
+        return {"minutes": round(_covered(span for run in self._runs for span in run.spans) / 60, 1), "cells": cells}
 
     def table(self, name: str, table: pd.DataFrame, show: bool = True) -> None:
         """Write a table as `name`.csv, and print it."""

@@ -257,19 +257,26 @@ def test_provenance_tells_of_cells_made_earlier_and_of_other_code(tmp_path):
     assert len(cells["commits"]) == 2
 
 
+def at(time: str) -> str:
+    return f"2026-01-01T{time}:00+00:00"
+
+
 def test_the_minutes_of_a_study_are_those_in_which_its_cells_ran(tmp_path):
     results = Results(tmp_path / "results", tmp_path / "cells")
     specs = [Spec(results.cells / str(seed), note, {"seed": seed}) for seed in range(4)]
     results.run_all(specs, SerialExecutor())
-    spans = [("10:00", "10:10"), ("10:05", "10:20"), ("10:06", "10:08"), ("08:00", "11:02")]
-    for spec, (start, end) in zip(specs, spans, strict=True):
+    killed = {"resumed": [{"start": at("10:06"), "left": None}]}
+    paused = {"resumed": [{"start": at("11:00"), "left": at("08:07")}]}
+    spans = [("10:00", "10:10", {}), ("10:05", "10:20", {}), ("02:00", "10:08", killed), ("08:00", "11:02", paused)]
+    minutes = []
+    for spec, (start, end, entered) in zip(specs, spans, strict=True):
         path = spec.folder / "environment.json"
-        first, last = (f"2026-01-01T{time}:00+00:00" for time in (start, end))
-        entered = {"resumed": [{"start": "2026-01-01T11:00:00+00:00"}]} if start == "08:00" else {}
-        files.write_json(path, files.read_json(path) | {"start": first, "end": last} | entered)
+        files.write_json(path, files.read_json(path) | {"start": at(start), "end": at(end)} | entered)
+        minutes.append(Run.open(spec.folder).minutes)
+    assert minutes == [10, 15, 2, 7 + 2]
     provenance = results.provenance()
-    assert provenance["minutes"] == 20 + 2, "two side by side count once, a pause not at all"
-    assert provenance["cells"]["start"].startswith("2026-01-01T08:00")
+    assert provenance["minutes"] == 20 + 7 + 2, "two side by side count once, a pause not at all"
+    assert provenance["cells"]["start"] == at("02:00")
 
 
 @pytest.fixture

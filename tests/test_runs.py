@@ -142,12 +142,14 @@ def test_a_run_that_is_entered_again_keeps_its_files_and_says_what_is_other(tmp_
         (run.folder / ".history.csv.7.tmp").write_text("cut off")
         raise OSError("x")
     assert not run.finished
+    first = run.environment
     with recording(tmp_path / "run", "training", {"more": 1}, circumstances={"seed": 2}, resume=True) as run:
         assert {path.name for path in run.folder.iterdir()} == {".lock", "kept.csv", "config.json", "environment.json"}
     assert run.finished
     assert run.config["more"] == 1
     (resumed,) = run.environment["resumed"]
     assert resumed["seed"] == 2
+    assert first["end"] == resumed["left"] <= resumed["start"] <= run.environment["end"]
     assert "versions" not in resumed
     with refused("run of training", "not of evolution"), recording(run.folder, "evolution", {}, resume=True):
         pass
