@@ -5,7 +5,7 @@ Table 1 of Burda, Grosse and Salakhutdinov, "Importance weighted autoencoders" (
 1e-3 * 10^(-(i-1)/7); the negative log-likelihood of the test images from 5,000 importance samples. Expect the IWAE with
 k = 5 below k = 1 and with more active units, at any stage; the published figures themselves only after all eight.
 
-    python experiments/reproduce_iwae.py --workers 2    five stages, k = 1 and 5: about 65 minutes on two cores
+    python experiments/reproduce_iwae.py --workers 2    five stages, k = 1 and 5: about 80 minutes on two cores
     python experiments/reproduce_iwae.py --full         the whole table, for a GPU
     python experiments/reproduce_iwae.py --smoke        seconds, leaving no results
 
