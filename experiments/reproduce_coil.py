@@ -99,26 +99,31 @@ def cells(arguments: Arguments, folder: Path) -> Iterator[Spec]:
 
 def solve(run: Run, problem: str, variables: int, seed: int, smoke: bool) -> None:
     """Fill a cell with what the replicates of both methods found, and how long each part took."""
-    given = PROBLEMS[problem][0](variables)
+    found, seconds = pipeline(PROBLEMS[problem][0](variables), seed, smoke)
+    columns = {"variables": variables, "pipeline": seed}
+    run.write_table(FOUND, found.assign(**columns)[["method", *columns, *DISTANCES]])
+    run.write_table(TIMES, pd.DataFrame([columns | seconds]))
+
+
+def pipeline(problem: coil.Problem, seed: int, smoke: bool) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Return the distances that the replicates of both methods end at, and the seconds of each part and of all."""
     points, models, epochs, replicates = (500, 2, 5, 20) if smoke else (5000, 10, 200, 100)
     of_data, of_vaes, of_coil, of_ga = range(4 * seed, 4 * seed + 4)  # seeds: no part draws what another drew
     clock = [time.perf_counter()]
-    data = coil.feasible_points(given, points, of_data)
+    data = coil.feasible_points(problem, points, of_data)
     clock.append(time.perf_counter())
     space = coil.learn(data, of_vaes, models, epochs)
     clock.append(time.perf_counter())
-    by_coil = coil.search(given, space, replicates, of_coil)
+    by_coil = coil.search(problem, space, replicates, of_coil)
     clock.append(time.perf_counter())
-    by_ga = coil.search(given, coil.variables(given), replicates, of_ga)
+    by_ga = coil.search(problem, coil.variables(problem), replicates, of_ga)
     clock.append(time.perf_counter())
-    columns = {"variables": variables, "pipeline": seed}
     found = [
-        pd.DataFrame({"method": method} | columns | dict(zip(DISTANCES, map(np.asarray, distances), strict=True)))
+        pd.DataFrame({"method": method} | dict(zip(DISTANCES, map(np.asarray, distances), strict=True)))
         for method, (_, *distances) in (("coil", by_coil), ("ga", by_ga))
     ]
-    run.write_table(FOUND, pd.concat(found))
     parts = dict(zip(("data", "vaes", "search", "ga"), np.diff(clock), strict=True))
-    run.write_table(TIMES, pd.DataFrame([columns | parts | {"total": clock[-1] - clock[0]}]))
+    return pd.concat(found), parts | {"total": clock[-1] - clock[0]}
 
 
 def draw(ours: pd.DataFrame, published: pd.DataFrame) -> Axes:
