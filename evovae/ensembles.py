@@ -13,6 +13,8 @@ from evovae.streams import Streams
 from evovae.training import DivergenceError, Training
 from evovae.vae import VAE
 
+Layers = list[tuple[Tensor, Tensor] | nn.Module]
+
 
 def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Tensor]:
     """Train K `vaes` in place on vectors `data` (N, V); after each epoch, yield the losses (K,) averaged over it.
@@ -56,6 +58,7 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
         name: torch.stack([torch.atleast_2d(vae.get_parameter(name).detach().t()) for vae in vaes]).requires_grad_()
         for name, _ in vaes[0].named_parameters()
     }
+    encoder, decoder = (_stacked(part, getattr(vaes[0], part), weights) for part in ("encoder", "decoder"))
     adam = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
     streams = Streams(config.seed, len(vaes), data.device)
     for _ in range(config.epochs):
@@ -64,7 +67,7 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
         batches = zip(data[order].split(config.batch_size, 1), noise.split(config.batch_size, 1), strict=True)
         total = torch.zeros(len(vaes), device=data.device)
         for x, drawn in batches:
-            losses = _losses(vaes[0], weights, x, drawn, config.beta)
+            losses = _losses(vaes[0], encoder, decoder, x, drawn, config.beta)
             adam.zero_grad()
             losses.sum().backward()
             adam.step()
@@ -80,20 +83,25 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
         yield total / len(data)
 
 
-def _losses(vae: VAE, weights: dict[str, Tensor], x: Tensor, noise: Tensor, beta: float) -> Tensor:
+def _losses(vae: VAE, encoder: Layers, decoder: Layers, x: Tensor, noise: Tensor, beta: float) -> Tensor:
     """Return the losses (K,) of minibatches `x` (K, B, V), each averaged over its own."""
-    mean, log_variance = _apply("encoder", vae.encoder, weights, x).chunk(2, -1)
+    mean, log_variance = _apply(encoder, x).chunk(2, -1)
     z = vae.reparameterise(mean, log_variance, noise)
-    errors = vae.reconstruction_error(_apply("decoder", vae.decoder, weights, z), x)
+    errors = vae.reconstruction_error(_apply(decoder, z), x)
     return errors.mean(1) + beta / x.shape[1] * vae.kl_divergence(mean, log_variance).sum((1, 2))
 
 
-def _apply(part: str, layers: nn.Sequential, weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Return (K, B, outputs) of layers for `x` (K, B, inputs), with their stacked `weights`."""
-    for name, layer in layers.named_children():
-        if isinstance(layer, nn.Linear):
-            weight, bias = (weights[f"{part}.{name}.{kind}"] for kind in ("weight", "bias"))
-            x = torch.baddbmm(bias, x, weight)
-        elif not isinstance(layer, nn.Flatten | nn.Unflatten):
-            x = layer(x)
+def _stacked(part: str, layers: nn.Sequential, weights: dict[str, Tensor]) -> Layers:
+    """Return the layers of a part that change vectors, the linear ones as their stacked weights and biases."""
+    return [
+        (weights[f"{part}.{name}.weight"], weights[f"{part}.{name}.bias"]) if isinstance(layer, nn.Linear) else layer
+        for name, layer in layers.named_children()
+        if not isinstance(layer, nn.Flatten | nn.Unflatten)
+    ]
+
+
+def _apply(layers: Layers, x: Tensor) -> Tensor:
+    """Return (K, B, outputs) of `layers` for `x` (K, B, inputs)."""
+    for layer in layers:
+        x = torch.baddbmm(layer[1], x, layer[0]) if isinstance(layer, tuple) else layer(x)
     return x

@@ -7,7 +7,7 @@ is data, ten VAEs of which the best is taken, and 100 replicates of the search i
 the same genetic algorithm on the variables. The published runs (experiments/published/coil_c1.csv, 100 a cell) are of
 one pipeline, whose VAE all 100 share.
 
-    python experiments/reproduce_coil.py --workers 2    ten pipelines of ten sizes: about 10 minutes on two cores
+    python experiments/reproduce_coil.py --workers 2    ten pipelines of ten sizes: 10 to 20 minutes on two cores
     python experiments/reproduce_coil.py --smoke        seconds, leaving no results
 
 `--problem c2` has the authors' second constraint, that each variable be 8 to 10 more than the one before; its published
