@@ -19,7 +19,8 @@ For the genetic algorithm that is the rule: reproduced where neither differs (p 
 pipeline of COIL share one VAE, so that another pipeline's may differ from them beyond chance; its rule is: reproduced
 where the published mean lies inside the 95% prediction interval of a further pipeline's. Either is close where the
 published means are within a factor of 1.5 of ours, or within 0.5. The rules were written before the full run, and after
-a trial of one pipeline with 1, 2, 3 and 10 variables.
+a trial of one pipeline with 1, 2, 3 and 10 variables; the 0.5 came between a first full run and this one, and decided
+no verdict of either.
 
 Deviations: initial weights are normal with variance 1/N_in and biases 0 (uniform with a third of that there); the best
 VAE has the least loss in its last epoch, where there only the reconstruction counts; in the last, smaller minibatch of

@@ -2,7 +2,7 @@
 
 A pipeline and the searches on the variables, as `reproduce_coil.py` runs them: 5,000 searches for data, ten VAEs of
 which the best is taken, 100 replicates of the search in its latent space, and 100 on the variables. One torch thread.
-Expect a tenth. The 208 s are of another machine: the ratio tells of both.
+Expect about a tenth. The 208 s are of another machine: the ratio tells of both.
 
     python experiments/speed_coil.py            about a minute, with nothing else running
     python experiments/speed_coil.py --smoke    seconds, leaving no results

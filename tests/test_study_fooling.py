@@ -28,10 +28,10 @@ def light(images: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(("kind", "weights"), [("caffe", 431_080), ("pyribs", 44_426)])
 def test_classifiers_are_as_large_as_their_sources_and_keep_what_they_learned(kind, weights, tmp_path):
     digits = evovae.load_images("mnist")
-    classifier = classifiers.train(kind, digits.train, seed=0, steps=50)
+    classifier = classifiers.train(kind, digits.train, seed=0, steps=100)
     assert sum(parameter.numel() for parameter in classifier.parameters()) == weights
     images, labels = to_unit(digits.test.images[:500]), digits.test.labels[:500]
-    assert (classifier(images).argmax(1) == labels).double().mean() > 0.7
+    assert (classifier(images).argmax(1) == labels).double().mean() > 0.8
     classifiers.save(classifier, tmp_path / "classifier.safetensors")
     again = classifiers.load(kind, tmp_path / "classifier.safetensors")
     assert torch.equal(again(images), classifier(images))

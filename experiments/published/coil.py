@@ -1,6 +1,6 @@
 """COIL's two constraints, the runs that were published, and the rules that hold ours against them.
 
-The rules were written before the full run, and after a trial of one pipeline with 1, 2, 3 and 10 variables.
+`reproduce_coil.py` tells when the rules were written.
 """
 
 from collections.abc import Callable
