@@ -6,7 +6,7 @@ Imports nothing heavy, so that `--help` and mistakes are answered at once; the w
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +28,8 @@ class Train:
 
     out: Path
     """Run folder to make."""
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Begin with a trained VAE, a run folder of evovae train: its weights, its settings where no others are given."""
     data: DataConfig = field(default_factory=DataConfig)
     model: VAEConfig = field(default_factory=VAEConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
@@ -40,7 +42,7 @@ class Train:
         require_effect(self.model, self.training)
         from evovae import jobs
 
-        _show(jobs.train(self.data, self.model, self.training, self.out, self.overwrite, self.checkpoint))
+        _show(jobs.train(self.data, self.model, self.training, self.out, self.overwrite, self.checkpoint, self.start))
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,14 @@ class Resume:
     """Run folder."""
     generations: int | None = None
     """Let an evolution, finished or not, go on to so many generations."""
+    epochs: int | None = None
+    """Let a training, finished or not, go on to so many epochs, the learning rate rising and falling once more."""
 
     def run(self) -> None:
         """Go on, draw, and say what came of it."""
         from evovae import jobs
 
-        _show(jobs.resume(self.folder, self.generations))
+        _show(jobs.resume(self.folder, self.generations, self.epochs))
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,22 @@ def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Explore | De
         SystemExit: after printing help.
     """
     description = "Evolve images in the latent space of a variational autoencoder."
-    return read_options(Command, arguments, "evovae", description)
+    command = read_options(Command, arguments, "evovae", description)
+    if isinstance(command, Train) and command.start is not None:
+        return read_options(Train, arguments[1:], "evovae train", Train.__doc__, _settings_of(command))
+    return command
+
+
+def _settings_of(command: Train) -> Train:
+    """Return `command` with the settings of the run that it starts from, but for how long that was trained."""
+    from evovae.runs import Run
+    from evovae.settings import TrainingSettings
+
+    run = Run.open(command.start or "")
+    if not isinstance(settings := run.settings, TrainingSettings):
+        raise InputError(f"{run.folder} is an evolution: expected a run folder of evovae train after --from")
+    training = replace(settings.training, epochs=None, iterations=None, restarts=())
+    return replace(command, data=settings.data, model=settings.model, training=training)
 
 
 def _show(run: Run) -> None:

@@ -135,12 +135,10 @@ def learn(points: Tensor, seed: int, models: int = 10, epochs: int = 200) -> Spa
         output="tanh",
     )
     vaes = [VAE(config, seed=models * seed + k) for k in range(models)]
-    training = TrainConfig(
-        epochs,
+    training = TrainConfig.plain(
+        epochs=epochs,
         batch_size=batch_size,
         learning_rate=1e-3,
-        schedule="constant",
-        precision="float32",
         beta=1.0 / batch_size,
         seed=seed,
         device="cpu",

@@ -62,8 +62,10 @@ def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None
         _end(name, f"{error.filename}: {error.strerror}" if error.filename else error, 1)
 
 
-def read_options(options: Any, arguments: list[str], name: str, description: str | None) -> Any:
+def read_options(options: Any, arguments: list[str], name: str, description: str | None, default: Any = None) -> Any:
     """Return `options`, a dataclass or a union of subcommands, as `arguments` of the program `name` fill them.
+
+    What they leave out is that of `default`, one of `options`, if it is given.
 
     Raises:
         InputError: if they do not; the message is one line.
@@ -74,7 +76,8 @@ def read_options(options: Any, arguments: list[str], name: str, description: str
     config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     try:
         with contextlib.redirect_stderr(errors):
-            return tyro.cli(options, prog=name, description=description, args=arguments, config=config)
+            given = {} if default is None else {"default": default}
+            return tyro.cli(options, prog=name, description=description, args=arguments, config=config, **given)
     except SystemExit as end:
         if not end.code:
             raise

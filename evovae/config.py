@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 from tyro.conf import Suppress
 
@@ -89,14 +90,24 @@ class VAEConfig:
 class TrainConfig:
     """How a VAE is trained: how long, how fast, on what."""
 
-    epochs: int = 4
-    """Passes over the training images."""
+    epochs: int | Literal["auto"] | None = None
+    """Passes over the training images; None: 4, or as many as 1,000 minibatches take; auto: cycles of that length, each
+    twice as long as the one before, until one no longer pays."""
+    restarts: tuple[int, ...] = ()
+    """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None
     """Stop after so many minibatches instead of after `epochs`."""
     batch_size: int = 256
     """Images in a minibatch."""
-    learning_rate: float = 1.6e-2
+    learning_rate: float = 5e-3
     """Adam's step size, at its largest."""
+    optimiser: Literal["stable-adam", "adam"] = "stable-adam"
+    """Adam with gradients cut where they are out of proportion, and a second try after a divergence; or Adam alone."""
+    centre: bool = True
+    """Let the encoder read images minus the mean of the training images, and a learned variance begin at theirs."""
+    validation_images: int | None = None
+    """Training images held out, to keep the model that explains them best; None: a tenth, at most 1,000; 0: none, and
+    the last model is kept."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """Learning rate over the run: up for a tenth of it and down to zero (Smith and Topin 2019), or always the same."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -125,7 +136,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse settings that train nothing."""
         require_types(self)
-        require_whole("epochs", self.epochs, 1)
+        if isinstance(self.epochs, int):
+            require_whole("epochs", self.epochs, 1)
+        ends = (*self.restarts, self.epochs if isinstance(self.epochs, int) else MOST)
+        rising = all(1 <= first < second for first, second in pairwise(ends))
+        fixed = isinstance(self.epochs, int) or not self.restarts
+        require(rising and fixed, f"restarts is {self.restarts}: expected rising numbers below those of --epochs")
+        if self.validation_images is not None:
+            require_whole("validation images", self.validation_images, 0)
         if self.iterations is not None:
             require_whole("iterations", self.iterations, 1)
         require_whole("batch size", self.batch_size, 1)
@@ -141,16 +159,15 @@ class TrainConfig:
             require_whole("train images", self.train_images, 1)
 
     @classmethod
+    def plain(cls, **settings: Any) -> TrainConfig:
+        """What papers mean by training, but for these `settings`: Adam at a constant rate, images as they are, all."""
+        literal = {"schedule": "constant", "optimiser": "adam", "centre": False, "validation_images": 0}
+        return cls(**{**literal, "precision": "float32", **settings})
+
+    @classmethod
     def notebook(cls) -> TrainConfig:
         """The founding notebook's run: 100,000 minibatches of 64 from 55,000 images, Adam at a constant 1e-3."""
-        return cls(
-            iterations=100_000,
-            batch_size=64,
-            learning_rate=1e-3,
-            schedule="constant",
-            precision="float32",
-            train_images=55_000,
-        )
+        return cls.plain(iterations=100_000, batch_size=64, learning_rate=1e-3, train_images=55_000)
 
 
 @dataclass(frozen=True)

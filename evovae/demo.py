@@ -7,8 +7,10 @@ from pathlib import Path
 
 from evovae import figures, jobs, report
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
+from evovae.findings import kept_epoch
 from evovae.recording import check_out
 from evovae.runs import CONFIG, Run
+from evovae.tables import format_number
 
 FOLDER = Path("runs/demo")
 
@@ -43,8 +45,8 @@ def run(out: Path, seed: int = 0) -> None:
     evolved = time.perf_counter()
     paths = [*figures.draw(vae), *figures.draw(eight)]
     drawn = time.perf_counter()
-    last = vae.history.iloc[-1]
-    print(f"VAE: test -ELBO {-last.test_elbo:.2f} nats, {last.active_units:.0f} active units")
+    kept = kept_epoch(vae)
+    print(f"VAE: test -ELBO {format_number(-kept.test_elbo)} nats, {kept.active_units:.0f} active units")
     report.report(eight)
     for path in paths:
         print(path)

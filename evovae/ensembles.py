@@ -37,22 +37,22 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
     learned = model.likelihood == "gaussian" and model.variance is None
     plain = model.network == "mlp" and model.variational and not learned
     require(plain, "together only VAEs of fully connected layers are trained, with a fixed variance")
-    asked = TrainConfig(
-        config.epochs,
+    asked = TrainConfig.plain(
+        epochs=config.epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        schedule="constant",
-        precision="float32",
         beta=config.beta,
         seed=config.seed,
         device=config.device,
     )
     require(config == asked, "together VAEs are trained for epochs, by the ELBO, at full precision: leave the rest out")
-    device = Training(vaes[0], data, config).device  # refuses what does not fit
-    return _fit([vae.to(device) for vae in vaes], data.to(device), config)
+    require(isinstance(config.epochs, int), f"epochs is {config.epochs}: expected a number of them")
+    training = Training(vaes[0], data, config)  # refuses what does not fit
+    epochs = training.total // training.per_epoch
+    return _fit([vae.to(training.device) for vae in vaes], data.to(training.device), config, epochs)
 
 
-def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Tensor]:
+def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig, epochs: int) -> Iterator[Tensor]:
     # Transposed once, and not in every step: K inputs outputs, and of biases K 1 outputs.
     weights = {
         name: torch.stack([torch.atleast_2d(vae.get_parameter(name).detach().t()) for vae in vaes]).requires_grad_()
@@ -61,7 +61,7 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iterator[Ten
     encoder, decoder = (_stacked(part, getattr(vaes[0], part), weights) for part in ("encoder", "decoder"))
     adam = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
     streams = Streams(config.seed, len(vaes), data.device)
-    for _ in range(config.epochs):
+    for _ in range(epochs):
         order = streams.uniform(len(vaes), len(data)).argsort(1)
         noise = streams.normal(len(vaes), len(data), vaes[0].config.latent_dim)
         batches = zip(data[order].split(config.batch_size, 1), noise.split(config.batch_size, 1), strict=True)

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from evovae import files
 from evovae.checks import LARGEST, require, require_types
+from evovae.config import VAEConfig
 from evovae.errors import InputError, shown
 from evovae.runs import EXAMPLES, HALL_OF_FAME, HISTORY, POPULATION, Run
 from evovae.searches import PLACES
 from evovae.settings import EvolutionSettings, from_json
+from evovae.tables import format_number
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",
@@ -52,6 +54,37 @@ def read_training(run: Run) -> pd.DataFrame:
     if not numbers.notna().any().all():
         raise InputError(f"{path} has a column without numbers: expected what each epoch came to")
     return numbers
+
+
+def kept_epoch(run: Run) -> pd.Series:
+    """Return the row of a training's history whose model is kept: the best on the validation images, or the last.
+
+    Raises:
+        InputError: if the history cannot be read, or lacks what is told of an epoch.
+    """
+    told = ("epoch", "test_elbo", "test_reconstruction", "test_kl", "active_units", "binarisation")
+    table = run.read_table(HISTORY, {"epoch": int, "binarisation": str}, told)
+    if "validation" in table and table["validation"].notna().any():  # a run made before it was recorded has none
+        return table.loc[table["validation"].idxmin()]
+    return table.iloc[-1]
+
+
+def find_faults(run: Run, model: VAEConfig, mean_picture: float) -> list[str]:
+    """Return what is wrong with the model of a finished training, in a line each; nothing for one that has learned.
+
+    Args:
+        run: the training.
+        model: what was trained.
+        mean_picture: -ELBO of the test images under a model that gives the mean picture for all.
+    """
+    kept, faults = kept_epoch(run), []
+    if not -kept["test_elbo"] < mean_picture:
+        found, blind = format_number(-kept["test_elbo"]), format_number(mean_picture)
+        worse = f"test -ELBO {found} nats, where the mean picture for all has {blind}"
+        faults.append(f"it has learned nothing ({worse}): train it for longer, or on more images")
+    if model.variational and kept["active_units"] == 0:
+        faults.append("no latent variable is active: every genome decodes to the same image; try a smaller --beta")
+    return faults
 
 
 def read_examples(run: Run, data_shape: tuple[int, ...]) -> Tensor:

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
-from evovae.config import Binarisation
-from evovae.data import Images, as_floats, binarise, to_unit
+from evovae.config import VAEConfig
+from evovae.data import Binarisation, Images, as_floats, binarise
 from evovae.errors import InputError
 from evovae.streams import make_generator
-from evovae.vae import VAE
+from evovae.vae import VAE, require_values
 
 ACTIVE_THRESHOLD = 0.01
+SMALLEST_VARIANCE = 1e-6
+"""Of data that never vary, so that they have a finite likelihood: about that of rounding to bytes."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,13 @@ def evaluate(
         InputError: if `samples` or `batch_size` is below 1, the images do not fit the model, or they are to be static
             and are not binarised.
     """
-    _check(images, binarisation, samples=samples, batch_size=batch_size)
+    _check(vae, images, binarisation, samples=samples, batch_size=batch_size)
     generator = make_generator(seed, 2, device=vae.device)
     reconstruction, kl = (torch.zeros((), dtype=torch.float64, device=vae.device) for _ in range(2))
     means = []
     for batch in _tensor(images).split(batch_size):
         x = binarise(as_floats(batch.to(vae.device)), binarisation, generator)
-        mean, log_variance = vae.encode(x)
+        mean, log_variance = vae.posterior(x)
         means.append(mean)
         if vae.config.variational:
             kl += vae.kl_divergence(mean, log_variance).sum(dtype=torch.float64)
@@ -99,14 +101,41 @@ def evaluate(
     )
 
 
-def blind_loss(train: Images, test: Images) -> float:
-    """Return the -ELBO of `test` images, in nats per image, under a decoder that ignores its code.
+def blind_loss(train: Images | Tensor, test: Images | Tensor, config: VAEConfig | None = None) -> float:
+    """Return the -ELBO of `test` data, in nats for each, under a decoder that ignores its code: the mean picture's.
 
-    It gives the mean of the `train` images for all and has no KL: what a VAE must stay below to have learned anything.
+    It gives the mean of the `train` data for all and has no KL: what a model must stay below to have learned anything.
     Logarithms end at -100, as torch's do, for pixels that no training image lights.
+
+    Args:
+        train: images, or float vectors (N, V).
+        test: others of the same shape.
+        config: the model whose likelihood is meant; by default a Bernoulli's. A variance that is learned is that of
+            the training data around their mean.
     """
-    mean, x = to_unit(train.images).mean(0), to_unit(test.images)
-    return float(binary_cross_entropy(mean.expand_as(x), x, reduction="sum")) / len(x)
+    config = config or VAEConfig(data_shape=tuple(_tensor(train).shape[1:]))
+    (mean, squares), (seen, seen_squares) = moments(_tensor(train)), moments(_tensor(test))
+    if config.likelihood == "bernoulli":  # whose cross-entropy is linear in the data
+        return float(binary_cross_entropy(mean, seen, reduction="sum"))
+    variance = config.variance or variance_around(mean, squares)
+    error = float((seen_squares - 2.0 * mean * seen + mean.square()).sum())
+    return 0.5 * (error / variance + mean.numel() * (math.log(2.0 * math.pi) + math.log(variance)))
+
+
+@torch.no_grad()
+def moments(data: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the mean square (*shape) over data (N, *shape), bytes taken as [0, 1], in float64."""
+    sums = torch.zeros((2, *data.shape[1:]), dtype=torch.float64, device=data.device)
+    for chunk in data.split(1000):
+        x = as_floats(chunk)
+        sums += torch.stack((x.sum(0), x.square_().sum(0) if x is not chunk else x.square().sum(0)))
+    mean, squares = sums / len(data)
+    return mean, squares
+
+
+def variance_around(mean: Tensor, squares: Tensor) -> float:
+    """Return the variance around the mean, averaged over pixels, from what `moments` gives; at least 1e-6."""
+    return max(float((squares - mean.square()).mean()), SMALLEST_VARIANCE)
 
 
 def active_units(means: Tensor) -> Tensor:
@@ -191,7 +220,7 @@ def estimate_nll(
 def _mean_bound(
     vae: VAE, images: Images | Tensor, samples: int, binarisation: Binarisation, seed: int, chunk: int
 ) -> float:
-    _check(images, binarisation, samples=samples, chunk=chunk)
+    _check(vae, images, binarisation, samples=samples, chunk=chunk)
     generator = make_generator(seed, 2, device=vae.device)
     total = torch.zeros((), dtype=torch.float64, device=vae.device)
     at_once = min(samples, chunk)
@@ -210,10 +239,12 @@ def _tensor(images: Images | Tensor) -> Tensor:
     return images.images if isinstance(images, Images) else images
 
 
-def _check(images: Images | Tensor, binarisation: Binarisation, **counts: int) -> None:
+def _check(vae: VAE, images: Images | Tensor, binarisation: Binarisation, **counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"{name} is {count}: expected 1 or more")
     pixels = _tensor(images)
+    if pixels.is_floating_point():
+        require_values("data", pixels, vae.config)
     if binarisation == "static" and not ((pixels == 0) | (pixels == 255)).all():
         raise InputError("binarisation is static but the images are grey: use images.binarised(seed) on them first")

@@ -14,11 +14,12 @@ from rich.table import Table
 from evovae import statistics
 from evovae.config import VAEConfig
 from evovae.data import known_sets
-from evovae.findings import read_hall, read_history, settings_of
+from evovae.findings import kept_epoch, read_hall, read_history, settings_of
 from evovae.objectives import REGISTRY
 from evovae.provenance import describe_environment
 from evovae.runs import Run
 from evovae.settings import EvolutionSettings
+from evovae.tables import format_number
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 
@@ -61,6 +62,8 @@ def report(run: Run) -> None:
     else:
         _report_training(run, settings.model)
     environment = run.environment
+    for fault in environment.get("warnings", []):
+        print(f"WARNING: {fault}")
     if environment.get("stopped"):
         print(f"stopped early: {environment['stopped']}")
     for label, trouble in (environment.get("nonfinite") or {}).items():
@@ -74,14 +77,21 @@ def _last_start(environment: dict[str, Any]) -> dict[str, Any]:
     return (environment.get("resumed") or [{}])[-1]
 
 
+PIXELS = {"grey": "pixels as they are", "dynamic": "pixels drawn anew each time", "static": "pixels drawn once"}
+"""What the conventions of `Binarisation` are called."""
+
+
 def _report_training(run: Run, model: VAEConfig) -> None:
-    last = run.history.iloc[-1]
+    kept, environment = kept_epoch(run), run.environment
     measure = "-ELBO" if model.variational else "reconstruction error"
+    active = f", {kept.active_units:.0f} active units of {model.latent_dim}" if model.variational else ""
     print(
-        f"test {measure} {-last.test_elbo:.2f} nats on {last.binarisation} images "
-        f"(reconstruction {last.test_reconstruction:.2f}, KL {last.test_kl:.2f}), "
-        f"{last.active_units:.0f} active units of {model.latent_dim}"
+        f"test {measure} {format_number(-kept.test_elbo)} nats, {PIXELS[kept.binarisation]} "
+        f"(reconstruction {format_number(kept.test_reconstruction)}, KL {format_number(kept.test_kl)}){active}; "
+        f"epoch {kept.epoch} of {run.history['epoch'].iloc[-1]} is kept"
     )
+    if "mean_picture" in environment:
+        print(f"the mean picture for all has {format_number(environment['mean_picture'])}")
 
 
 def _report_evolution(run: Run) -> None:

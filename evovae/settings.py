@@ -22,6 +22,10 @@ class TrainingSettings:
     training: TrainConfig
     images: str = ""
     """Digest of the image set; empty in a run older than digests."""
+    start: str = ""
+    """Where the VAE came from that training began with; empty: it began anew."""
+    start_digest: str = ""
+    """What tells that VAE from another."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 

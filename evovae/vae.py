@@ -31,6 +31,8 @@ _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "linear": lambda mean: mean,
 }
+_LARGEST = torch.finfo(torch.float32).max
+_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-_LARGEST, _LARGEST)}
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -52,6 +54,32 @@ class _CrossEntropy(torch.autograd.Function):
         return torch.sigmoid(logits).sub_(x).mul_(gradient), None
 
 
+def require_values(name: str, data: Tensor, config: VAEConfig) -> None:
+    """Refuse `data` (N, *data_shape) that a model of `config` can neither read nor give back.
+
+    Args:
+        name: what they are called in a message.
+        data: floats; empty ones pass.
+        config: sigmoid and tanh outputs bound what can be given back.
+
+    Raises:
+        InputError: if a number is not finite, or outside the range of the output; it names the first such place.
+    """
+    low, high = _RANGES[config.output]
+    if data.numel() == 0 or bool(((data >= low) & (data <= high)).all()):
+        return
+    place = torch.unravel_index((~((data >= low) & (data <= high))).flatten().nonzero()[0, 0], data.shape)
+    index = ", ".join(str(int(i)) for i in place)
+    value = float(data[place])
+    if not math.isfinite(value):
+        raise InputError(f"{name}[{index}] is {value}: expected finite numbers; leave out or fill what is missing")
+    remedy = "divide by 255" if low == 0.0 and 1.0 < value <= 255.0 else "scale them, or choose another output"
+    raise InputError(
+        f"{name}[{index}] is {value:g}: expected numbers in [{low:g}, {high:g}], "
+        f"the range of a {config.output} output; {remedy}"
+    )
+
+
 class VAE(nn.Module):
     """A variational autoencoder, or a plain one (`config.variational=False`).
 
@@ -61,6 +89,7 @@ class VAE(nn.Module):
             meta device, without numbers and without memory, to be loaded.
     """
 
+    data_mean: Tensor
     data_log_variance: Tensor
     code_mean: Tensor
     code_cholesky: Tensor
@@ -80,6 +109,9 @@ class VAE(nn.Module):
             self._add_constants()
 
     def _add_constants(self) -> None:
+        # Subtracted from what the encoder reads: centred inputs make learning faster, and its rate a matter of the data
+        # no more (LeCun et al. 1998, "Efficient BackProp", sec. 4.3). Zero until `centre`.
+        self.register_buffer("data_mean", torch.zeros(self.config.data_shape))
         if self.config.likelihood == "gaussian":
             if self.config.variance is None:
                 self.data_log_variance = nn.Parameter(torch.zeros(()))
@@ -103,8 +135,14 @@ class VAE(nn.Module):
         must stay positive. A plain autoencoder's code is a point: its log-variance is minus infinity.
 
         Raises:
-            InputError: if `x` is not of floats, or has another shape than the model reads.
+            InputError: if `x` is not of floats, has another shape than the model reads, or holds numbers that are not
+                finite or lie outside the range of the model's output.
         """
+        require_values("x", x, self.config)
+        return self.posterior(x)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `encode` does, without looking at the numbers of `x`: where they are known to be sound."""
         if not x.is_floating_point():
             raise InputError(
                 f"x holds {x.dtype}: expected floats in [0, 1], such as evovae.data.to_unit makes of bytes"
@@ -112,7 +150,7 @@ class VAE(nn.Module):
         if tuple(x.shape[1:]) != self.config.data_shape:
             shape = ", ".join(map(str, self.config.data_shape))
             raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {shape})")
-        code = self.encoder(x)
+        code = self.encoder(x - self.data_mean)
         if not self.config.variational:
             return code, torch.full_like(code, -math.inf)
         mean, log_variance = code.chunk(2, dim=1)
@@ -177,6 +215,16 @@ class VAE(nn.Module):
         """
         return 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance)
 
+    @torch.no_grad()
+    def centre(self, mean: Tensor, variance: float) -> None:
+        """Begin from the data: the encoder reads them minus their `mean` (*data_shape), a gaussian learns from there.
+
+        `variance`, around that mean and averaged over pixels, is where a learned variance of the likelihood begins.
+        """
+        self.data_mean.copy_(mean)
+        if isinstance(getattr(self, "data_log_variance", None), nn.Parameter):
+            self.data_log_variance.fill_(math.log(variance))
+
     def fit_codes(self, codes: Tensor) -> None:
         """Fit the normal distribution that stands in for a plain autoencoder's prior to `codes` (B, D)."""
         codes = codes.detach().double()
@@ -205,5 +253,6 @@ class VAE(nn.Module):
         except (TypeError, InputError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
             raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
+        tensors.setdefault("data_mean", torch.zeros(config.data_shape))  # of files older than it
         files.load_weights(vae, path, tensors)
         return vae

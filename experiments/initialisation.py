@@ -89,7 +89,7 @@ def train(run: Run, activation: str, depth: int, scheme: str, seed: int, images:
     """Fill a cell with the test -ELBO and the spread of a VAE now and then in its training; NaN once it has failed."""
     shape: dict[str, Any] = {"hidden": (256,) * depth, "activation": activation, "initialisation": scheme}
     vae = evovae.VAE(VAEConfig(**shape), seed)
-    config = TrainConfig(iterations=steps, batch_size=128, learning_rate=1e-3, schedule="constant", seed=seed)
+    config = TrainConfig.plain(iterations=steps, batch_size=128, learning_rate=1e-3, precision="auto", seed=seed)
     training, test = Training(vae, digits().train, config), digits().test.subset(images)
     table = pd.DataFrame({"iteration": range(0, steps + 1, every), "nelbo": np.nan, "spread": np.nan})
     with contextlib.suppress(DivergenceError):

@@ -71,15 +71,7 @@ def train(run: Run, weights: str, seed: int, epochs: int, images: int | None) ->
     vae = evovae.VAE(evovae.VAEConfig(latent_dim=20, hidden=(400,), activation="relu"), seed=seed)
     if weights == "torch's":
         draw_as_torch(vae, seed)
-    config = evovae.TrainConfig(
-        epochs,
-        batch_size=128,
-        learning_rate=1e-3,
-        schedule="constant",
-        precision="float32",
-        train_images=images,
-        seed=seed,
-    )
+    config = evovae.TrainConfig.plain(epochs=epochs, batch_size=128, learning_rate=1e-3, train_images=images, seed=seed)
     rows = []
     for record in evovae.fit(vae, digits.train, config):
         found = evovae.evaluate(vae, digits.test, seed=seed)

@@ -131,12 +131,10 @@ def fit_stage(folder: Path, vae: evovae.VAE, images: Images, config: evovae.Trai
 
 def stage_config(model: str, k: int, stage: int, seed: int, smoke: bool) -> evovae.TrainConfig:
     """Return how a stage, counted from 0, is trained."""
-    return evovae.TrainConfig(
+    return evovae.TrainConfig.plain(
         epochs=3**stage,
         batch_size=20,
         learning_rate=1e-3 * 10 ** (-stage / (STAGES - 1)),
-        schedule="constant",
-        precision="float32",
         bound=BOUNDS[model],
         samples=k,
         binarisation="dynamic",

@@ -93,7 +93,9 @@ def train(run: Run, classes: list[int], n: int, seed: int, limit: int) -> None:
     digits = evovae.load_images("mnist")
     (images, held_back), test = split(digits.train, classes), digits.test.subset(classes=classes)
     images = images.subset(n, seed=seed)
-    config = TrainConfig(iterations=limit, batch_size=min(n, 256), learning_rate=4e-3, schedule="constant", seed=seed)
+    config = TrainConfig.plain(
+        iterations=limit, batch_size=min(n, 256), learning_rate=4e-3, precision="auto", seed=seed
+    )
     vae, iterations, capped = fit_until_best(evovae.VAE(seed=seed), images, held_back, config)
     pixels = to_unit(test.images).to(vae.device)
     mse = (vae.reconstruct(pixels) - pixels).square().mean().item()

@@ -15,9 +15,7 @@ from evovae.vae import VAE
 MODEL = VAEConfig(
     data_shape=(3,), latent_dim=2, hidden=(6, 4), activation="tanh", likelihood="gaussian", variance=0.5, output="tanh"
 )
-CONFIG = TrainConfig(
-    3, batch_size=16, learning_rate=1e-2, schedule="constant", precision="float32", beta=0.1, seed=4, device="cpu"
-)
+CONFIG = TrainConfig.plain(epochs=3, batch_size=16, learning_rate=1e-2, beta=0.1, seed=4, device="cpu")
 DATA = torch.rand(40, 3, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evovae.data.load import load_images
     from evovae.data.names import Binarisation, Corruption, known_sets
     from evovae.data.pixels import as_floats, binarise, to_unit
+    from evovae.data.stratified import draw_stratified
 
 __all__ = [
     "Binarisation",
@@ -22,6 +23,7 @@ __all__ = [
     "as_floats",
     "binarise",
     "corrupt",
+    "draw_stratified",
     "known_sets",
     "load_images",
     "read_idx",
@@ -36,6 +38,7 @@ _MODULES = {
     "as_floats": "pixels",
     "binarise": "pixels",
     "corrupt": "corruptions",
+    "draw_stratified": "stratified",
     "known_sets": "names",
     "load_images": "load",
     "read_idx": "idx",

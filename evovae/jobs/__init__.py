@@ -16,7 +16,7 @@ from evovae.settings import EvolutionSettings
 __all__ = ["evolve", "load", "resume", "train"]
 
 
-def resume(folder: str | Path, generations: int | None = None) -> Run:
+def resume(folder: str | Path, generations: int | None = None, epochs: int | None = None) -> Run:
     """Go on with the run in `folder` where it was stopped, whatever stopped it; nothing to do if it is finished.
 
     The same files come out, byte for byte, as if it had never been stopped, on the same machine with as many threads.
@@ -24,6 +24,7 @@ def resume(folder: str | Path, generations: int | None = None) -> Run:
     Args:
         folder: a run of training or evolution.
         generations: let an evolution, finished or not, go on to so many.
+        epochs: let a training, finished or not, go on to so many, the learning rate rising and falling once more.
 
     Raises:
         InputError: if the folder is no run, its state is damaged, or another process is writing to it.
@@ -35,10 +36,13 @@ def resume(folder: str | Path, generations: int | None = None) -> Run:
     if generations is not None:
         require(kind == "evolution", f"{folder} is a training: only evolutions have generations")
         require_whole("generations", generations, 0)
+    if epochs is not None:
+        require(kind == "training", f"{folder} is an evolution: only trainings have epochs")
+        require_whole("epochs", epochs, 1)
     with holding(run):  # what is read is what no other process will have changed
         settings = run.settings
         if isinstance(settings, EvolutionSettings):
             resume_evolution(run, settings, generations)
         else:
-            resume_training(run, settings)
+            resume_training(run, settings, epochs)
     return run

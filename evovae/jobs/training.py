@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from evovae import files
+from evovae import files, genomes
 from evovae.checkpoints import Checkpoints, read_checkpoint, restore
+from evovae.checks import require
 from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
+from evovae.errors import InputError
+from evovae.findings import find_faults
 from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
-from evovae.likelihood import Likelihood, evaluate
+from evovae.likelihood import Likelihood, blind_loss, evaluate
 from evovae.progress import track
 from evovae.recording import check_out, recording, writing
 from evovae.runs import EXAMPLES, HISTORY, Run
 from evovae.settings import TrainingSettings
 from evovae.state import Stateful
-from evovae.tables import History
+from evovae.tables import History, format_number
 from evovae.training import DivergenceError, Epoch, Training
 from evovae.vae import FILE_NAME, VAE
 
@@ -30,35 +34,63 @@ def train(
     out: str | Path,
     overwrite: bool = False,
     checkpoint: CheckpointConfig | None = None,
+    start: str | Path | None = None,
 ) -> Run:
     """Train a VAE on an image set and record it in the run folder `out`; the model takes the shape of the images.
 
+    With `start`, a VAE's run folder or file, training begins with its weights, and `model` is its configuration.
+
     Raises:
         InputError: if a setting, the image set or the folder cannot be used; nothing is written then.
-        DivergenceError: if the loss stops being finite; the last finite model is kept.
+        DivergenceError: if training diverges twice; the best model is kept.
         Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
     """
     check_out(out, "training", overwrite)
     images = load(data)
+    vae = None if start is None else VAE.load(start)
+    model = replace(model, data_shape=images.shape)
+    if vae is not None and vae.config != model:
+        found = next(f.name for f in fields(model) if getattr(model, f.name) != getattr(vae.config, f.name))
+        name, asked, has = found.replace("_", " "), getattr(model, found), getattr(vae.config, found)
+        raise InputError(f"{name} is {asked}: the VAE of {start} that training begins with has {has}; leave it so")
     settings = TrainingSettings(
         data=from_anywhere(data, images),
-        model=replace(model, data_shape=images.shape),
+        model=model,
         training=config,
         images=digest_of(images),
+        start="" if start is None else str(Path(start).resolve()),
+        start_digest="" if vae is None else genomes.digest_of(vae),
         checkpoint=checkpoint or CheckpointConfig(),
     )
-    job = _Job(settings, images)
+    job = _Job(settings, images, vae)
     with recording(out, "training", asdict(settings), overwrite, job.circumstances) as run:
         job.fill(run)
     return run
 
 
-def resume_training(run: Run, settings: TrainingSettings) -> None:
-    """Go on with a training where it was stopped, in a run that is held."""
-    if run.finished:
+def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) -> None:
+    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held."""
+    if run.finished and epochs is None:
         return
-    job = _Job(settings, load_again(settings.data, settings.images))
-    if (state := read_checkpoint(run)) is not None:
+    state = read_checkpoint(run)
+    images, vae = load_again(settings.data, settings.images), None
+    if state is None and settings.start:
+        vae = VAE.load(settings.start)
+        same = genomes.digest_of(vae) == settings.start_digest
+        require(same, f"{settings.start} has changed since the run began with it: expected the same VAE again")
+    job = _Job(settings, images, vae)
+    if epochs is not None:
+        planned = job.training.total // job.training.per_epoch
+        require(isinstance(settings.training.epochs, int | None), f"{run.folder} finds its number of epochs by itself")
+        require(settings.training.iterations is None, f"{run.folder} is trained for iterations, not for epochs")
+        require(epochs >= planned, f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
+        if epochs > planned:
+            longer = replace(settings.training, epochs=epochs, restarts=(*settings.training.restarts, planned))
+            settings = replace(settings, training=longer)
+            job = _Job(settings, images, vae)
+        elif run.finished:
+            return
+    if state is not None:
         restore(run, state, {"training": job.training.restore, "history": job.history.restore})
     with writing(run, "training", asdict(settings), job.circumstances):
         job.fill(run)
@@ -67,37 +99,49 @@ def resume_training(run: Run, settings: TrainingSettings) -> None:
 class _Job:
     """A training and its history, from the beginning or from a state that they took up."""
 
-    def __init__(self, settings: TrainingSettings, images: ImageSet) -> None:
+    def __init__(self, settings: TrainingSettings, images: ImageSet, start: VAE | None = None) -> None:
         config = settings.training
         self.images, self.settings = images, settings
-        self.vae = VAE(settings.model, seed=config.seed)
+        self.vae = start or VAE(settings.model, seed=config.seed)
         self.training, self.history = Training(self.vae, images.train, config), History()
-        self.circumstances = {"device": str(self.training.device), "seed": config.seed}
+        self.test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
+        self.mean_picture = blind_loss(images.train, self.test, settings.model)
+        device = str(self.training.device)
+        self.circumstances = {"device": device, "seed": config.seed, "mean_picture": self.mean_picture}
 
     def fill(self, run: Run) -> None:
         """Train to the end, keeping everything in `run`."""
-        training, test, config = self.training, self.images.test, self.settings.training
+        training = self.training
         publish = functools.partial(self._publish, run)
         parts: dict[str, Stateful] = {"training": training, "history": self.history}
         checkpoints = Checkpoints(run, parts, self.settings.checkpoint, publish)
-        files.save_tensors(run.folder / EXAMPLES, "examples", {"images": test.images[:10]}, {})
+        files.save_tensors(run.folder / EXAMPLES, "examples", {"images": self.images.test.images[:10]}, {})
         publish()
-        test = test.binarised(config.seed) if config.binarisation == "static" else test
-        word = ""
-        with track("training", training.total, training.iteration) as advance, checkpoints.keeping() as between_steps:
+        with checkpoints.keeping() as between_steps:
             while not training.done:
+                self._cycle(publish, between_steps)
+        checkpoints.save()
+        training.keep_best()
+        checkpoints.finish()
+        run.circumstances["warnings"] = find_faults(run, self.settings.model, self.mean_picture)
+
+    def _cycle(self, publish: Callable[[], None], between_steps: Callable[[bool], None]) -> None:
+        """Take the minibatches that are planned; there may be more when they pay."""
+        training, config, word = self.training, self.settings.training, ""
+        total = training.total
+        with track("training", total, training.iteration) as advance:
+            while training.iteration < total:
                 try:
                     record = training.step()
                 except DivergenceError:
-                    publish()  # which is back at the last finite state
+                    publish()  # which is back at its best
                     raise
                 if record is not None:
-                    found = evaluate(self.vae, test, config.binarisation, seed=config.seed)
+                    found = evaluate(self.vae, self.test, config.binarisation, seed=config.seed)
                     self.history.append(_row(record, found))
-                    word = f"epoch {record.epoch}  test -ELBO {-found.elbo:.2f}"
+                    word = f"epoch {record.epoch}  test -ELBO {format_number(-found.elbo)}"
                 advance(training.iteration, word)
                 between_steps(record is not None)
-        checkpoints.finish()
 
     def _publish(self, run: Run) -> None:
         self.vae.save(run.folder / FILE_NAME)
@@ -110,6 +154,7 @@ def _row(record: Epoch, found: Likelihood) -> dict[str, Any]:
     return (
         {"epoch": record.epoch, "elbo": record.elbo}
         | {name: value for name, value in asdict(record).items() if name != "epoch"}
+        | {"diverged": int(record.diverged)}
         | {f"test_{name}": getattr(found, name) for name in ("elbo", "reconstruction", "kl")}
         | {"active_units": found.active_units, "binarisation": found.binarisation}
     )
