@@ -91,16 +91,16 @@ class TrainConfig:
     """How a VAE is trained: how long, how fast, on what."""
 
     epochs: int | Literal["auto"] | None = None
-    """Passes over the training images; None: 4, or as many as 1,000 minibatches take; auto: cycles of that length, each
-    twice as long as the one before, until one no longer pays."""
+    """Passes over the training images, fewer when validation images find no better model for long; None: 4, or as many
+    as 1,000 minibatches take; auto: until going on no longer pays, 25 times as many at most."""
     restarts: tuple[int, ...] = ()
     """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None
     """Stop after so many minibatches instead of after `epochs`."""
     batch_size: int = 256
     """Images in a minibatch."""
-    learning_rate: float = 5e-3
-    """Adam's step size, at its largest."""
+    learning_rate: float | Literal["auto"] = "auto"
+    """Adam's step size, at its largest; auto: 0.25 / sqrt(pixels times channels), at most 0.01."""
     optimiser: Literal["stable-adam", "adam"] = "stable-adam"
     """Adam with gradients cut where they are out of proportion, and a second try after a divergence; or Adam alone."""
     centre: bool = True
@@ -147,7 +147,8 @@ class TrainConfig:
         if self.iterations is not None:
             require_whole("iterations", self.iterations, 1)
         require_whole("batch size", self.batch_size, 1)
-        require_number("learning rate", self.learning_rate, SMALLEST)
+        if not isinstance(self.learning_rate, str):
+            require_number("learning rate", self.learning_rate, SMALLEST)
         require_number("beta", self.beta)
         require(0 <= self.beta_warmup <= 1, f"beta warmup is {self.beta_warmup}: expected a part from 0 to 1")
         require_whole("samples", self.samples, 1)

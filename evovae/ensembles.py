@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from evovae.checks import require
 from evovae.config import TrainConfig
+from evovae.schedules import Schedule
 from evovae.streams import Streams
 from evovae.training import DivergenceError, Training
 from evovae.vae import VAE
@@ -48,20 +49,20 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
     require(config == asked, "together VAEs are trained for epochs, by the ELBO, at full precision: leave the rest out")
     require(isinstance(config.epochs, int), f"epochs is {config.epochs}: expected a number of them")
     training = Training(vaes[0], data, config)  # refuses what does not fit
-    epochs = training.total // training.per_epoch
-    return _fit([vae.to(training.device) for vae in vaes], data.to(training.device), config, epochs)
+    return _fit([vae.to(training.device) for vae in vaes], data.to(training.device), config, training.schedule)
 
 
-def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig, epochs: int) -> Iterator[Tensor]:
+def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig, schedule: Schedule) -> Iterator[Tensor]:
     # Transposed once, and not in every step: K inputs outputs, and of biases K 1 outputs.
     weights = {
         name: torch.stack([torch.atleast_2d(vae.get_parameter(name).detach().t()) for vae in vaes]).requires_grad_()
         for name, _ in vaes[0].named_parameters()
     }
     encoder, decoder = (_stacked(part, getattr(vaes[0], part), weights) for part in ("encoder", "decoder"))
-    adam = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
     streams = Streams(config.seed, len(vaes), data.device)
-    for _ in range(epochs):
+    rate = schedule.at(0)[1]
+    adam = torch.optim.Adam(weights.values(), lr=rate, fused=True)
+    for _ in range(schedule.total // schedule.per_epoch):
         order = streams.uniform(len(vaes), len(data)).argsort(1)
         noise = streams.normal(len(vaes), len(data), vaes[0].config.latent_dim)
         batches = zip(data[order].split(config.batch_size, 1), noise.split(config.batch_size, 1), strict=True)
@@ -73,9 +74,7 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig, epochs: int) ->
             adam.step()
             total += losses.detach() * x.shape[1]
         if not total.isfinite().all():
-            raise DivergenceError(
-                f"a loss stopped being finite: try a lower learning rate than {config.learning_rate:g}"
-            )
+            raise DivergenceError(f"a loss stopped being finite: try a lower learning rate than {rate:g}")
         with torch.no_grad():
             for k, vae in enumerate(vaes):
                 for name, parameter in vae.named_parameters():

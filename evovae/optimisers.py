@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+SCALE, HIGHEST = 0.25, 1e-2
+
+
+def suggest_rate(data_shape: tuple[int, ...]) -> float:
+    """Return the learning rate, at its largest, for data of this shape: 0.25 / sqrt(V) for V numbers, at most 0.01.
+
+    What a step of Adam's does to a unit's input grows with the number of inputs. Found by `experiments/defaults.py`.
+    """
+    return min(HIGHEST, SCALE / math.sqrt(math.prod(data_shape)))
 
 
 class StableAdam(torch.optim.Adam):

@@ -27,6 +27,10 @@ class State(dict[str, Tensor]):
         """Return the whole number kept as `name`."""
         return int(self.like(name, torch.tensor(0)))
 
+    def real(self, name: str) -> float:
+        """Return the number kept as `name`."""
+        return float(self.like(name, torch.zeros((), dtype=torch.float64)))
+
     def bytes(self, name: str) -> bytes:
         """Return the bytes kept as `name`."""
         return self[name].numpy().tobytes()

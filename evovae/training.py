@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from evovae.config import TrainConfig
-from evovae.data import Images, as_floats, binarise, corrupt, draw_stratified
+from evovae.data import Images, as_floats, binarise, corrupt
 from evovae.devices import multiplies_bfloat16, resolve_device
 from evovae.errors import InputError
-from evovae.likelihood import (
-    SMALLEST_VARIANCE,
-    blind_loss,
-    log_mean_exp,
-    log_prior_over_posterior,
-    moments,
-    variance_around,
-)
+from evovae.likelihood import log_mean_exp, log_prior_over_posterior, moments, variance_around
 from evovae.networks import require_room
-from evovae.optimisers import StableAdam
+from evovae.optimisers import StableAdam, suggest_rate
+from evovae.schedules import Schedule
 from evovae.state import State, adam_state, join, restore_adam
 from evovae.streams import make_generator
 from evovae.vae import VAE, require_values
+from evovae.validation import SOME, Validation, split
 
 COPIES = 5
 """Of the weights that training holds: they, their gradients, Adam's two moments and the state that is kept."""
-WARMUP = 0.1
-"""Part of a cycle in which the learning rate rises."""
-EPOCHS, ITERATIONS = 4, 1000
-"""Length of a training that is given none: so many epochs, and so many minibatches where a set is small."""
-PAYS, CYCLES = 0.01, 8
-"""A further cycle must bring this part of what was gained over the mean picture before; the most there are of them."""
-VALIDATION = 0.1, 1000
-"""Part of the training images that is held out when nothing is said, and the most of them."""
-SOME = 1000
-"""Images that are looked at at once, or instead of all."""
-MEASURE_EVERY = 25
-"""Minibatches between two looks at the validation images, at the least."""
-HOPELESS = 100.0
-"""A loss so many times that of the untrained model, and of one nat a pixel, comes from a training that diverges."""
-RETREAT = 0.25
-"""What the learning rate is multiplied by after a divergence."""
-_COUNTS, _LOSSES = ("epoch", "first", "seen", "measured", "divergences"), ("best", "best_before", "hopeless")
-"""Numbers of a training's state, whole and not, by their attributes' names without the underscore."""
 
 
 class DivergenceError(RuntimeError):
@@ -95,29 +71,20 @@ def _records(training: Training) -> Iterator[Epoch]:
     training.keep_best()
 
 
-def iterations_in(config: TrainConfig, images: int) -> int:
-    """Return how many minibatches training on so many images takes; of a length to be found, the first cycle."""
-    per_epoch = math.ceil(images / config.batch_size)
-    if config.iterations is not None:
-        return config.iterations
-    epochs = config.epochs if isinstance(config.epochs, int) else max(EPOCHS, math.ceil(ITERATIONS / per_epoch))
-    return epochs * per_epoch
-
-
 class Training:
     """Trains `vae` in place on images, or on float vectors (N, V), a minibatch at a time.
 
     The model moves to `config.device` and stays there. The loss is the negative ELBO, with the KL weighted by beta, or
     the negative bound of an IWAE, averaged over the minibatch. The last epoch is cut short where `config.iterations`
-    says so. The state with the least loss on images that are held out is kept, and `keep_best` gives it to the model.
+    says so. The state with the least loss on images that are held out is kept, and `keep_best` gives it to the model;
+    when there was no better one for long, the learning rate falls to zero from that state, and training ends.
 
     A training diverges when its loss is not finite, or a hundred times what it was at the beginning. By stable-adam it
     then goes on from the state that is kept, at a quarter of the learning rate; once.
 
     Attributes:
         iteration: minibatches so far.
-        per_epoch: minibatches in an epoch.
-        mean_loss: that of the mean picture of the training data, on the images that tell what is kept.
+        schedule: how many there will be, and the learning rate.
 
     Raises:
         InputError: if images and model do not fit, or the subset asked for is larger than the set.
@@ -125,31 +92,30 @@ class Training:
 
     def __init__(self, vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> None:
         config = config or TrainConfig()
+        if config.learning_rate == "auto":
+            config = replace(config, learning_rate=suggest_rate(vae.config.data_shape))
         if isinstance(data, Images):
             data = data if config.train_images is None else data.subset(config.train_images, seed=config.seed)
             data = data.binarised(config.seed) if config.binarisation == "static" else data
         else:
             _check_vectors(vae, data, config)
-        pixels = data.images if isinstance(data, Images) else data
-        if tuple(pixels.shape[1:]) != vae.config.data_shape:
-            raise InputError(f"data have shape {tuple(pixels.shape[1:])}: the model reads {vae.config.data_shape}")
+        shape = data.shape if isinstance(data, Images) else tuple(data.shape[1:])
+        if shape != vae.config.data_shape:
+            raise InputError(f"data have shape {shape}: the model reads {vae.config.data_shape}")
         device = resolve_device(config.device)
         require_room(vae.config, device, COPIES)
         self.vae, self.config = vae.to(device).requires_grad_(True).train(), config
-        self._data, self._validation = (part.to(device) for part in _hold_out(data, config))
+        self._data, held_out = (part.to(device) for part in split(data, config))
+        if config.centre and not vae.data_mean.any():  # which a model that was trained before has
+            mean, squares = moments(self._data)
+            vae.centre(mean, variance_around(mean, squares))
         self._generator = make_generator(config.seed, 1, device=device)
-        self.per_epoch = math.ceil(len(self._data) / config.batch_size)
-        end = iterations_in(config, len(self._data))
-        self._ends = [epochs * self.per_epoch for epochs in config.restarts] + [end]  # of the cycles
-        self.iteration = self._epoch = self._first = self._measured = self._divergences = 0
-        self._batches: tuple[Tensor, ...] = ()  # of this epoch, those to come
-        self._sums, self._seen = torch.zeros(2, device=device, dtype=torch.float64), 0
-        self._follows_validation = _learns_variance(vae) and len(self._validation) > 0
-        if self._follows_validation:
-            vae.data_log_variance.requires_grad_(False)
-        self._begin_from_data()
+        self.schedule = Schedule(config, len(self._data))
+        self._validation = Validation(vae, self._data, held_out, config, self._loss_of)
         self._adam = self._make_adam()
-        self._kept, self._best, self._best_before = copy.deepcopy(vae.state_dict()), math.inf, math.inf
+        self.iteration = self._epoch = self._first = self._seen = 0
+        self._batches: tuple[Tensor, ...] = ()  # of this epoch, those to come
+        self._sums = torch.zeros(2, device=device, dtype=torch.float64)
 
     @property
     def device(self) -> torch.device:
@@ -157,24 +123,19 @@ class Training:
         return self._data.device
 
     @property
-    def total(self) -> int:
-        """Minibatches up to the end of the last cycle that is planned."""
-        return self._ends[-1]
-
-    @property
     def done(self) -> bool:
         """Whether all minibatches were taken."""
-        return self.iteration == self.total
+        return self.iteration == self.schedule.total
 
     def step(self) -> Epoch | None:
         """Take one minibatch; after the last one of an epoch, return its record.
 
         Raises:
-            DivergenceError: if training diverges again; `vae` then holds the state that was kept.
+            DivergenceError: if training diverges, and did before; `vae` then holds the state that was kept.
         """
         if not self._batches:
             self._begin_epoch()
-        weight, rate = self._schedule()
+        weight, rate = self.schedule.at(self.iteration)
         batch, self._batches = self._batches[0], self._batches[1:]
         for group in self._adam.param_groups:
             group["lr"] = rate
@@ -189,9 +150,8 @@ class Training:
         return None if self._batches else self._end_epoch(x, weight, rate)
 
     def keep_best(self) -> None:
-        """Give the model the state that explained the validation images best; the last one where there are none."""
-        if len(self._validation):
-            self.vae.load_state_dict(self._kept)
+        """Give the model the state that explained what was held out best; the last one where nothing was."""
+        self._validation.keep_best()
 
     def state(self) -> State:
         """Return weights, what the optimiser has learned, the place in the epoch, and where the random numbers are.
@@ -200,15 +160,16 @@ class Training:
         """
         return join(
             vae=self.vae.state_dict(),
-            kept=self._kept,
             adam=adam_state(self._adam),
+            schedule=self.schedule.state(),
+            validation=self._validation.state(),
             generator=self._generator.get_state(),
-            **{name: getattr(self, f"_{name}") for name in _COUNTS},
-            **{name: float(getattr(self, f"_{name}")) for name in _LOSSES},
             iteration=self.iteration,
-            total=self.total,
+            epoch=self._epoch,
+            first=self._first,
             order=torch.cat(self._batches) if self._batches else torch.empty(0, dtype=torch.int64),
             sums=self._sums,
+            seen=self._seen,
         )
 
     def restore(self, state: State) -> None:
@@ -217,125 +178,63 @@ class Training:
         Raises:
             InputError: if it is that of another.
         """
-        own = self.vae.state_dict()
-        weights, self._kept = (
-            {name: state.part(part).like(name, tensor) for name, tensor in own.items()} for part in ("vae", "kept")
-        )
-        self.vae.load_state_dict(weights)
-        for name in _COUNTS:
-            setattr(self, f"_{name}", state.number(name))
-        for name in _LOSSES:
-            setattr(self, f"_{name}", float(state.like(name, torch.zeros((), dtype=torch.float64))))
-        self._adam = self._make_adam()
+        weights = state.part("vae")
+        self.vae.load_state_dict({name: weights.like(name, own) for name, own in self.vae.state_dict().items()})
+        self._validation.restore(state.part("validation"))
+        self.schedule.restore(state.part("schedule"))
         restore_adam(self._adam, state.part("adam"))
         self._generator.set_state(state.like("generator", self._generator.get_state()))
-        self.iteration, total = state.number("iteration"), state.number("total")
-        while self.config.epochs == "auto" and self.total < total:
-            self._add_cycle()
-        if not 0 <= self.iteration <= self.total:
-            raise InputError(f"the state has {self.iteration} iterations: this training has {self.total}")
+        self.iteration, self._epoch, self._first = (state.number(name) for name in ("iteration", "epoch", "first"))
+        if not 0 <= self.iteration <= self.schedule.total:
+            raise InputError(f"the state has {self.iteration} iterations: this training has {self.schedule.total}")
         order = state["order"].to(self._data.device)
         if order.dtype != torch.int64 or order.ndim != 1 or bool(((order < 0) | (order >= len(self._data))).any()):
             raise InputError(f"the state names other images than the {len(self._data)} of this training")
         self._batches = order.split(self.config.batch_size) if len(order) else ()
-        self._sums = state.like("sums", self._sums)
-
-    def _begin_from_data(self) -> None:
-        """Find the mean picture and what it is worth, and let a model that was not trained yet begin from it."""
-        mean, squares = moments(self._data)
-        judged = self._validation if len(self._validation) else self._data
-        self.mean_loss = blind_loss(self._data, judged, self.vae.config)
-        if self.config.centre and not self.vae.data_mean.any():
-            self.vae.centre(mean, variance_around(mean, squares))
-        self._hopeless = HOPELESS * max(abs(self._loss_of(judged[:SOME])), math.prod(self.vae.config.data_shape))
+        self._sums, self._seen = state.like("sums", self._sums), state.number("seen")
 
     def _make_adam(self) -> torch.optim.Adam:
         kind = StableAdam if self.config.optimiser == "stable-adam" else torch.optim.Adam
         learned = [parameter for parameter in self.vae.parameters() if parameter.requires_grad]
-        return kind(learned, lr=self.config.learning_rate, fused=True)
-
-    def _schedule(self) -> tuple[float, float]:
-        """Return the weight of the KL term and the learning rate of the next minibatch."""
-        begin = max((end for end in self._ends if end <= self.iteration), default=0)
-        end = next(end for end in self._ends if end > self.iteration)
-        weight = beta(self.config, min(1.0, self.iteration / self._ends[0]))
-        part = (self.iteration - begin) / (end - begin)
-        return weight, learning_rate(self.config, part) * RETREAT**self._divergences
-
-    def _add_cycle(self) -> None:
-        """Plan one more cycle, twice as long as the last (Loshchilov and Hutter 2017, "SGDR")."""
-        self._ends.append(2 * self.total + self._ends[0])
+        return kind(learned, fused=True)  # its rate is set at each step
 
     def _begin_epoch(self) -> None:
         self._epoch += 1
         self._first = self.iteration + 1
         self._sums, self._seen = torch.zeros_like(self._sums), 0
         order = torch.randperm(len(self._data), generator=self._generator, device=self._data.device)
-        self._batches = order.split(self.config.batch_size)[: self.total - self.iteration]
+        self._batches = order.split(self.config.batch_size)[: self.schedule.total - self.iteration]
 
     def _end_epoch(self, x: Tensor, weight: float, rate: float) -> Epoch:
         reconstruction, kl = (self._sums / self._seen).tolist()
         if not self.vae.config.variational:
             _fit_codes(self.vae, self._data, self.config, self._generator)
-        loss, validation, diverged = reconstruction + weight * kl, math.nan, False
-        at_end = self.iteration in self._ends
-        if not len(self._validation):
+        looked, diverged = math.nan, False
+        if self._validation.due(self.iteration) or self.done:
             # The last step comes after the last loss: the state that it leaves must give a finite one, too.
-            diverged = self._judge(loss + 0.0 * _loss_without_noise(self.vae, x), loss)
-        elif at_end or self.iteration - self._measured >= MEASURE_EVERY:
-            self._measured = self.iteration
-            if self._follows_validation:
-                self._fit_variance()
-            validation = self._loss_of(self._validation)
-            diverged = self._judge(loss, validation)
-        if at_end:
-            self._end_cycle()
+            loss = reconstruction + weight * kl + 0.0 * _loss_without_noise(self.vae, x)
+            found = self._validation.look(self.iteration, loss)
+            if diverged := found is None:
+                self._go_back()
+            looked = math.nan if found is None else found
+        exhausted = self._validation.exhausted(self.iteration) or self.schedule.closing(self.iteration)
+        if exhausted and not self.done and not self.schedule.annealing:
+            self._validation.keep_best()
+            self.schedule.anneal(self.iteration)
         if diverged:
-            reconstruction = kl = validation = math.nan
-        return Epoch(self._epoch, self.iteration, reconstruction, kl, weight, rate, validation, diverged)
+            reconstruction = kl = math.nan
+        return Epoch(self._epoch, self.iteration, reconstruction, kl, weight, rate, looked, diverged)
 
-    def _judge(self, loss: float, measure: float) -> bool:
-        """Keep the model if it is the best by its `measure`; return whether it diverged instead, and was taken back.
-
-        Worse on images that it does not see may mean that it learns others by heart: `loss` is that of those it sees.
-        """
-        if math.isfinite(loss + measure) and loss <= self._hopeless:
-            if measure < self._best or not len(self._validation):
-                self._kept, self._best = copy.deepcopy(self.vae.state_dict()), measure
-            return False
-        self.vae.load_state_dict(self._kept)
-        if self._divergences or self.config.optimiser == "adam":
+    def _go_back(self) -> None:
+        """Take up the state that is kept, with a lower learning rate."""
+        self._validation.go_back()
+        highest = self.schedule.highest
+        if not self.schedule.retreat():
             raise DivergenceError(
-                f"training diverged in epoch {self._epoch} (iterations {self._first} to {self.iteration})"
-                f"{', and had before' if self._divergences else ''}: the model is kept as it was at its best; try a "
-                f"lower learning rate than {self.config.learning_rate * RETREAT**self._divergences:g}"
+                f"training diverged in epoch {self._epoch} (iterations {self._first} to {self.iteration}): the model "
+                f"is kept as it was before; try a lower learning rate than {highest:g}"
             )
-        self._divergences, self._adam = 1, self._make_adam()
-        return True
-
-    def _end_cycle(self) -> None:
-        """After a cycle, plan another where the length is to be found and the last one paid."""
-        gained, before = self.mean_loss - self._best, self._best_before
-        pays = before - self._best > PAYS * gained if math.isfinite(before) else gained > 0
-        if self.config.epochs == "auto" and self.done and pays and len(self._ends) < CYCLES:
-            self._add_cycle()
-        self._best_before = self._best
-
-    @torch.no_grad()
-    def _fit_variance(self) -> None:
-        """Let a learned variance be the mean squared error of images that the weights do not learn from.
-
-        Following the training images by gradient, it comes too slowly at first, and in the end praises what was learned
-        by heart (the optimal variance of Rybkin et al. 2021, sec. 3.2, measured on other images).
-        """
-        generator = make_generator(self.config.seed, 6, device=self.device)
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for batch in self._validation.split(SOME):
-            x = as_floats(batch)
-            mean, log_variance = self.vae.posterior(x)
-            noise = torch.randn(mean.shape, generator=generator, device=self.device)
-            total += (self.vae.decode(self.vae.reparameterise(mean, log_variance, noise)) - x).square().sum()
-        self.vae.data_log_variance.copy_((total / self._validation.numel()).clamp_min(SMALLEST_VARIANCE).log())
+        self._adam = self._make_adam()
 
     @torch.no_grad()
     def _loss_of(self, data: Tensor) -> float:
@@ -383,27 +282,11 @@ def _autocast(vae: VAE, config: TrainConfig) -> torch.autocast:
     return torch.autocast(vae.device.type, torch.bfloat16, enabled=enabled)
 
 
-def learning_rate(config: TrainConfig, part: float) -> float:
-    """Return the learning rate when `part` (0 to 1) of a cycle is done."""
-    if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * min(part / WARMUP, (1.0 - part) / (1.0 - WARMUP))
-
-
-def beta(config: TrainConfig, part: float) -> float:
-    """Return the weight of the KL term when `part` (0 to 1) of the first cycle is done."""
-    return config.beta * min(1.0, part / config.beta_warmup) if config.beta_warmup else config.beta
-
-
 @torch.no_grad()
 def _loss_without_noise(vae: VAE, x: Tensor) -> float:
     mean, log_variance = vae.posterior(x)
     kl = vae.kl_divergence(mean, log_variance).sum() if vae.config.variational else 0.0
     return float(vae.reconstruction_error(vae.decode_logits(mean), x).sum() + kl)
-
-
-def _learns_variance(vae: VAE) -> bool:
-    return vae.config.likelihood == "gaussian" and vae.config.variance is None
 
 
 def _check_vectors(vae: VAE, data: Tensor, config: TrainConfig) -> None:
@@ -412,26 +295,6 @@ def _check_vectors(vae: VAE, data: Tensor, config: TrainConfig) -> None:
     if config.train_images is not None or config.binarisation != "grey":
         raise InputError("train images and binarisation are for images: leave them at their defaults for vectors")
     require_values("data", data, vae.config)
-
-
-def _hold_out(data: Images | Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Return what is trained on, and what is held out for validation: class by class, drawn by the seed."""
-    pixels = data.images if isinstance(data, Images) else data
-    part, most = VALIDATION
-    count = config.validation_images
-    count = min(int(part * len(pixels)), most) if count is None else count
-    if config.epochs == "auto" and count == 0:
-        raise InputError(
-            f"epochs is auto, and none of {len(pixels)} images is held out to tell when to stop: give a number"
-        )
-    if count >= len(pixels):
-        raise InputError(f"validation images is {count}: expected fewer than the {len(pixels)} training images")
-    held_out = torch.zeros(len(pixels), dtype=torch.bool, device=pixels.device)
-    if count:
-        labels = data.labels if isinstance(data, Images) else torch.zeros_like(held_out, dtype=torch.int64)
-        held_out[draw_stratified(labels, count, config.seed)] = True
-        return pixels[~held_out], pixels[held_out]
-    return pixels, pixels[:0]
 
 
 @torch.no_grad()

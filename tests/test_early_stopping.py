@@ -24,7 +24,7 @@ def parts() -> tuple[Images, Images]:
 
 
 def config(iterations: int) -> TrainConfig:
-    return TrainConfig(iterations=iterations, batch_size=16, learning_rate=1e-2, schedule="constant", device="cpu")
+    return TrainConfig.plain(iterations=iterations, batch_size=16, learning_rate=1e-2, device="cpu")
 
 
 def test_patience_ends_before_the_images_are_learned_by_heart(parts):

@@ -10,11 +10,14 @@ from refusals import refused
 from evovae import likelihood, training
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import Images, ImageSet, to_unit
-from evovae.training import DivergenceError, beta, fit, iterations_in, learning_rate
+from evovae.schedules import beta, iterations_in, learning_rate
+from evovae.training import DivergenceError, fit
 from evovae.vae import VAE
 
 MODEL = VAEConfig(latent_dim=4, hidden=(32,))
-CONFIG = TrainConfig(epochs=3, batch_size=64, device="cpu", seed=5, precision="float32", validation_images=0)
+CONFIG = TrainConfig(
+    epochs=3, batch_size=64, learning_rate=5e-3, device="cpu", seed=5, precision="float32", validation_images=0
+)
 PLAIN = TrainConfig.plain(epochs=3, batch_size=64, learning_rate=5e-3, device="cpu", seed=5)
 
 

@@ -80,7 +80,8 @@ def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) ->
         require(same, f"{settings.start} has changed since the run began with it: expected the same VAE again")
     job = _Job(settings, images, vae)
     if epochs is not None:
-        planned = job.training.total // job.training.per_epoch
+        schedule = job.training.schedule
+        planned = schedule.total // schedule.per_epoch
         require(isinstance(settings.training.epochs, int | None), f"{run.folder} finds its number of epochs by itself")
         require(settings.training.iterations is None, f"{run.folder} is trained for iterations, not for epochs")
         require(epochs >= planned, f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
@@ -119,18 +120,20 @@ class _Job:
         publish()
         with checkpoints.keeping() as between_steps:
             while not training.done:
-                self._cycle(publish, between_steps)
+                self._train(publish, between_steps)
         checkpoints.save()
         training.keep_best()
         checkpoints.finish()
+        if training.schedule.annealing:
+            run.circumstances["stopped"] = "validation images found no better model for long"
         run.circumstances["warnings"] = find_faults(run, self.settings.model, self.mean_picture)
 
-    def _cycle(self, publish: Callable[[], None], between_steps: Callable[[bool], None]) -> None:
-        """Take the minibatches that are planned; there may be more when they pay."""
+    def _train(self, publish: Callable[[], None], between_steps: Callable[[bool], None]) -> None:
+        """Take the minibatches that are planned, until it shows that there are fewer."""
         training, config, word = self.training, self.settings.training, ""
-        total = training.total
+        total = training.schedule.total
         with track("training", total, training.iteration) as advance:
-            while training.iteration < total:
+            while not training.done and training.schedule.total == total:
                 try:
                     record = training.step()
                 except DivergenceError:
