@@ -92,7 +92,7 @@ class TrainConfig:
 
     epochs: int | Literal["auto"] | None = None
     """Passes over the training images, fewer when validation images find no better model for long; None: 4, or as many
-    as 1,000 minibatches take; auto: until going on no longer pays, 25 times as many at most."""
+    as 900 minibatches take; auto: until going on no longer pays, 25 times as many at most."""
     restarts: tuple[int, ...] = ()
     """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None
@@ -100,7 +100,7 @@ class TrainConfig:
     batch_size: int = 256
     """Images in a minibatch."""
     learning_rate: float | Literal["auto"] = "auto"
-    """Adam's step size, at its largest; auto: 0.25 / sqrt(pixels times channels), at most 0.01."""
+    """Adam's step size, at its largest; auto: 0.36 / sqrt(pixels times channels), half for conv, at most 0.016."""
     optimiser: Literal["stable-adam", "adam"] = "stable-adam"
     """Adam with gradients cut where they are out of proportion, and a second try after a divergence; or Adam alone."""
     centre: bool = True

@@ -8,15 +8,19 @@ from typing import Any
 
 import torch
 
-SCALE, HIGHEST = 0.25, 1e-2
+from evovae.config import VAEConfig
+
+SCALE, HIGHEST = 0.36, 1.6e-2
 
 
-def suggest_rate(data_shape: tuple[int, ...]) -> float:
-    """Return the learning rate, at its largest, for data of this shape: 0.25 / sqrt(V) for V numbers, at most 0.01.
+def suggest_rate(model: VAEConfig) -> float:
+    """Return the learning rate, at its largest, for a model of V numbers: 0.36 / sqrt(V), half of it for convolutions.
 
-    What a step of Adam's does to a unit's input grows with the number of inputs. Found by `experiments/defaults.py`.
+    At most 0.016. What a step of Adam's does to a unit's input grows with the number of inputs; the numbers were found
+    by measurement (`experiments/defaults.py`).
     """
-    return min(HIGHEST, SCALE / math.sqrt(math.prod(data_shape)))
+    scale = SCALE / 2 if model.network == "conv" else SCALE
+    return min(HIGHEST, scale / math.sqrt(math.prod(model.data_shape)))
 
 
 class StableAdam(torch.optim.Adam):

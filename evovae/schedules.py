@@ -8,7 +8,7 @@ from evovae.config import TrainConfig
 from evovae.errors import InputError
 from evovae.state import State, join
 
-EPOCHS, ITERATIONS = 4, 1000
+EPOCHS, ITERATIONS = 4, 900
 """Length of a training that is given none: so many epochs, and so many minibatches where a set is small."""
 LONGEST = 25
 """Most that is trained when the length is to be found, in such trainings."""

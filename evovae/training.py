@@ -93,7 +93,7 @@ class Training:
     def __init__(self, vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> None:
         config = config or TrainConfig()
         if config.learning_rate == "auto":
-            config = replace(config, learning_rate=suggest_rate(vae.config.data_shape))
+            config = replace(config, learning_rate=suggest_rate(vae.config))
         if isinstance(data, Images):
             data = data if config.train_images is None else data.subset(config.train_images, seed=config.seed)
             data = data.binarised(config.seed) if config.binarisation == "static" else data
@@ -227,7 +227,7 @@ class Training:
 
     def _go_back(self) -> None:
         """Take up the state that is kept, with a lower learning rate."""
-        self._validation.go_back()
+        self._validation.go_back(self.iteration)
         highest = self.schedule.highest
         if not self.schedule.retreat():
             raise DivergenceError(

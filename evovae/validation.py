@@ -113,14 +113,15 @@ class Validation:
         waited = iteration - self._pays > max(least, part * iteration)
         return len(self._held_out) > 0 and waited and self._looks >= looks
 
-    def go_back(self) -> None:
-        """Give the model the state that is kept."""
+    def go_back(self, iteration: int) -> None:
+        """Give the model the state that is kept, after a divergence; what comes gets all the time to pay."""
         self._vae.load_state_dict(self._kept)
+        self._pays, self._looks = iteration, 0
 
     def keep_best(self) -> None:
         """Give the model its best state; the last one where nothing is held out."""
         if len(self._held_out):
-            self.go_back()
+            self._vae.load_state_dict(self._kept)
 
     def state(self) -> State:
         """Return what is kept, and what was seen."""

@@ -14,8 +14,8 @@ from evovae.optimisers import HIGHEST, StableAdam, suggest_rate
 from evovae.schedules import RETREAT, Schedule, iterations_in
 from evovae.streams import make_generator
 from evovae.training import DivergenceError, Training, fit
-from evovae.validation import split
 from evovae.vae import VAE
+from evovae.validation import split
 
 MODEL = VAEConfig(latent_dim=4, hidden=(32,))
 CONFIG = TrainConfig(epochs=6, batch_size=64, device="cpu", seed=5, precision="float32")
@@ -56,21 +56,23 @@ def test_the_defaults_learn_bright_colour_pictures(model: VAEConfig, size: int) 
     records = list(fit(vae, train, TrainConfig(iterations=120, device="cpu")))
     assert not any(record.diverged for record in records)
     mean_picture = blind_loss(train, test, model)
-    assert -evaluate(vae, test).elbo < mean_picture - 0.02 * abs(mean_picture)
+    assert -evaluate(vae, test).elbo < mean_picture - 0.01 * abs(mean_picture)
 
 
 def test_a_small_set_is_seen_more_often_than_a_large_one() -> None:
     default = TrainConfig()
-    assert iterations_in(default, 60_000) == 1175, "as many epochs as 1,000 minibatches take"
+    assert iterations_in(default, 10_000) == 23 * 40, "as many epochs as 900 minibatches take"
     assert iterations_in(default, 200_000) == 4 * 782
-    assert iterations_in(default, 30) == 1000
+    assert iterations_in(default, 30) == 900
     assert iterations_in(replace(default, epochs=3), 30) == 3
 
 
 def test_the_learning_rate_falls_with_the_size_of_the_data() -> None:
-    assert suggest_rate((1, 28, 28)) == pytest.approx(0.25 / 28)
-    assert suggest_rate((3, 56, 56)) == pytest.approx(suggest_rate((3, 28, 28)) / 2)
-    assert suggest_rate((2,)) == HIGHEST
+    small, large = (VAEConfig(data_shape=(3, size, size)) for size in (32, 64))
+    assert suggest_rate(small) == pytest.approx(0.36 / 3072**0.5)
+    assert suggest_rate(large) == pytest.approx(suggest_rate(small) / 2)
+    assert suggest_rate(replace(large, network="conv")) == suggest_rate(large) / 2
+    assert suggest_rate(VAEConfig(data_shape=(2,))) == HIGHEST
 
 
 def test_gradients_out_of_proportion_are_cut_and_others_are_not() -> None:
@@ -156,7 +158,7 @@ def test_the_rate_rises_and_falls_anew_after_each_restart() -> None:
 def test_a_divergence_goes_back_and_lowers_the_rate_once(few: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     vae = VAE(MODEL, seed=0)
     training = Training(vae, few, replace(CONFIG, epochs=12))
-    while not training.iteration == 30:
+    while training.iteration != 30:
         training.step()
     highest, divergence = training.schedule.highest, vae.kl_divergence
     monkeypatch.setattr(vae, "kl_divergence", lambda mean, log_variance: divergence(mean, log_variance) * math.nan)

@@ -1,0 +1,158 @@
+"""Do the default settings of training hold on pictures that nobody tuned them for?
+
+Twelve image sets (`methods/image_sets.py`) of 8 to 64 pixels: digits, clothes, faces, textures, drawings, icons, photos
+and shapes, thirty pictures and sixty thousand; fully connected and convolutional VAEs, Bernoulli and Gaussian, and
+autoencoders. Each is trained with every setting at its default, and with a quarter, half, twice and four times the
+default learning rate. On test images that neither training nor early stopping saw: the -ELBO, in nats, beside that of
+the mean picture.
+
+Written before the full run: the defaults hold for a model of a set if no seed ends worse than the mean picture, and the
+mean over seeds is at most 3% above that of the best of the five rates, by the same seeds. 3% of that best -ELBO; of
+what it gains over the mean picture for a Gaussian, whose -ELBO may be zero. Expect all to hold.
+
+    python experiments/defaults.py --workers 2    about three hours on two cores
+    python experiments/defaults.py --smoke        seconds, leaving no results
+
+The cells: a model of a set, a rate and a seed. The default runs with --seeds seeds, the other rates with --sweep-seeds.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from methods.image_sets import EVERYWHERE, SETS, load
+
+import evovae
+from evovae import plots
+from evovae.cells import Spec
+from evovae.checks import require_counts
+from evovae.likelihood import blind_loss, evaluate
+from evovae.optimisers import suggest_rate
+from evovae.runs import Run
+from evovae.studies import Arguments, gather, start, study
+from evovae.training import DivergenceError, Training
+
+RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
+TOLERANCE = 0.03
+MODELS: dict[str, dict[str, Any]] = {
+    "mlp": {},
+    "mlp gaussian": {"likelihood": "gaussian"},
+    "mlp autoencoder": {"variational": False},
+    "conv": {"network": "conv"},
+    "conv gaussian": {"network": "conv", "likelihood": "gaussian"},
+    "conv autoencoder": {"network": "conv", "variational": False},
+}
+GRID = [
+    *(("mlp", name) for name in SETS),
+    *(("mlp gaussian", name) for name in ("2,000 of mnist", "icons", "photo crops")),
+    *(("mlp autoencoder", name) for name in ("2,000 of mnist", "icons")),
+    *(("conv", name) for name in ("2,000 of mnist", "fashion", "icons", "photo crops")),
+    ("conv gaussian", "icons"),
+    ("conv autoencoder", "2,000 of mnist"),
+]
+MEASURES = "measures.csv"
+
+
+@dataclass(frozen=True)
+class DefaultsArguments(Arguments):
+    """Settings of the study."""
+
+    sweep_seeds: int = 5
+    """Of the seeds, how many the other rates are trained with."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no study."""
+        super().__post_init__()
+        require_counts(self, "sweep_seeds", most=self.seeds)
+
+
+def main(arguments: DefaultsArguments) -> None:
+    smoke = arguments.smoke
+    grid = [(model, name) for model, name in GRID if model in ("mlp", "conv") and name in EVERYWHERE] if smoke else GRID
+    with study("defaults", smoke) as results:
+        specs = []
+        for model, name in grid:
+            for rate in RATES:
+                seeds = 1 if smoke else arguments.seeds if rate == 1.0 else arguments.sweep_seeds
+                for seed in range(seeds):
+                    cell = {"model": model, "name": name, "rate": rate, "seed": seed, "smoke": smoke}
+                    specs.append(Spec(results.cells / f"{model} {name} {rate} {seed}", train, cell))
+        with arguments.where.executor() as executor:
+            measures = gather(results.run_all(specs, executor), MEASURES)
+        results.table("measures", measures, show=False)
+        summary = pd.DataFrame([judge(group) for _, group in measures.groupby(["model", "set"], sort=False)])
+        results.table("summary", summary)
+        held = summary["verdict"] == "holds"
+        print(f"the defaults hold for {held.sum()} of {len(summary)} models")
+        drawn = {
+            f"{model}, {name}": (np.array(RATES), 100.0 * excesses(group).to_numpy()[None])
+            for (model, name), group in measures.groupby(["model", "set"], sort=False)
+            if model in ("mlp", "conv")
+        }
+        results.figure("rates", plots.trend(drawn, "learning rate / default", "% above the best rate", "log", "symlog"))
+
+
+def train(run: Run, model: str, name: str, rate: float, seed: int, smoke: bool) -> None:
+    """Fill a cell with what a training came to."""
+    images, test = load(name)
+    config = evovae.VAEConfig(data_shape=images.shape, **MODELS[model])
+    vae = evovae.VAE(config, seed=seed)
+    training = Training(
+        vae,
+        images,
+        evovae.TrainConfig(
+            learning_rate=suggest_rate(config) * rate,
+            iterations=10 if smoke else None,
+            train_images=60 if smoke else None,
+            seed=seed,
+        ),
+    )
+    diverged = 0
+    try:
+        while not training.done:
+            record = training.step()
+            diverged += record is not None and record.diverged
+        training.keep_best()
+    except DivergenceError:
+        diverged = 2
+    found = evaluate(vae, test)
+    row = {"model": model, "set": name, "rate": rate, "seed": seed}
+    row |= {"nelbo": -found.elbo, "mean_picture": blind_loss(images, test, config), "active_units": found.active_units}
+    row |= {"iterations": training.iteration, "ended_early": int(training.schedule.annealing), "diverged": diverged}
+    run.write_table(MEASURES, pd.DataFrame([row]))
+
+
+def excesses(group: pd.DataFrame) -> "pd.Series[float]":
+    """Return by rate how far the mean -ELBO of one model of one set is above that of the best rate, as a part of it.
+
+    By the seeds that all rates have; of a Gaussian, as a part of what the best gains over the mean picture.
+    """
+    common = group.groupby("seed").filter(lambda seeds: len(seeds) == len(RATES))
+    means = common.groupby("rate")["nelbo"].mean()
+    gaussian = "gaussian" in group["model"].iloc[0]
+    whole = group["mean_picture"].iloc[0] - means.min() if gaussian else means.min()
+    return (means - means.min()) / whole
+
+
+def judge(group: pd.DataFrame) -> dict[str, Any]:
+    """Return the row of the summary for one model of one set."""
+    default, excess = group[group["rate"] == 1.0], excesses(group)
+    mean_picture = default["mean_picture"].iloc[0]
+    sound = (default["nelbo"] < mean_picture).all() and (default["active_units"] > 0).all()
+    return {
+        **default[["model", "set"]].iloc[0],
+        "mean_picture": mean_picture,
+        "seeds": len(default),
+        "default": default["nelbo"].mean(),
+        "worst_seed": default["nelbo"].max(),
+        "sweep_seeds": group[group["rate"] != 1.0]["seed"].nunique(),
+        "best_rate": excess.idxmin(),
+        "percent_above_best": 100.0 * excess[1.0],
+        "iterations": default["iterations"].mean(),
+        "verdict": "holds" if sound and excess[1.0] <= TOLERANCE else "FAILS",
+    }
+
+
+if __name__ == "__main__":
+    start(main, DefaultsArguments, __doc__)
