@@ -14,7 +14,7 @@ LONGEST = 25
 """Most that is trained when the length is to be found, in such trainings."""
 WARMUP = 0.1
 """Part of a cycle in which the learning rate rises; of a training by default when the length is to be found."""
-ANNEALING = 0.2, 50
+ANNEALING = 0.3, 100
 """How long the rate falls when going on does not pay: such a part of the minibatches so far, so many at the least."""
 RETREAT = 0.25
 """What the learning rate is multiplied by after a divergence."""

@@ -123,9 +123,14 @@ class Training:
         return self._data.device
 
     @property
+    def total(self) -> int:
+        """Minibatches in all; at most so many until it is known."""
+        return self.schedule.total
+
+    @property
     def done(self) -> bool:
         """Whether all minibatches were taken."""
-        return self.iteration == self.schedule.total
+        return self.iteration == self.total
 
     def step(self) -> Epoch | None:
         """Take one minibatch; after the last one of an epoch, return its record.
@@ -185,8 +190,8 @@ class Training:
         restore_adam(self._adam, state.part("adam"))
         self._generator.set_state(state.like("generator", self._generator.get_state()))
         self.iteration, self._epoch, self._first = (state.number(name) for name in ("iteration", "epoch", "first"))
-        if not 0 <= self.iteration <= self.schedule.total:
-            raise InputError(f"the state has {self.iteration} iterations: this training has {self.schedule.total}")
+        if not 0 <= self.iteration <= self.total:
+            raise InputError(f"the state has {self.iteration} iterations: this training has {self.total}")
         order = state["order"].to(self._data.device)
         if order.dtype != torch.int64 or order.ndim != 1 or bool(((order < 0) | (order >= len(self._data))).any()):
             raise InputError(f"the state names other images than the {len(self._data)} of this training")
@@ -203,7 +208,7 @@ class Training:
         self._first = self.iteration + 1
         self._sums, self._seen = torch.zeros_like(self._sums), 0
         order = torch.randperm(len(self._data), generator=self._generator, device=self._data.device)
-        self._batches = order.split(self.config.batch_size)[: self.schedule.total - self.iteration]
+        self._batches = order.split(self.config.batch_size)[: self.total - self.iteration]
 
     def _end_epoch(self, x: Tensor, weight: float, rate: float) -> Epoch:
         reconstruction, kl = (self._sums / self._seen).tolist()
@@ -229,7 +234,7 @@ class Training:
         """Take up the state that is kept, with a lower learning rate."""
         self._validation.go_back(self.iteration)
         highest = self.schedule.highest
-        if not self.schedule.retreat():
+        if not self.schedule.retreat() or self.done:
             raise DivergenceError(
                 f"training diverged in epoch {self._epoch} (iterations {self._first} to {self.iteration}): the model "
                 f"is kept as it was before; try a lower learning rate than {highest:g}"

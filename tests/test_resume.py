@@ -199,7 +199,7 @@ def test_the_state_of_another_training_is_refused() -> None:
     with refused("encoder"):
         train("denoising").restore(state)
     state["order"] = torch.tensor([50])
-    with refused("50"):
+    with refused("other images than the 45"):
         train("vae").restore(state)
 
 

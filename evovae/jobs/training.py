@@ -131,9 +131,9 @@ class _Job:
     def _train(self, publish: Callable[[], None], between_steps: Callable[[bool], None]) -> None:
         """Take the minibatches that are planned, until it shows that there are fewer."""
         training, config, word = self.training, self.settings.training, ""
-        total = training.schedule.total
+        total = training.total
         with track("training", total, training.iteration) as advance:
-            while not training.done and training.schedule.total == total:
+            while not training.done and training.total == total:
                 try:
                     record = training.step()
                 except DivergenceError:
