@@ -70,7 +70,7 @@ def deferring() -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def sparing_children() -> Iterator[None]:
-    """Start processes in the block that a terminal's Ctrl-C does not reach from the first moment on; see `stand_apart`."""
+    """Start processes in the block that a terminal's Ctrl-C never reaches, for they begin by `stand_apart`."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
