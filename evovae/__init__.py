@@ -1,8 +1,10 @@
 """evovae: evolve images in the latent space of a variational autoencoder.
 
-The public names below are imported when first used: `import evovae` itself costs next to nothing.
+The public names below are imported when first used: `import evovae` itself costs next to nothing. Imported before
+torch, it says how torch's threads wait for one another.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from evovae.vae import VAE
 
 __version__ = "0.1.0"
+
+SPINS = "10000"
+"""How often a thread of torch looks for work before it sleeps: about 0.1 ms.
+
+It is longer than the steps of a small network are apart, and about what waking up takes. As libgomp comes, it is 3 ms:
+where another process is busy, threads then spin on a core for what the others wait to do on it.
+"""
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():  # libgomp reads them when torch is imported
+    os.environ["GOMP_SPINCOUNT"] = SPINS
 
 __all__ = [
     "VAE",

@@ -16,6 +16,7 @@ import tyro
 
 from evovae.errors import InputError
 from evovae.interruption import heeding
+from evovae.printing import GONE, lenient_output
 
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -38,16 +39,29 @@ PLAINER = (
 def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None:
     """Run a program; what it cannot go on from ends the process with one line on standard error.
 
-    The exit status is 0, 1 (failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM).
+    The exit status is 0, 1 (failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). A program does not fail because what
+    it prints cannot be written, but when all is done that is told, and is a failure unless its reader has gone.
 
     Args:
         name: of the program, before the line.
         program: what to run.
         go_on: what an interrupted program says, where the interruption does not say it itself.
     """
+    with lenient_output() as output:
+        _run(name, program, go_on)
+        output.flush()
+        if isinstance(output.failure, OSError) and output.failure.errno not in GONE:
+            lost = f"standard output cannot be written ({output.failure.strerror})"
+            _end(name, f"{lost}: what is printed is lost, all else is done", 1)
+
+
+def _run(name: str, program: Callable[[], None], go_on: str) -> None:
     try:
         with heeding():
             program()
+    except SystemExit as end:
+        if end.code:
+            raise
     except InputError as error:
         _end(name, error, 2)
     except KeyboardInterrupt as error:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from evovae.checks import require, require_whole
 from evovae.errors import InputError
-from evovae.interruption import heeding
+from evovae.interruption import heeding, sparing_children, stand_apart
 
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
@@ -149,7 +149,8 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        with sparing_children():
+            self._process.start()
         theirs.close()
         self.alive = True
 
@@ -186,8 +187,7 @@ class _Process:
 
 def _serve(calls: Connection) -> None:
     """Answer calls until there are no more, this process is asked to stop, or the parent dies."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()  # Ctrl-C in a terminal goes to the parent alone, which then asks for a stop
+    stand_apart()  # Ctrl-C in a terminal goes to the parent alone, which then asks for a stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ConnectionError), heeding():
         while True:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import NoReturn
 
@@ -54,7 +56,7 @@ def deferring() -> Iterator[Callable[[], None]]:
         if arrived and time.monotonic() - arrived[0][1] >= IMPATIENCE:
             stop(number)
         if not arrived:
-            os.write(2, b"\nstopping after this step; once more to stop at once\n")  # print may be what it interrupts
+            _tell(b"\nstopping after this step; once more to stop at once\n")
             arrived.append((number, time.monotonic()))
 
     def check() -> None:
@@ -64,6 +66,35 @@ def deferring() -> Iterator[Callable[[], None]]:
     with _handling(note):
         yield check
     check()
+
+
+@contextlib.contextmanager
+def sparing_children() -> Iterator[None]:
+    """Start processes in the block that a terminal's Ctrl-C never reaches, for they begin by `stand_apart`."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else the first process started would start it, which lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stand_apart() -> None:
+    """Leave the terminal's Ctrl-C to the parent of this process, which then ends it."""
+    if hasattr(os, "setpgrp"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one that came meanwhile is dropped
+        os.setpgrp()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _tell(line: bytes) -> None:
+    """Write to standard error, if there is one; `print` may be what a signal interrupts."""
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError):
+            os.write(2, line)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import torch
 
 import evovae
 from evovae import evolution, files, objectives, plots
@@ -38,6 +37,8 @@ from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
 from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
+
+import torch
 
 FOUND, DRIFT, IMAGES = "found.csv", "drift.csv", "images.safetensors"
 OPERATORS: dict[str, dict[str, float]] = {

@@ -28,12 +28,13 @@ from typing import Any
 from unittest import mock
 
 import pandas as pd
-import torch
 
 import evovae
 from evovae import evolution, files, objectives, plots
 from evovae.realism import realism
 from evovae.studies import start, study, train_vae
+
+import torch
 
 GENES = 30
 TARGETS = {"es/fctmin": [42], "es/cma_minfct": [42], "ga/nsga2": [42, 12]}  # places in the test set

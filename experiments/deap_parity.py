@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from deap import tools
 from scipy import stats
 
 from evovae import evolution
 from evovae.streams import Streams
 from evovae.studies import start, study
+
+import torch
 
 SIGNIFICANCE = 0.01
 REPLICATES = 100

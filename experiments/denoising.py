@@ -22,10 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from scipy import ndimage
-from torch import Tensor
 
 import evovae
 from evovae import files, plots, studies
@@ -35,6 +33,9 @@ from evovae.fidelity import psnr, ssim
 from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import curves, gather, intervals, start, study
+
+import torch
+from torch import Tensor
 
 Levels = dict[Corruption, list[float]]
 LEVELS: Levels = {

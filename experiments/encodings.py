@@ -24,8 +24,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
 import evovae
 from evovae import encodings, evolution, files, objectives, plots, statistics
@@ -37,6 +35,9 @@ from evovae.executors import Workers
 from evovae.realism import scrutinise
 from evovae.runs import Run
 from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
+
+import torch
+from torch import Tensor
 
 ENCODINGS = ("VAE latent", "AE latent", "PCA", "pixels", "CPPN")
 REAL = "test images"

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-import torch
 
 from evovae import jobs
 from evovae.checks import require, require_counts
@@ -26,6 +25,8 @@ from evovae.config import EvolveConfig, VAEConfig
 from evovae.errors import InputError
 from evovae.studies import start, study
 from evovae.vae import FILE_NAME, VAE
+
+import torch
 
 ADDRESS = "http://127.0.0.1:8000"
 SENT = ("method", "url", "headers", "params", "json", "content", "data")

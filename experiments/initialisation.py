@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 import evovae
 from evovae import plots, statistics
@@ -40,6 +39,8 @@ from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import Arguments, Results, curves, intervals, start, study
 from evovae.training import DivergenceError, Training
+
+import torch
 
 SCHEMES = ("lecun", "he", "glorot", "unit")
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}

@@ -25,11 +25,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
-from torch import Tensor
-from torch.nn import functional
 
 import evovae
 from evovae import files, plots, studies
@@ -39,6 +36,10 @@ from evovae.data import ImageSet, to_unit
 from evovae.data.stratified import draw_stratified
 from evovae.runs import Run
 from evovae.studies import intervals, start, study, train_vae
+
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 MODELS = {
     "autoencoder-32": evovae.VAEConfig(variational=False),

@@ -22,11 +22,9 @@ import itertools
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 from scipy.stats import norm
-from torch import Tensor
 
 import evovae
 from evovae import files, plots
@@ -37,6 +35,9 @@ from evovae.likelihood import evaluate
 from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import Arguments, Results, curves, gather, intervals, start, study, train_vae
+
+import torch
+from torch import Tensor
 
 DIMS = (2, 4, 8, 16, 32, 64, 128)
 MODELS = {"VAE": True, "autoencoder": False}

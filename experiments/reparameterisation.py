@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 
 import evovae
@@ -35,6 +34,8 @@ from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import curves, gather, intervals, start, study
 from evovae.vae import FILE_NAME
+
+import torch
 
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 CONFIG = evovae.VAEConfig(latent_dim=10, hidden=(256,))

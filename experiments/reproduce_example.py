@@ -17,7 +17,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import torch
 
 import evovae
 from evovae import plots, statistics, studies
@@ -27,6 +26,8 @@ from evovae.runs import Run
 from evovae.statistics import Interval
 from evovae.streams import make_generator
 from evovae.studies import curves, gather, start, study
+
+import torch
 
 SOURCE = "github.com/pytorch/examples"
 PUBLISHED = 105.59

@@ -36,7 +36,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import torch
 from published import classifiers
 from published.elites import SETUPS, breed
 from published.fooling import GENERATIONS, SURE, judge_digits, judge_speed, speeds, verdicts
@@ -50,6 +49,8 @@ from evovae.reproduction import VERDICTS
 from evovae.runs import Run
 from evovae.streams import Streams
 from evovae.studies import curves, gather, intervals, start, study, train_cell
+
+import torch
 
 BELIEVED, UNLIKELY = 0.9, 0.01
 FOUND, HISTORY, IMAGES, CLASSIFIER = "found.csv", "history.csv", "images.safetensors", "classifier.safetensors"

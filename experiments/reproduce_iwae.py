@@ -30,7 +30,6 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
-import torch
 from published.iwae import FIGURES, MODEL, PUBLISHED, STAGES, epochs_until, judge_figures, judge_orders
 
 import evovae
@@ -43,6 +42,8 @@ from evovae.reproduction import VERDICTS
 from evovae.runs import Run
 from evovae.studies import curves, gather, intervals, start, study
 from evovae.training import Training
+
+import torch
 
 BOUNDS: dict[str, Bound] = {"VAE": "elbo", "IWAE": "iwae"}
 TRUNCATED = [("IWAE", 1), ("IWAE", 5)]

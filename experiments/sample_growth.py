@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -39,6 +38,8 @@ from evovae.likelihood import evaluate
 from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import Arguments, Results, intervals, start, study
+
+import torch
 
 SIZES = (100, 300, 1000, 3000, 10_000, 30_000)
 MEASURES, COLUMNS = "measures.csv", ["n", "test_loss", "test_mse", "train_loss", "gap", "iterations", "capped"]

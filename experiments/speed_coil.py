@@ -11,12 +11,13 @@ Expect about a tenth. The 208 s are of another machine: the ratio tells of both.
 from dataclasses import dataclass
 
 import pandas as pd
-import torch
 from published.coil import PROBLEMS, SECONDS
 from reproduce_coil import pipeline
 
 from evovae.checks import require_counts
 from evovae.studies import start, study
+
+import torch
 
 PROBLEM, VARIABLES = "c1", 3
 

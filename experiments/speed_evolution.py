@@ -28,10 +28,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from deap import algorithms as stock
 from deap import base, tools
-from torch import Tensor
 
 import evovae
 from evovae import evolution, objectives, plots
@@ -39,6 +37,9 @@ from evovae.devices import resolve_device, synchronise
 from evovae.evolution import Bridge, Individual, Population
 from evovae.streams import Streams
 from evovae.studies import start, study
+
+import torch
+from torch import Tensor
 
 try:
     import evotorch

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
-from torch.nn import functional
 
 import evovae
 from evovae.data import ImageSet
 from evovae.studies import start, study
+
+import torch
+from torch.nn import functional
 
 TARGET = 105.4
 ITERATIONS = 100_000

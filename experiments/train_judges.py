@@ -18,13 +18,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from evovae.data import load_images
 from evovae.judges import ROLES, Judge, JudgeEpoch, accuracy, train_judge
+
+import torch
 
 COLUMNS = ("role", "architecture", "seed", "parameters", "bytes", "seconds", "test accuracy")
 

@@ -113,6 +113,39 @@ def test_calls_save_and_end_when_the_parent_is_killed(tmp_path):
     assert (tmp_path / "call saved").exists()
 
 
+INTERRUPTED = """
+import sys, time
+from evovae.commandline import run_program
+from evovae.executors import ProcessExecutor
+def program():
+    with ProcessExecutor(2) as executor:
+        calls = [executor.submit(time.sleep, 60) for _ in range(2)]
+        print("begun", flush=True)
+        [call.result() for call in calls]
+if __name__ == "__main__":
+    run_program("it", program)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
+def test_ctrl_c_while_processes_start_is_one_line(seconds, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(INTERRUPTED)
+    command = [sys.executable, str(program)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as parent:
+        parent.stdout.readline()
+        time.sleep(seconds)
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+        _, said = parent.communicate(timeout=60)
+    assert (parent.returncode, said) == (130, "it: interrupted\n")
+
+
+def test_workers_wait_for_work_as_their_parent_does():
+    with ProcessExecutor(1) as executor:
+        assert executor.submit(os.getenv, "GOMP_SPINCOUNT").result() == os.environ["GOMP_SPINCOUNT"]
+
+
 def test_a_call_that_does_not_stop_is_killed(monkeypatch, tmp_path):
     monkeypatch.setattr(executors, "SECONDS_TO_SAVE", 0.1)
     futures = []

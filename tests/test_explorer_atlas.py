@@ -273,6 +273,35 @@ def test_no_process_computes_on_when_its_parent_has_ended(number: signal.Signals
     assert wait_for_end(worker)
 
 
+INTERRUPTED = """
+import time, torch
+from evovae.commandline import run_program
+from evovae.explorer.atlas import Atlas
+def program():
+    atlas = Atlas(torch.eye(10), torch.zeros(10), None, "")
+    atlas.start()
+    print(atlas._process.pid, flush=True)
+    time.sleep(60)
+if __name__ == "__main__":
+    run_program("it", program)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_ctrl_c_while_the_process_starts_is_one_line(seconds: float, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(INTERRUPTED)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, str(program)], text=True, start_new_session=True, **pipes) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        time.sleep(seconds)
+        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+        _, said = parent.communicate(timeout=SECONDS)
+    assert (parent.returncode, said) == (130, "it: interrupted\n")
+    assert wait_for_end(worker)
+
+
 def worker_is_at_work(process: int) -> bool:
     """Whether it has lowered its priority, which it does before it computes."""
     return os.getpriority(os.PRIO_PROCESS, process) >= 10

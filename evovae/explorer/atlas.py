@@ -20,6 +20,7 @@ from torch import Tensor
 
 from evovae import files
 from evovae.errors import InputError, shown
+from evovae.interruption import sparing_children, stand_apart
 
 LARGEST = 10_000
 """Images at most that are mapped, the first of the test set."""
@@ -79,7 +80,8 @@ class Atlas:
             context = multiprocessing.get_context("spawn")
             pipe, theirs = context.Pipe()
             self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            self._process.start()
+            with sparing_children():
+                self._process.start()
             theirs.close()
             self._waiting = threading.Thread(target=self._wait, args=(pipe,), daemon=True)
             self._waiting.start()
@@ -175,8 +177,8 @@ def _serve(pipe: Connection) -> None:
 
     Nothing is written here: this process may be killed at any moment.
     """
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()  # Ctrl-C in a terminal goes to the parent alone, which then ends this one
+    stand_apart()
+    if hasattr(os, "nice"):
         os.nice(10)  # the page's images come first
     threading.Thread(target=_end_with_parent, daemon=True).start()
     codes = pipe.recv()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 
 from evovae import figures, files, genomes, report
@@ -19,6 +18,8 @@ from evovae.judges import Judge
 from evovae.runs import Run
 from evovae.vae import VAE
 from fuzzing.damage import pack
+
+import torch
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden" / "format-1"
 

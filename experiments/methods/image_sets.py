@@ -11,13 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import evovae
 from evovae.data import Images, read_idx
 from evovae.errors import InputError
+
+import torch
 
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 ICONS = Path("/usr/share/icons")

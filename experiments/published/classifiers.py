@@ -14,13 +14,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
 from evovae import files
 from evovae.data import Images, to_unit
 from evovae.streams import make_generator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 Kind = Literal["caffe", "pyribs"]
 BATCH_SIZE = 64

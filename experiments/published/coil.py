@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy import stats
-from torch import Tensor
 
 from evovae.coil import Problem
 from evovae.reproduction import CLOSE, NOT_REPRODUCED, REPRODUCED, figure_row, tally, verdict_row
 from evovae.statistics import Interval
+
+import torch
+from torch import Tensor
 
 SOURCE = "Bentley et al. 2022"
 SECONDS = {("c1", 3): 208}

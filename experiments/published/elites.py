@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from evovae import evolution
 from evovae.encodings import Encoding
 from evovae.streams import Streams
 from published.classifiers import Kind
+
+import torch
+from torch import Tensor
 
 LIMIT = 3.0
 """Latent genes lie between -3 and 3."""
