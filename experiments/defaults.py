@@ -47,7 +47,7 @@ GRID = [
     *(("mlp", name) for name in SETS),
     *(("mlp gaussian", name) for name in ("2,000 of mnist", "icons", "photo crops")),
     *(("mlp autoencoder", name) for name in ("2,000 of mnist", "icons")),
-    *(("conv", name) for name in ("2,000 of mnist", "fashion", "icons", "photo crops")),
+    *(("conv", name) for name in ("2,000 of mnist", "icons", "photo crops")),
     ("conv gaussian", "icons"),
     ("conv autoencoder", "2,000 of mnist"),
 ]
