@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "evovae"
 # Earlier rooms first; rooms on one line know nothing of each other.
 ROOMS = [
     ["errors", "interruption", "provenance"],
-    ["checks", "commandline", "files", "statistics", "devices", "state", "progress"],
+    ["checks", "class_names", "commandline", "files", "statistics", "devices", "state", "progress"],
     ["reproduction", "streams", "tables"],
     ["drawing", "data"],
     ["config", "plots"],

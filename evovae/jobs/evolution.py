@@ -133,6 +133,7 @@ def evolve(
         names=plan.objective.names,
         weights=plan.objective.weights,
         images=digest_of(images),
+        classes=images.classes,
         genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
         checkpoint=checkpoint or CheckpointConfig(),
     )
@@ -152,6 +153,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     settings = replace(settings, evolution=replace(settings.evolution, generations=generations or planned))
     begun = (run.folder / FILE_NAME).is_file()  # then everything that it needs is there
     images = load_again(settings.data, settings.images)
+    settings = replace(settings, classes=images.classes)  # a run may be older than names
     plan = _plan(
         VAE.load(run.folder if begun else settings.vae),
         images,

@@ -1,0 +1,45 @@
+"""Names of classes: found as people write them, and listed as they are told."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from evovae.errors import UNPRINTABLE
+
+ROOM = 100
+"""Characters that a list of names may take in one line."""
+
+
+def legible(name: str) -> str:
+    """Return `name` with U+FFFD for what no line of text can hold: control characters, and bytes that were no UTF-8."""
+    return UNPRINTABLE.sub("\ufffd", name)
+
+
+def listed(classes: Sequence[str]) -> str:
+    """Return the names of `classes` in one line, cut short where they are many: "a, b, c and 97 more"."""
+    names = [legible(name) for name in classes]
+    room, most = ROOM, 0
+    while most < len(names) and (most == 0 or len(names[most]) + 2 <= room):
+        room -= len(names[most]) + 2
+        most += 1
+    rest = len(names) - most
+    shown = [name if len(name) <= ROOM else name[: ROOM - 1] + "…" for name in names[:most]]
+    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+
+
+def find(name: str, classes: Sequence[str]) -> int | None:
+    """Return the place among `classes` of the one named `name`; None if there is none, or more than one.
+
+    A name in the same letters wins; else one that differs in case alone (or in how an accent is composed) will do.
+    """
+    for key in (str, folded):
+        places = [place for place, known in enumerate(classes) if key(known) == key(name)]
+        if places:
+            return places[0] if len(places) == 1 else None
+    return None
+
+
+def folded(name: str) -> str:
+    """Return `name` without what it may differ in: case, and how an accent is composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
