@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from evovae.errors import UNPRINTABLE
+from evovae.errors import UNPRINTABLE, InputError, shown
 
 ROOM = 100
 """Characters that a list of names may take in one line."""
@@ -28,16 +28,22 @@ def listed(classes: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
 
 
-def find(name: str, classes: Sequence[str]) -> int | None:
-    """Return the place among `classes` of the one named `name`; None if there is none, or more than one.
+def find(name: str, classes: Sequence[str]) -> int:
+    """Return the place among `classes` of the one named `name`.
 
     A name in the same letters wins; else one that differs in case alone (or in how an accent is composed) will do.
+
+    Raises:
+        InputError: if there is none, or more than one.
     """
     for key in (str, folded):
         places = [place for place, known in enumerate(classes) if key(known) == key(name)]
+        if len(places) > 1:
+            alike = listed([classes[place] for place in places])
+            raise InputError(f"class {shown(name)} may be any of {alike}: expected the name of one, in its own letters")
         if places:
-            return places[0] if len(places) == 1 else None
-    return None
+            return places[0]
+    raise InputError(f"class {shown(name)} is not there: the classes are {listed(classes)}")
 
 
 def folded(name: str) -> str:

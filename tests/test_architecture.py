@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "evovae"
 ROOMS = [
     ["errors", "interruption", "provenance"],
     ["checks", "class_names", "commandline", "files", "statistics", "devices", "state", "progress"],
-    ["reproduction", "streams", "tables"],
+    ["expressions", "reproduction", "streams", "tables"],
     ["drawing", "data"],
     ["config", "plots"],
     ["networks", "classifiers", "conflicts", "executors", "settings", "optimisers", "schedules"],
