@@ -136,18 +136,23 @@ def read_history(run: Run, label: str) -> pd.DataFrame:
 def read_hall(run: Run) -> pd.DataFrame:
     """Return the table of the best images of an evolution's searches, with their realism.
 
-    Columns: search (of `PLACES`), replicate, rank, predicted (whole numbers); others (floats) as the searches wrote
-    them.
+    Columns: search (of `PLACES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its name;
+    in a run older than names its number, as text); others (floats) as the searches wrote them.
 
     Raises:
-        InputError: if it cannot be read, or names a search or a replicate that is none.
+        InputError: if it cannot be read, or names a search, a replicate or a class that is none.
     """
     settings, path = settings_of(run), run.folder / HALL_OF_FAME
-    types = {"search": str, "replicate": int, "rank": int, "predicted": int}
+    types = {"search": str, "replicate": int, "rank": int, "predicted": str}
     fitness = settings.names if len(settings.names) > 1 else ("fitness",)
     table = run.read_table(HALL_OF_FAME, types, ("search", "replicate", "rank", *fitness, "log_prior"))
     if "held_out" in table and "predicted" not in table:
         raise InputError(f"{path} has held_out without predicted: expected both columns")
+    if "predicted" in table:
+        known = table["predicted"].isin(settings.classes) | table["predicted"].str.fullmatch("[0-9]{1,9}")
+        if not known.all():
+            odd = shown(table["predicted"][~known].iloc[0])
+            raise InputError(f"{path} has {odd} under predicted: expected classes that {run.folder} knows")
     if not table["search"].isin(list(PLACES)).all():
         raise InputError(f"{path} names an unknown search: expected {', '.join(PLACES)}")
     if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():

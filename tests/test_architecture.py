@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "evovae"
 
 # Earlier rooms first; rooms on one line know nothing of each other.
 ROOMS = [
-    ["errors", "interruption", "provenance"],
+    ["errors", "fonts", "interruption", "provenance"],
     ["checks", "class_names", "commandline", "files", "statistics", "devices", "state", "progress"],
     ["expressions", "reproduction", "streams", "tables"],
     ["drawing", "data"],

@@ -15,7 +15,7 @@ from evovae.errors import InputError
 from evovae.expressions import quoted, take_apart
 from evovae.objectives import Context, Objective, parse
 
-FASHION = (*("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),)
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 STRANGE = (
     "a",
     "a+b",
