@@ -24,8 +24,12 @@ def listed(classes: Sequence[str]) -> str:
         room -= len(names[most]) + 2
         most += 1
     rest = len(names) - most
-    shown = [name if len(name) <= ROOM else name[: ROOM - 1] + "…" for name in names[:most]]
-    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+    return ", ".join(shortened(name, ROOM) for name in names[:most]) + (f" and {rest:,} more" if rest else "")
+
+
+def shortened(name: str, most: int) -> str:
+    """Return `name` with its end cut off where it is longer than `most`."""
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def find(name: str, classes: Sequence[str]) -> int:

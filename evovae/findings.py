@@ -40,17 +40,21 @@ class _PopulationSettings:
 
 
 def read_training(run: Run) -> pd.DataFrame:
-    """Return the history of a training: epoch, elbo, reconstruction, kl, and the latter three as test_... if measured.
+    """Return the history of a training.
+
+    Columns: epoch, iterations (minibatches so far), elbo, reconstruction, kl, and the latter three as test_... if
+    measured.
 
     Raises:
         InputError: if it cannot be read, or has no number in one of these columns.
     """
     path, curves = run.folder / HISTORY, ("elbo", "reconstruction", "kl")
-    table = run.read_table(HISTORY, {"epoch": int, "binarisation": str}, ("epoch", *curves))
+    counts = ("epoch", "iterations")
+    table = run.read_table(HISTORY, dict.fromkeys(counts, int) | {"binarisation": str}, (*counts, *curves))
     tested = [f"test_{name}" for name in curves]
     if 0 < len(missing := [name for name in tested if name not in table]) < len(tested):
         raise InputError(f"{path} has no column {missing[0]}: expected {', '.join(tested)}, or none of them")
-    numbers = table[["epoch", *curves] + tested * (not missing)]
+    numbers = table[[*counts, *curves] + tested * (not missing)]
     if not numbers.notna().any().all():
         raise InputError(f"{path} has a column without numbers: expected what each epoch came to")
     return numbers
@@ -110,7 +114,7 @@ def settings_of(run: Run) -> EvolutionSettings:
     """
     settings = run.settings
     if not isinstance(settings, EvolutionSettings):
-        raise InputError(f"{run.folder} is a training run: expected an evolution; only evolutions can be compared")
+        raise InputError(f"{run.folder} is a training: expected an evolution")
     return settings
 
 

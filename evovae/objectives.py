@@ -171,7 +171,7 @@ def _build_digit(argument: str, context: Context) -> Objective:
     name, classes = f"digit:{argument}", _classes_told_apart(f"digit:{argument}", context)
     if not (argument in classes and re.fullmatch("[0-9]+", argument)):
         known = f"the classes are {class_names.listed(classes)}; name one with class:NAME"
-        raise InputError(f"objective {shown(name)}: no class is that number: {known}")
+        raise InputError(f"objective {name!r}: no class is that number: {known}")
     return digit(context.judge, class_names.find(argument, classes), name)
 
 
@@ -183,7 +183,7 @@ def _build_class(argument: str, context: Context) -> Objective:
 
 def _classes_told_apart(name: str, context: Context) -> tuple[str, ...]:
     if len(context.images.classes) < 2:
-        raise InputError(f"objective {shown(name)}: the image set has one class, and a judge needs two or more")
+        raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
     return context.images.classes
 
 
@@ -283,11 +283,11 @@ def _read_file(name: str, context: Context) -> Tensor:
     """Return the picture uint8 (C, H, W) in the file `name`, as it was when it was first read."""
     places = "train/INDEX, test/INDEX or genome/INDEX, such as test/42"
     if context.pictures is None:
-        raise InputError(f"image {shown(name)}: expected {places}")
+        raise InputError(f"image {name!r}: expected {places}")
     if name not in context.pictures:
         path = Path(os.path.expanduser(name))
         if not os.path.isfile(path):
-            raise InputError(f"image {shown(name)} is no file: expected {places}, or a picture; check the spelling")
+            raise InputError(f"image {name!r} is no file: expected {places}, or a picture; check the spelling")
         context.pictures[name] = read_picture(files.read_bytes(path, MAX_PICTURE_BYTES), name, context.images.shape)
     return context.pictures[name]
 

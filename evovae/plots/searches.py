@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from evovae.class_names import shortened
 from evovae.drawing import (
     BASELINE,
     PALETTE,
@@ -26,6 +27,8 @@ from evovae.fonts import drawn
 if TYPE_CHECKING:
     import pandas as pd
 
+_NAME = 24
+"""Characters that the name of a class may take under an image."""
 _POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
 
 
@@ -154,8 +157,8 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
         images: `(K, C, H, W)`.
         fitness: `(K,)` or `(K, M)`.
         realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
-            (root mean square), and where there are judges `predicted` (the judge's class) and `held_out` (the
-            held-out's probability).
+            (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
+            `held_out` (the held-out's probability).
         ax: where to draw.
     """
     values = np.asarray(fitness, dtype=float)
@@ -171,7 +174,7 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
-    judged = [f"{seen['predicted']} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
+    judged = [f"{shortened(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
     distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
     return [*judged, f"{seen['log_prior']:.2f}", *distant]
 
