@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
 from evovae import plots
-from evovae.class_names import shortened
 from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
@@ -30,6 +30,7 @@ from evovae.findings import (
     read_training,
     settings_of,
 )
+from evovae.fonts import cut
 from evovae.recording import check_writable
 from evovae.runs import HISTORY, POPULATION, Run
 from evovae.searches import PLACES
@@ -38,8 +39,8 @@ from evovae.statistics import best_by_evaluations
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
-_LABEL = 60
-"""Characters that an objective's name may take beside an axis."""
+_NAME = 36
+"""Letters that an objective's name may take beside an axis."""
 FILM_FRAMES, SAMPLES, MANIFOLD, FRONT = 10, 64, 20, 10
 
 
@@ -84,13 +85,15 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     settings = runs[0].settings
     if isinstance(settings, EvolutionSettings):
         prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
-        curves = [fitness_curves(run, prefix) for run, prefix in zip(runs, prefixes, strict=True)]
-        axes = plots.fitness_curve(functools.reduce(operator.or_, curves), ylabel=_curve_label(settings))
+        searches = [fitness_curves(run, prefix) for run, prefix in zip(runs, prefixes, strict=True)]
+        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(settings))
     else:
-        label = f"test {first['measure']}, nats per image"
-        axes = plots.trend(
-            {name: training_curve(run) for name, run in zip(names, runs, strict=True)}, "minibatches", label
-        )
+        curves = [training_curve(run) for run in runs]
+        labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
+        found = dict(zip(labels, curves, strict=True))
+        axes = plots.trend(found, "minibatches", f"test {first['measure']}, nats per image")
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     out.parent.mkdir(parents=True, exist_ok=True)
     plots.save(axes, out)
     return out
@@ -207,7 +210,7 @@ def _front_figures(
 ) -> dict[str, Axes]:
     """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
     labels = [
-        f"{shortened(name, _LABEL)} ({'maximised' if weight > 0 else 'minimised'})"
+        f"{cut(name, _NAME)} ({'maximised' if weight > 0 else 'minimised'})"
         for name, weight in zip(settings.names, settings.weights, strict=True)
     ]
     figures: dict[str, Axes] = {}
@@ -231,5 +234,5 @@ def _evenly(count: int, most: int) -> np.ndarray:
 
 
 def _curve_label(settings: EvolutionSettings) -> str:
-    names = [shortened(name, _LABEL) for name in settings.names]
+    names = [cut(name, _NAME) for name in settings.names]
     return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"

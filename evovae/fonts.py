@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from itertools import accumulate
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
@@ -15,8 +16,13 @@ _LAST_RESORT = "Last Resort"
 
 def drawn(text: str) -> str:
     """Return `text` as a figure shows it letter by letter: `$` begins no formula; what no font has comes by number."""
-    letters = (letter if _is_drawn(letter) else letter.encode("unicode_escape").decode() for letter in text)
-    return "".join(letters).replace("$", r"\$")
+    return "".join(map(_letter, text)).replace("$", r"\$")
+
+
+def cut(text: str, most: int = 48) -> str:
+    """Return `text`, its end left out where it would be drawn longer than `most` letters; 48 fit along an axis."""
+    ends = list(accumulate(len(_letter(letter)) for letter in text))
+    return text if not text or ends[-1] <= most else text[: sum(end < most for end in ends)] + "…"
 
 
 def choose_fonts(figure: Figure) -> None:
@@ -28,8 +34,9 @@ def choose_fonts(figure: Figure) -> None:
             text.set_fontfamily([*text.get_fontfamily(), *sorted(families)])
 
 
-def _is_drawn(letter: str) -> bool:
-    return letter == "\n" or _family_with(letter) is not None
+def _letter(letter: str) -> str:
+    known = letter == "\n" or _family_with(letter) is not None
+    return letter if known else letter.encode("unicode_escape").decode()
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from evovae.class_names import shortened
 from evovae.drawing import (
     BASELINE,
     PALETTE,
@@ -22,7 +21,7 @@ from evovae.drawing import (
     style,
 )
 from evovae.errors import InputError
-from evovae.fonts import drawn
+from evovae.fonts import cut, drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +64,9 @@ def fitness_curve(
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
-    ax.set(xlabel="evaluations", ylabel=drawn(ylabel), title="interquartile mean of replicates, 95% bootstrap band")
+    ax.set(
+        xlabel="evaluations", ylabel=drawn(cut(ylabel)), title="interquartile mean of replicates, 95% bootstrap band"
+    )
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     label_ends(ax, ends)
@@ -116,7 +117,7 @@ def pareto_front(
     strip = image_grid(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
     strip.set_anchor("SW")
     draw_numbers(strip, np.column_stack([np.arange(count) + 0.5, np.ones(count)]))
-    ax.set(xlabel=drawn(xlabel), ylabel=drawn(ylabel))
+    ax.set(xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)))
     ax.grid(True)
     legend = ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=len(fronts), frameon=False, labelcolor="linecolor",
@@ -174,7 +175,7 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
-    judged = [f"{shortened(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
+    judged = [f"{cut(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
     distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
     return [*judged, f"{seen['log_prior']:.2f}", *distant]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from evovae.drawing import BASELINE, PALETTE, draw_interval, label_ends, new_axes, style
 from evovae.errors import InputError
-from evovae.fonts import drawn
+from evovae.fonts import cut, drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def trend(
         InputError: x and values that do not fit together.
     """
     ax = ax or new_axes(6.4, 3.8)
-    ax.set(xscale=xscale, yscale=yscale, xlabel=drawn(xlabel), ylabel=drawn(ylabel), title=drawn(title))
+    ax.set(xscale=xscale, yscale=yscale, xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)), title=drawn(title))
     colours, ends, places = cycle(PALETTE), [], set()
     for label, (x, values) in curves.items():
         places.update(np.asarray(x, dtype=float).tolist())
@@ -104,5 +104,5 @@ def trade_off(
         ax.plot([], [], "s", color=tint, label=drawn(f"{name}"))
     for name, shape in markers.items():
         ax.plot([], [], shape, color="none", markeredgecolor="black", label=drawn(f"{name}"))
-    ax.set(yscale=yscale, xlabel=drawn(xlabel), ylabel=drawn(ylabel), title=drawn(title))
+    ax.set(yscale=yscale, xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)), title=drawn(title))
     return ax
