@@ -358,8 +358,8 @@ def named_set() -> ImageSet:
 def test_classes_of_any_name_and_number_are_shown_and_can_be_asked_for(folder: Path) -> None:
     found = Judges(*(Judge(kind, (1, 28, 28), len(NAMES)).eval() for kind in ("lenet", "convnext")))
     with (
-        mock.patch.object(explored, "load", lambda data: named_set()),
-        mock.patch.object(explored, "find_judges", lambda *_: found),
+        mock.patch.object(explored, "load", return_value=named_set()),
+        mock.patch.object(explored, "find_judges", return_value=found),
     ):
         app = make_app(explored.explore(folder, dataset="mnist"))
     with visiting(app) as client:
