@@ -103,7 +103,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw the figures of run folders again; with --out, compare the fitness curves of evolutions in one figure."""
+    """Draw the figures of run folders again; with --out, compare evolutions, or trainings, in one figure."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Run folders."""

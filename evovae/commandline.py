@@ -14,12 +14,11 @@ from typing import Any
 
 import tyro
 
-from evovae.errors import InputError
+from evovae.errors import UNPRINTABLE, InputError
 from evovae.interruption import heeding
 from evovae.printing import GONE, lenient_output
 
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 PLAINER = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),

@@ -194,8 +194,8 @@ class EvolveConfig:
     """One evolution: what for, how many, with which operators."""
 
     objective: str = "digit:8"
-    """digit:K, target:test/7, ssim:test/7, target:genome/0, ink, symmetry, boldness or lightness; digit:8+0.1*ink is a
-    sum; digit:3,digit:8 are two objectives, for NSGA-II."""
+    """class:NAME, digit:K, target:test/7 or target:FILE, ssim:test/7, target:genome/0, ink, symmetry, boldness or
+    lightness; digit:8+0.1*ink is a sum; digit:3,digit:8 are two objectives, for NSGA-II."""
     algorithm: Algorithm = "auto"
     """DEAP's algorithm; auto is eaSimple, and eaMuPlusLambda for several objectives. eaGenerateUpdate asks and tells a
     separable CMA-ES, which starts from the initial population's mean."""

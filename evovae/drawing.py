@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import matplotlib
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.optimize import isotonic_regression
 
 from evovae import files
 from evovae.errors import InputError
+from evovae.fonts import choose_fonts, drawn
 from evovae.statistics import bootstrap
 
 # Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
@@ -57,7 +59,7 @@ def style() -> Iterator[None]:
 
 @style()
 def save(figure: Figure | Axes, path: str | os.PathLike[str]) -> None:
-    """Writes a figure as PNG: all of it or nothing, and the same bytes for the same data.
+    """Writes a figure as PNG: all of it or nothing, and the same bytes for the same data (and the same fonts).
 
     Args:
         figure: a figure, or an Axes on it.
@@ -65,6 +67,7 @@ def save(figure: Figure | Axes, path: str | os.PathLike[str]) -> None:
     """
     root = figure if isinstance(figure, Figure) else figure.figure
     assert isinstance(root, Figure)
+    choose_fonts(root)
     picture = BytesIO()
     root.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 9})
     files.write_bytes(Path(path), picture.getvalue())
@@ -82,7 +85,7 @@ def image_grid(
     Args:
         images: `(N, C, H, W)`.
         columns: images in a row.
-        captions: N texts, of one or more lines, to stand under the images.
+        captions: N texts, of one or more lines, to stand under the images, letter by letter.
         ax: where to draw.
 
     Raises:
@@ -94,8 +97,9 @@ def image_grid(
         raise InputError(f"{len(captions)} captions for {count} images: expected one for each")
     columns = min(columns, count)
     rows = -(-count // columns)
-    texts = [text.split("\n") for text in captions or ()]
-    longest = max((len(part) for text in texts for part in text), default=0)
+    captions = [drawn(text) for text in captions or ()]
+    texts = [text.split("\n") for text in captions]
+    longest = max((_length(part) for text in texts for part in text), default=0)
     cell = max(min(0.62, 9 / columns), longest * _CAPTION_POINTS * 0.6 / 72)  # inches; a character is 0.6 of its height
     lines = max(map(len, texts), default=0)
     gap, footer = max(1, width // 20), int(np.ceil(lines * _CAPTION_POINTS * 1.7 / 72 / cell * width))  # pixels
@@ -109,10 +113,15 @@ def image_grid(
     ax.tick_params(length=0, labelsize=_CAPTION_POINTS + 0.5)
     ax.spines[:].set_visible(False)
     ax.grid(False)
-    for i, text in enumerate(captions or ()):
+    for i, text in enumerate(captions):
         below = i // columns + (height + 0.04 * width) / tall
         ax.text(i % columns + 0.5, below, text, ha="center", va="top", fontsize=_CAPTION_POINTS)
     return ax
+
+
+def _length(text: str) -> float:
+    """Characters of usual width that a line of text is as wide as."""
+    return sum(1.7 if east_asian_width(letter) in "WF" else 1.0 for letter in text)
 
 
 def new_axes(width: float, height: float) -> Axes:
@@ -182,4 +191,4 @@ def label_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
     heights = isotonic_regression(heights - apart).x + apart
     heights = np.minimum(heights, 1 - apart[::-1])  # above them stands the title
     for (text, _, colour), height in zip(ends, heights, strict=True):
-        ax.text(1.02, height, text, color=colour, va="center", transform=ax.transAxes)
+        ax.text(1.02, height, drawn(text), color=colour, va="center", transform=ax.transAxes)

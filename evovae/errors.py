@@ -1,6 +1,10 @@
 """The one exception for bad input: the command line prints it as a single line and exits with status 2."""
 
+import re
 import reprlib
+
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What no line of text can hold: control characters, line separators, and bytes that were no UTF-8."""
 
 
 class InputError(ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
 from evovae import plots
@@ -27,6 +30,7 @@ from evovae.findings import (
     read_training,
     settings_of,
 )
+from evovae.fonts import cut
 from evovae.recording import check_writable
 from evovae.runs import HISTORY, POPULATION, Run
 from evovae.searches import PLACES
@@ -35,6 +39,8 @@ from evovae.statistics import best_by_evaluations
 from evovae.streams import make_generator
 from evovae.vae import VAE
 
+_NAME = 36
+"""Letters that an objective's name may take beside an axis."""
 FILM_FRAMES, SAMPLES, MANIFOLD, FRONT = 10, 64, 20, 10
 
 
@@ -57,11 +63,11 @@ def draw(run: Run) -> list[Path]:
 
 
 def compare(runs: Sequence[Run], out: Path) -> Path:
-    """Draw the fitness curves of evolution runs into one figure, at `out`.
+    """Draw what runs of one kind came to into one figure, at `out`: fitness of evolutions, test -ELBO of trainings.
 
     Raises:
-        InputError: if a run is no evolution, fitness is measured otherwise in one than in another, a file is damaged,
-            or `out` is no name of a PNG.
+        InputError: if runs are of two kinds, one is measured otherwise than another, a file is damaged, or `out` is no
+            name of a PNG.
     """
     if out.suffix.lower() != ".png" or out.is_dir():
         raise InputError(f"{out} is no name for a figure: expected a file ending in .png")
@@ -69,35 +75,65 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     folders = [run.folder.resolve() for run in runs]
     if repeated := [run.folder for run in runs if folders.count(run.folder.resolve()) > 1]:
         raise InputError(f"{repeated[0]} is there twice: expected different runs to compare; name each once")
+    first = yardstick(runs[0])
+    for run in runs:
+        for name, value in yardstick(run).items():
+            if value != first[name]:  # of another kind, a run has another first name of these, and no further is asked
+                raise InputError(f"{run.folder} has {name} {value!r}, not {first[name]!r}: they have no common axis")
     common = os.path.commonpath([folder.parent for folder in folders])  # would only take room from the curves
-    first = None
-    curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for run, folder in zip(runs, folders, strict=True):
-        found = yardstick(run)
-        first = found if first is None else first
-        for name, value in found.items():
-            if value != first[name]:
-                raise InputError(
-                    f"{run.folder} has {name} {value!r}, and not {first[name]!r}: they have no common axis"
-                )
-        curves |= fitness_curves(run, prefix=f"{folder.relative_to(common)}: " if len(runs) > 1 else "")
+    names = [str(folder.relative_to(common)) for folder in folders]
+    settings = runs[0].settings
+    if isinstance(settings, EvolutionSettings):
+        prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
+        searches = [fitness_curves(run, prefix) for run, prefix in zip(runs, prefixes, strict=True)]
+        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(settings))
+    else:
+        curves = [training_curve(run) for run in runs]
+        labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
+        found = dict(zip(labels, curves, strict=True))
+        axes = plots.trend(found, "minibatches", f"test {first['measure']}, nats per image")
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(settings_of(runs[0]))), out)
+    plots.save(axes, out)
     return out
 
 
 def yardstick(run: Run) -> dict[str, Any]:
-    """Return what must be the same where fitness of two runs shares an axis.
+    """Return what must be the same where two runs share an axis, the kind of run first.
 
     Raises:
         InputError: if a file of the run is damaged.
     """
-    settings = settings_of(run)
+    settings = run.settings
+    if isinstance(settings, EvolutionSettings):
+        return {
+            "kind": "evolution",
+            "objective": settings.evolution.objective,
+            "image set": settings.data.dataset,
+            "hypervolume reference": read_reference(run),
+        }
     return {
-        "objective": settings.evolution.objective,
+        "kind": "training",
         "image set": settings.data.dataset,
-        "hypervolume reference": read_reference(run),
+        "image shape": settings.model.data_shape,
+        "measure": "-ELBO" if settings.model.variational else "reconstruction error",
+        "likelihood": settings.model.likelihood,
+        "binarisation": settings.training.binarisation,
     }
+
+
+def training_curve(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Return minibatches (K,) and, after so many, -ELBO on the test images (1, K): an autoencoder's is its error alone.
+
+    Raises:
+        InputError: if the history is damaged, or has no test images.
+    """
+    table = read_training(run)
+    if "test_elbo" not in table:
+        raise InputError(f"{run.folder / HISTORY} has no column test_elbo: expected what test images came to")
+    known = table.dropna(subset="test_elbo")  # they need not be measured at every epoch
+    return known["iterations"].to_numpy(), -known["test_elbo"].to_numpy()[None]
 
 
 def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -174,7 +210,7 @@ def _front_figures(
 ) -> dict[str, Axes]:
     """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
     labels = [
-        f"{name} ({'maximised' if weight > 0 else 'minimised'})"
+        f"{cut(name, _NAME)} ({'maximised' if weight > 0 else 'minimised'})"
         for name, weight in zip(settings.names, settings.weights, strict=True)
     ]
     figures: dict[str, Axes] = {}
@@ -198,5 +234,5 @@ def _evenly(count: int, most: int) -> np.ndarray:
 
 
 def _curve_label(settings: EvolutionSettings) -> str:
-    names = settings.names
+    names = [cut(name, _NAME) for name in settings.names]
     return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"

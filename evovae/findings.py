@@ -40,17 +40,21 @@ class _PopulationSettings:
 
 
 def read_training(run: Run) -> pd.DataFrame:
-    """Return the history of a training: epoch, elbo, reconstruction, kl, and the latter three as test_... if measured.
+    """Return the history of a training.
+
+    Columns: epoch, iterations (minibatches so far), elbo, reconstruction, kl, and the latter three as test_... if
+    measured.
 
     Raises:
         InputError: if it cannot be read, or has no number in one of these columns.
     """
     path, curves = run.folder / HISTORY, ("elbo", "reconstruction", "kl")
-    table = run.read_table(HISTORY, {"epoch": int, "binarisation": str}, ("epoch", *curves))
+    counts = ("epoch", "iterations")
+    table = run.read_table(HISTORY, dict.fromkeys(counts, int) | {"binarisation": str}, (*counts, *curves))
     tested = [f"test_{name}" for name in curves]
     if 0 < len(missing := [name for name in tested if name not in table]) < len(tested):
         raise InputError(f"{path} has no column {missing[0]}: expected {', '.join(tested)}, or none of them")
-    numbers = table[["epoch", *curves] + tested * (not missing)]
+    numbers = table[[*counts, *curves] + tested * (not missing)]
     if not numbers.notna().any().all():
         raise InputError(f"{path} has a column without numbers: expected what each epoch came to")
     return numbers
@@ -110,7 +114,7 @@ def settings_of(run: Run) -> EvolutionSettings:
     """
     settings = run.settings
     if not isinstance(settings, EvolutionSettings):
-        raise InputError(f"{run.folder} is a training run: expected an evolution; only evolutions can be compared")
+        raise InputError(f"{run.folder} is a training: expected an evolution")
     return settings
 
 
@@ -136,18 +140,23 @@ def read_history(run: Run, label: str) -> pd.DataFrame:
 def read_hall(run: Run) -> pd.DataFrame:
     """Return the table of the best images of an evolution's searches, with their realism.
 
-    Columns: search (of `PLACES`), replicate, rank, predicted (whole numbers); others (floats) as the searches wrote
-    them.
+    Columns: search (of `PLACES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its name;
+    in a run older than names its number, as text); others (floats) as the searches wrote them.
 
     Raises:
-        InputError: if it cannot be read, or names a search or a replicate that is none.
+        InputError: if it cannot be read, or names a search, a replicate or a class that is none.
     """
     settings, path = settings_of(run), run.folder / HALL_OF_FAME
-    types = {"search": str, "replicate": int, "rank": int, "predicted": int}
+    types = {"search": str, "replicate": int, "rank": int, "predicted": str}
     fitness = settings.names if len(settings.names) > 1 else ("fitness",)
     table = run.read_table(HALL_OF_FAME, types, ("search", "replicate", "rank", *fitness, "log_prior"))
     if "held_out" in table and "predicted" not in table:
         raise InputError(f"{path} has held_out without predicted: expected both columns")
+    if "predicted" in table:
+        known = table["predicted"].isin(settings.classes) | table["predicted"].str.fullmatch("[0-9]{1,9}")
+        if not known.all():
+            odd = shown(table["predicted"][~known].iloc[0])
+            raise InputError(f"{path} has {odd} under predicted: expected classes that {run.folder} knows")
     if not table["search"].isin(list(PLACES)).all():
         raise InputError(f"{path} names an unknown search: expected {', '.join(PLACES)}")
     if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():

@@ -1,4 +1,4 @@
-"""Objectives: what a batch of phenotypes is worth, and the registry that finds them by name ("digit:8").
+"""Objectives: what a batch of phenotypes is worth, and the registry that finds them by name ("class:Bag").
 
 An objective takes phenotypes (B, C, H, W) in [0, 1] to fitness (B, M) and knows DEAP's weights: +1 maximises, -1
 minimises. Any callable of that form will do; those here carry names and weights along.
@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from evovae import class_names, files
 from evovae.data import ImageSet, to_unit
-from evovae.errors import InputError
+from evovae.data.limits import MAX_PICTURE_BYTES
+from evovae.data.pictures import read_picture
+from evovae.errors import InputError, shown
+from evovae.expressions import CLASS, Sum, Term, take_apart
 from evovae.fidelity import ssim_to
 from evovae.judges import log_odds
 
@@ -68,12 +74,12 @@ def ssim(image: Tensor, name: str = "ssim") -> Objective:
     return Objective((name,), (1.0,), similarity)
 
 
-def digit(judge: Callable[[Tensor], Tensor], k: int) -> Objective:
-    """Log-odds log p - log(1 - p), in nats, that `judge` gives class `k`; maximised, unbounded.
+def digit(judge: Callable[[Tensor], Tensor], k: int, name: str = "") -> Objective:
+    """Log-odds log p - log(1 - p), in nats, that `judge` gives label `k`; maximised, unbounded.
 
-    From the logits, since probabilities saturate at 1 and hide all progress beyond.
+    From the logits, since probabilities saturate at 1 and hide all progress beyond. Without a `name` it is digit:K.
     """
-    return Objective((f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1))
+    return Objective((name or f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1))
 
 
 def ink() -> Objective:
@@ -145,6 +151,8 @@ class Context:
     """Kept ones (K, D), whose images target:genome/INDEX names."""
     decode: Callable[[Tensor], Tensor] = lambda genomes: genomes
     """Genomes (B, D) to phenotypes (B, C, H, W)."""
+    pictures: dict[str, Tensor] | None = field(default_factory=dict)
+    """Of files that targets name, by path, uint8 (C, H, W): read when first named. None: no file may be named."""
 
 
 class _Build(Protocol):
@@ -160,12 +168,23 @@ def _build_ssim(argument: str, context: Context) -> Objective:
 
 
 def _build_digit(argument: str, context: Context) -> Objective:
-    classes = len(context.images.classes)
-    if classes < 2:
-        raise InputError(f"objective digit:{argument}: the image set has one class, and a judge needs two or more")
-    if argument not in map(str, range(classes)):
-        raise InputError(f"objective digit:{argument}: expected a class from 0 to {classes - 1}, such as digit:0")
-    return digit(context.judge, int(argument))
+    name, classes = f"digit:{argument}", _classes_told_apart(f"digit:{argument}", context)
+    if not (argument in classes and re.fullmatch("[0-9]+", argument)):
+        known = f"the classes are {class_names.listed(classes)}; name one with class:NAME"
+        raise InputError(f"objective {name!r}: no class is that number: {known}")
+    return digit(context.judge, class_names.find(argument, classes), name)
+
+
+def _build_class(argument: str, context: Context) -> Objective:
+    classes = _classes_told_apart(f"{CLASS}:{argument}", context)
+    k = class_names.find(argument, classes)
+    return digit(context.judge, k, f"{CLASS}:{classes[k]}")
+
+
+def _classes_told_apart(name: str, context: Context) -> tuple[str, ...]:
+    if len(context.images.classes) < 2:
+        raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
+    return context.images.classes
 
 
 def _plain(objective: Callable[[], Objective]) -> _Build:
@@ -178,12 +197,14 @@ def _plain(objective: Callable[[], Objective]) -> _Build:
 
 
 REGISTRY: dict[str, tuple[str, _Build]] = {
-    "digit": ("digit:K (log-odds of class K, maximised, unbounded)", _build_digit),
+    CLASS: ("class:NAME (log-odds of the class of that name, maximised, unbounded)", _build_class),
+    "digit": ("digit:K (log-odds of the class that is named K, a number)", _build_digit),
     "target": (
-        "target:SPLIT/INDEX (mean squared error to an image of train, test or genome, minimised, 0 to 1)",
+        "target:SPLIT/INDEX or target:FILE (mean squared error to an image of train, test or genome, or to a picture, "
+        "minimised, 0 to 1)",
         _build_target,
     ),
-    "ssim": ("ssim:SPLIT/INDEX (structural similarity to it, maximised, -1 to 1)", _build_ssim),
+    "ssim": ("ssim:SPLIT/INDEX or ssim:FILE (structural similarity to it, maximised, -1 to 1)", _build_ssim),
     "ink": ("ink (mean intensity, maximised, 0 to 1)", _plain(ink)),
     "symmetry": ("symmetry (ink covered by its mirror image, maximised, 0 to 1)", _plain(symmetry)),
     "boldness": ("boldness (pixels at 0.5 or above, maximised, 0 to H*W)", _plain(boldness)),
@@ -195,33 +216,40 @@ def parse(spec: str, context: Context) -> Objective:
     """Return the objective that `spec` names.
 
     `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8`
-    two at once. SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0.
+    two at once. SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0. FILE
+    is a picture, brought to the shape of the image set. How names with `+` or `,` in them are read, and when they need
+    quotes, says `expressions`.
 
     Raises:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.
     """
-    objectives = [_parse_sum(part.strip(), context) for part in spec.split(",")]
+    objectives = [_build_sum(part, context) for part in take_apart(spec, context.images.classes)]
     return objectives[0] if len(objectives) == 1 else several(objectives)
 
 
-def _parse_sum(spec: str, context: Context) -> Objective:
-    # A plus sign after an e belongs to a number such as 1e+3.
-    terms = [_parse_term(term, context) for term in re.split(r"(?<![0-9.][eE])\+", spec)]
+def _build_sum(part: Sum, context: Context) -> Objective:
+    terms = [_build_term(term, context) for term in part.terms]
     if len(terms) == 1 and terms[0][0] is None:
         return terms[0][1]
-    return weighted_sum([(1.0 if factor is None else factor, objective) for factor, objective in terms], spec)
+    return weighted_sum([(1.0 if factor is None else factor, objective) for factor, objective in terms], part.text)
 
 
-def _parse_term(term: str, context: Context) -> tuple[float | None, Objective]:
-    factor, star, name_and_argument = term.rpartition("*")
-    name, _, argument = name_and_argument.strip().partition(":")
-    if name not in REGISTRY:
-        if star and factor.partition(":")[0].strip() in REGISTRY:
-            raise InputError(f"objective {term!r}: the number comes first, as in 0.5*digit:8")
+def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
+    if term.name not in REGISTRY:
         known = "; ".join(description for description, _ in REGISTRY.values())
-        raise InputError(f"objective {name!r} is unknown: expected {known}; joined by + (sum) or , (several)")
-    coefficient = _finite(factor, term) if star else None
-    return coefficient, REGISTRY[name][1](argument, context)
+        if term.factor is not None and term.factor.strip() in REGISTRY:
+            raise InputError(f"objective {shown(term.text)}: {_ORDER}")
+        raise InputError(f"objective {shown(term.name)} is unknown: expected {known}; joined by + (sum) or , (several)")
+    coefficient = None if term.factor is None else _finite(term.factor, term.text)
+    try:
+        return coefficient, REGISTRY[term.name][1](term.argument, context)
+    except InputError as error:
+        if "*" not in term.argument:
+            raise
+        raise InputError(f"{error}; {_ORDER}") from error
+
+
+_ORDER = "the number comes first, as in 0.5*digit:8, and a difference is a sum, as in digit:8+-0.5*ink"
 
 
 def _finite(factor: str, term: str) -> float:
@@ -230,19 +258,16 @@ def _finite(factor: str, term: str) -> float:
     except ValueError:
         coefficient = math.nan
     if not math.isfinite(coefficient):
-        raise InputError(
-            f"objective {term!r}: {factor!r} is no finite number; write a sum as digit:8+0.5*ink, "
-            "and a difference as digit:8+-0.5*ink"
-        )
+        raise InputError(f"objective {shown(term)}: {shown(factor)} is no finite number; {_ORDER}")
     return coefficient
 
 
 def _find_image(argument: str, context: Context) -> Tensor:
+    if not re.fullmatch("(train|test|genome)/[0-9]{1,9}", argument):
+        return _read_file(argument, context)
     split, _, index = argument.partition("/")
     images = context.images
     splits = {"train": images.train.images, "test": images.test.images, "genome": context.genomes}
-    if split not in splits or not re.fullmatch("[0-9]{1,9}", index):
-        raise InputError(f"image {argument!r}: expected train/INDEX or test/INDEX, such as test/42, or genome/INDEX")
     found, number = splits[split], int(index)
     if found is None:
         raise InputError(f"image {argument!r} is not there: no genomes were given; give them with --genomes")
@@ -252,6 +277,19 @@ def _find_image(argument: str, context: Context) -> Tensor:
         return found[number]
     with torch.no_grad():
         return context.decode(found[number : number + 1])[0].cpu()
+
+
+def _read_file(name: str, context: Context) -> Tensor:
+    """Return the picture uint8 (C, H, W) in the file `name`, as it was when it was first read."""
+    places = "train/INDEX, test/INDEX or genome/INDEX, such as test/42"
+    if context.pictures is None:
+        raise InputError(f"image {name!r}: expected {places}")
+    if name not in context.pictures:
+        path = Path(os.path.expanduser(name))
+        if not os.path.isfile(path):
+            raise InputError(f"image {name!r} is no file: expected {places}, or a picture; check the spelling")
+        context.pictures[name] = read_picture(files.read_bytes(path, MAX_PICTURE_BYTES), name, context.images.shape)
+    return context.pictures[name]
 
 
 def _unit_image(image: Tensor) -> Tensor:

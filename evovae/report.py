@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from evovae import statistics
+from evovae.class_names import listed
 from evovae.config import VAEConfig
 from evovae.data import known_sets
 from evovae.findings import kept_epoch, read_hall, read_history, settings_of
@@ -61,6 +62,8 @@ def report(run: Run) -> None:
         _report_evolution(run)
     else:
         _report_training(run, settings.model)
+    if settings.classes:
+        print(f"classes: {listed(settings.classes)}")
     environment = run.environment
     for fault in environment.get("warnings", []):
         print(f"WARNING: {fault}")

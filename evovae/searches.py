@@ -230,8 +230,10 @@ def write_histories(run: Run, searches: dict[str, Search]) -> None:
             files.write_bytes(run.folder / PLACES[label].table, content)
 
 
-def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None) -> None:
-    """Write all that those `searches` found that have begun, if any, into `run`."""
+def write_searches(
+    run: Run, searches: dict[str, Search], encoding: LatentEncoding, judges: Judges | None, classes: Sequence[str]
+) -> None:
+    """Write all that those `searches` found that have begun, if any, into `run`; `classes` name what judges see."""
     searches = {label: search for label, search in searches.items() if search.frames}
     if not searches:
         return
@@ -249,7 +251,10 @@ def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncodi
             f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
-        halls.append(_hall_table(label, search.names, found, encoding, judges))
+        believed = realism(encoding, found.genomes.flatten(0, 1), judges)
+        if judges is not None:
+            believed["predicted"] = [classes[label] for label in believed["predicted"]]
+        halls.append(_hall_table(label, search.names, found, believed))
         if label == "evolution":
             population = cast(Population, search.population)
             tensors |= {"genomes": population.genomes, "fitness": population.fitness}
@@ -258,11 +263,9 @@ def write_searches(run: Run, searches: dict[str, Search], encoding: LatentEncodi
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
 
-def _hall_table(
-    label: str, names: tuple[str, ...], found: Population, encoding: LatentEncoding, judges: Judges | None
-) -> pd.DataFrame:
-    genomes, fitness = found.genomes, found.fitness
-    replicates, size = genomes.shape[:2]
+def _hall_table(label: str, names: tuple[str, ...], found: Population, believed: pd.DataFrame) -> pd.DataFrame:
+    fitness = found.fitness
+    replicates, size = fitness.shape[:2]
     table = pd.DataFrame(
         {
             "search": label,
@@ -272,5 +275,5 @@ def _hall_table(
     )
     names = names if len(names) > 1 else ("fitness",)
     table[list(names)] = fitness.flatten(0, 1).cpu().numpy()
-    table = pd.concat([table, realism(encoding, genomes.flatten(0, 1), judges)], axis=1)
+    table = pd.concat([table, believed], axis=1)
     return table[table[names[0]].notna()]  # a replicate may have met fewer individuals than the archive holds

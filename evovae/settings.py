@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from evovae.checks import LARGEST, hints_of, require, require_types
 from evovae.config import CheckpointConfig, DataConfig, EvolveConfig, TrainConfig, VAEConfig
-from evovae.errors import InputError, shown
+from evovae.errors import UNPRINTABLE, InputError, shown
 
 T = TypeVar("T")
 
@@ -26,7 +26,14 @@ class TrainingSettings:
     """Where the VAE came from that training began with; empty: it began anew."""
     start_digest: str = ""
     """What tells that VAE from another."""
+    classes: tuple[str, ...] = ()
+    """Of the image set, the name of each label; empty in a run older than names."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse names that no line of text can hold."""
+        require_types(self)
+        _require_printable("classes", self.classes)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class EvolutionSettings:
     """DEAP's, one for each objective."""
     images: str = ""
     """Digest of the image set; empty in a run older than digests."""
+    classes: tuple[str, ...] = ()
+    """Of the image set, the name of each label; empty in a run older than names."""
     genomes: str = ""
     """Where the genomes came from that were given; empty: none were."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
@@ -50,10 +59,17 @@ class EvolutionSettings:
     def __post_init__(self) -> None:
         """Refuse names and weights that belong to no objectives."""
         require_types(self)
-        plain = all(name.isascii() and name.isprintable() and "$" not in name for name in self.names)  # figures show it
-        require(plain and len(self.names) > 0, f"names is {shown(self.names)}: expected those of objectives")
+        require(len(self.names) > 0, f"names is {shown(self.names)}: expected those of objectives")
+        _require_printable("names", self.names)
+        _require_printable("classes", self.classes)
         fits = len(self.weights) == len(self.names) and all(0 < abs(weight) <= LARGEST for weight in self.weights)
         require(fits, f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
+
+
+def _require_printable(field: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        fits = name != "" and not UNPRINTABLE.search(name)
+        require(fits, f"{field} has {shown(name)}: expected a name without control characters, in UTF-8; rename it")
 
 
 def from_json(cls: type[T], values: object, path: Path) -> T:

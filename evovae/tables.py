@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import warnings
 from collections import defaultdict
@@ -36,23 +37,30 @@ def read_table(path: Path, types: Mapping[str, type] | None = None, required: Se
     Args:
         path: of the file.
         types: int or str, by column, and every other column holds float32's numbers or NaN; None takes each for what
-            it looks like.
+            it looks like. Text is taken as it is: nan may be a name.
         required: columns that must be there; there may be more.
 
     Raises:
         InputError: if it is missing, is no such table, holds other values in a column, or lacks one.
     """
     content = files.read_bytes(path)
-    header = content.partition(b"\n")[0]
-    columns = header.count(b",") + 1
+    columns = _columns(content.partition(b"\n")[0])
     # A value takes a byte at least, its separator: pandas would fill up what short lines leave out.
-    if b'"' in header or columns > MAX_COLUMNS or columns * content.count(b"\n") > len(content) or b"\r" in content:
+    unlike = not 0 < len(columns) <= MAX_COLUMNS or len(columns) * content.count(b"\n") > len(content)
+    if unlike or b"\r" in content:
         raise InputError(f"{path} is no table that evovae wrote: expected {MAX_COLUMNS} columns at most in each line")
-    kinds = None if types is None else defaultdict(lambda: float, types)
+    kinds: Any = {}
+    if types is not None:
+        numbers = [name for name in columns if types.get(name) is not str]
+        kinds = {
+            "dtype": defaultdict(lambda: float, types),
+            "keep_default_na": False,
+            "na_values": {name: ["", "nan", "NaN"] for name in numbers},
+        }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            table = pd.read_csv(io.BytesIO(content), dtype=kinds, index_col=False, skip_blank_lines=False)
+            table = pd.read_csv(io.BytesIO(content), index_col=False, skip_blank_lines=False, **kinds)
     except (ValueError, OverflowError, MemoryError, Warning) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a table: {shown(reason)}") from error
@@ -61,6 +69,14 @@ def read_table(path: Path, types: Mapping[str, type] | None = None, required: Se
     if missing := [name for name in required if name not in table]:
         raise InputError(f"{path} has no column {missing[0]}: expected a table that evovae wrote")
     return table
+
+
+def _columns(header: bytes) -> list[str]:
+    """Return the names in the first line of a table; none if it is no such line."""
+    try:
+        return next(csv.reader([header.decode()], strict=True), [])
+    except (ValueError, csv.Error):
+        return []
 
 
 class History:

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parents[1] / "evovae"
 
 # Earlier rooms first; rooms on one line know nothing of each other.
 ROOMS = [
-    ["errors", "interruption", "printing", "provenance"],
-    ["checks", "commandline", "files", "statistics", "devices", "state", "progress"],
-    ["reproduction", "streams", "tables"],
+    ["errors", "fonts", "interruption", "printing", "provenance"],
+    ["checks", "class_names", "commandline", "files", "statistics", "devices", "state", "progress"],
+    ["expressions", "reproduction", "streams", "tables"],
     ["drawing", "data"],
     ["config", "plots"],
     ["networks", "classifiers", "conflicts", "executors", "settings", "optimisers", "schedules"],

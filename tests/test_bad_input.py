@@ -221,7 +221,7 @@ CONFLICTS: list[Row] = [
     ((*TWO, "--algorithm", "eaMuCommaLambda"), "--offspring"),
     (("plot", "eight", "killed", "--out", "curves.png"), "killed"),
     (("plot", "eight", "./eight", "--out", "curves.png"), "twice"),
-    (("plot", "vae", "--out", "curves.png"), "evolution"),
+    (("plot", "eight", "vae", "--out", "curves.png"), "vae has kind 'training', not 'evolution'"),
     (("plot", "eight", "--out", "file/curves.png"), "file cannot be written"),
 ]
 # For each pair of `conflicts`: a value of the option, and what leaves it without effect.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from exploring import DIM, explore, make_folder, serving, visiting
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from evovae.data import Images, ImageSet
 from evovae.encodings import LatentEncoding
+from evovae.explorer import explored
 from evovae.explorer.server import make_app
 from evovae.genomes import read_genomes
+from evovae.judges import Judge, Judges
 from evovae.objectives import target
 from evovae.runs import Run
 from evovae.vae import VAE
@@ -339,3 +343,37 @@ def test_unknown_sessions_are_not_found(client: TestClient) -> None:
     ask(client, "get", "sessions/" + "A" * 22, 404)
     ask(client, "get", "sessions/short", 422)
     ask(client, "get", "sessions/..%2f..%2fetc", 404)
+
+
+NAMES = ("Größe", 'a+b, "c"', "猫", "8", "\udcff", "a\nb", *(f"class {k}" for k in range(300)))
+
+
+def named_set() -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (len(NAMES), 1, 28, 28), dtype=torch.uint8, generator=generator)
+    both = Images(images, torch.arange(len(NAMES)))
+    return ImageSet("named", both, both, NAMES)
+
+
+def test_classes_of_any_name_and_number_are_shown_and_can_be_asked_for(folder: Path) -> None:
+    found = Judges(*(Judge(kind, (1, 28, 28), len(NAMES)).eval() for kind in ("lenet", "convnext")))
+    with (
+        mock.patch.object(explored, "load", return_value=named_set()),
+        mock.patch.object(explored, "find_judges", return_value=found),
+    ):
+        app = make_app(explored.explore(folder, dataset="mnist"))
+    with visiting(app) as client:
+        model = ask(client, "get", "model")
+        assert model["classes"][:6] == ["Größe", 'a+b, "c"', "猫", "8", "\ufffd", "a\ufffdb"]
+        assert model["objectives"][:5] == [
+            *("class:Größe", 'class:"a+b, ""c"""', "class:猫", "digit:8", "class:class 0"),
+        ]
+        labels = np.frombuffer(base64.b64decode(ask(client, "get", "map?method=pca")["labels"]), "<i4")
+        assert labels.tolist() == list(range(len(NAMES)))
+        assert ask(client, "get", "test/299")["label"] == 299
+        session = ask(client, "post", "sessions", json={"seed": 0})["id"]
+        ask(client, "post", f"sessions/{session}/favourites", json={"genome": [0.0] * DIM, "origin": "x"})
+        for objective, words in (("digit:3", "the classes are Größe"), (f"target:{__file__}", "train/INDEX")):
+            asked = {"favourites": [0], "use": "initial", "objective": objective}
+            refusal = ask(client, "post", f"sessions/{session}/evolve", 422, json=asked)
+            assert words in refusal["detail"]

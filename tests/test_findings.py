@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -92,8 +93,11 @@ CONFIGURATIONS: list[tuple[str, tuple[str | int, ...], Any, str]] = [
     ("eight", ("evolution", "replicates"), True, "replicates is True"),
     ("eight", ("evolution", "baselines"), "random-search", "baselines is 'random-search'"),
     ("eight", ("names",), [], "names is ()"),
-    ("eight", ("names",), ["a\nb"], "names is"),
-    ("eight", ("names",), ["$x_{$"], "names is"),
+    ("eight", ("names",), ["a\nb"], "names has"),
+    ("eight", ("names",), [""], "names has"),
+    ("eight", ("classes",), ["\ud800"], "classes has"),
+    ("vae", ("classes",), ["a", "\x1b[2J"], "classes has"),
+    ("vae", ("classes",), "ab", "classes is 'ab'"),
     ("eight", ("names",), "ink", "names is 'ink'"),
     ("eight", ("weights",), [0.0], "weights is (0.0,)"),
     ("eight", ("weights",), [1.0, 1.0], "weights is"),
@@ -253,11 +257,12 @@ def test_a_cell_has_no_settings_of_ours(runs: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        ("", "cannot be read"),
+        ("", "no table"),
         ("a,b\n1,2,3\n", "cannot be read"),
         ("a,b\n1,2\n1,2,3\n", "cannot be read"),
-        ('"a",b\n1,2\n', "no table"),
-        ("\na,b\n1,2\n", "cannot be read"),
+        ('"a,b\n1,2\n', "no table"),
+        ("\x80,b\n1,2\n", "no column a"),
+        ("\na,b\n1,2\n", "no table"),
         ("a,b,c,d\n1\n1\n1\n1\n", "no table"),
         ("a,b\r1,2\r", "no table"),
         ("a,b\n1,9" + "9" * 40 + "\n", "beyond"),
@@ -280,6 +285,15 @@ def test_lines_longer_than_the_first_are_refused_whatever_becomes_of_warnings(tm
         warnings.simplefilter("ignore")
         with refused("t.csv", "cannot be read"):
             tables.read_table(tmp_path / "t.csv", {})
+
+
+def test_names_stay_what_they_are(tmp_path: Path) -> None:
+    names = ["nan", "NA", "", "None", "a,b", 'say "a"', "猫", "7", "1e3", " a ", "$5", "NULL"]
+    written = pd.DataFrame({"word": names, 'class:"a", b': range(len(names)), "x": [1.5, np.nan] * 6})
+    (tmp_path / "t.csv").write_bytes(tables.format_table(written))
+    read = tables.read_table(tmp_path / "t.csv", {"word": str}, ('class:"a", b',))
+    assert read["word"].to_list() == names
+    pd.testing.assert_frame_equal(read, written, check_dtype=False)
 
 
 def test_columns_have_the_types_that_they_are_given(tmp_path: Path) -> None:

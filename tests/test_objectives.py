@@ -34,9 +34,9 @@ def pixels(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
-def some_set(shape: tuple[int, int, int] = (1, 12, 13)) -> ImageSet:
+def some_set(shape: tuple[int, int, int] = (1, 12, 13), classes: tuple[str, ...] = ("0", "1", "2")) -> ImageSet:
     train, test = (Images(pixels(n, *shape, seed=n), torch.arange(n) % 3) for n in (6, 4))
-    return ImageSet("some", train, test, ("a", "b", "c"))
+    return ImageSet("some", train, test, classes)
 
 
 class Judge(nn.Module):
@@ -172,6 +172,7 @@ def test_a_pixel_of_exactly_half_is_bold(channels):
 
 
 EACH = {
+    "class:2": (1, -math.inf, math.inf),
     "digit:1": (1, -math.inf, math.inf),
     "target:test/1": (-1, 0, 1),
     "ssim:train/0": (1, -1, 1),
@@ -307,25 +308,25 @@ def test_a_target_of_another_shape_is_refused():
 )
 def test_an_unknown_name_is_refused_with_the_known_ones_and_their_ranges(spec):
     ranges = ("unbounded", "minimised, 0 to 1", "-1 to 1", "0 to H*W", "0 or 0.5 to 1")
-    with refused("is unknown", *REGISTRY, "digit:K", "target:SPLIT/INDEX", *ranges):
+    with refused("is unknown", *REGISTRY, "digit:K", "class:NAME", "target:SPLIT/INDEX", *ranges):
         parse(spec, context())
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("digit", ("digit", "class from 0 to 2")),
-        ("digit:", ("digit:", "class from 0 to 2")),
-        ("digit:3", ("digit:3", "class from 0 to 2")),
-        ("digit:-1", ("digit:-1", "class from 0 to 2")),
-        ("digit:1.0", ("digit:1.0", "class from 0 to 2")),
-        ("digit:one", ("digit:one", "class from 0 to 2")),
+        ("digit", ("digit", "the classes are 0, 1, 2")),
+        ("digit:", ("digit:", "the classes are 0, 1, 2")),
+        ("digit:3", ("digit:3", "the classes are 0, 1, 2")),
+        ("digit:-1", ("digit:-1", "the classes are 0, 1, 2")),
+        ("digit:1.0", ("digit:1.0", "the classes are 0, 1, 2")),
+        ("digit:one", ("digit:one", "the classes are 0, 1, 2")),
         ("target", ("''", "test/42")),
-        ("target:7", ("'7'", "train/INDEX or test/INDEX")),
-        ("target:test", ("'test'", "train/INDEX or test/INDEX")),
-        ("target:test/", ("'test/'", "train/INDEX or test/INDEX")),
-        ("target:valid/1", ("'valid/1'", "train/INDEX or test/INDEX")),
-        ("target:test/-1", ("'test/-1'", "train/INDEX or test/INDEX")),
+        ("target:7", ("'7'", "train/INDEX, test/INDEX")),
+        ("target:test", ("'test'", "train/INDEX, test/INDEX")),
+        ("target:test/", ("'test/'", "train/INDEX, test/INDEX")),
+        ("target:valid/1", ("'valid/1'", "train/INDEX, test/INDEX")),
+        ("target:test/-1", ("'test/-1'", "train/INDEX, test/INDEX")),
         ("target:test/4", ("'test/4'", "0 to 3")),
         ("target:genome", ("'genome'", "genome/INDEX")),
         ("target:genome/0", ("'genome/0'", "--genomes")),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evovae import genomes, objectives
+from evovae.class_names import legible
 from evovae.data import Images, ImageSet
 from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
@@ -84,10 +85,10 @@ def explore(
     test = Images(images.test.images[:TEST_IMAGES], images.test.labels[:TEST_IMAGES])
     codes, digest = model.encode(test.images), genomes.digest_of(vae)
     kept = _writable(folder / "explorer")
-    context = objectives.Context(images, judges.judge if judges else torch.nn.Identity())
+    context = objectives.Context(images, judges.judge if judges else torch.nn.Identity(), pictures=None)
     options = [f"--dataset={dataset}"] * (dataset is not None) + [f"--data-dir={data_dir}"] * (data_dir is not None)
     return Explored(
-        name=folder.name if vae_path.is_dir() else vae_path.name,
+        name=legible(folder.name if vae_path.is_dir() else vae_path.name),
         model=model,
         images=images,
         test=test,

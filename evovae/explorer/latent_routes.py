@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from typing import Annotated, Literal
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from evovae import objectives
 from evovae.checks import require
+from evovae.class_names import legible
 from evovae.data.pictures import read_picture
 from evovae.drawing import to_pixels
 from evovae.errors import InputError
@@ -21,6 +23,7 @@ from evovae.evolution import slerp
 from evovae.explorer.explored import Explored
 from evovae.explorer.model import Asked, Card, Gene, Index, Pixels, pixels_of
 from evovae.explorer.session import LARGEST_SIGMA, SIZE
+from evovae.expressions import CLASS, quoted
 from evovae.likelihood import active_units
 
 LIMIT = 4.0
@@ -103,7 +106,7 @@ class Encoded(BaseModel):
 
 
 class MapView(BaseModel):
-    """Where the test images lie: points base64 of float32 (N, 2) in 0..1, labels base64 of bytes (N,)."""
+    """Where the test images lie: points base64 of float32 (N, 2) in 0..1, labels base64 of int32 (N,)."""
 
     method: Method
     points: str
@@ -185,7 +188,7 @@ def make_router(explored: Explored) -> APIRouter:
     @router.get("/map")
     def show_map(method: Method) -> MapView:
         points = _points(method).numpy().astype("<f4").tobytes()
-        labels = test.labels.to(torch.uint8).numpy().tobytes()
+        labels = test.labels.numpy().astype("<i4").tobytes()
         return MapView(
             method=method,
             points=base64.b64encode(points).decode(),
@@ -228,13 +231,13 @@ def _describe(explored: Explored) -> ModelView:
     model, codes = explored.model, explored.codes
     activity, active = codes.var(0, correction=0), active_units(codes)
     classes = explored.images.classes
-    digits = [f"digit:{k}" for k in range(len(classes))] if model.judges else []
-    others = [name for name in objectives.REGISTRY if name not in ("digit", "target", "ssim")]
+    asked = [f"digit:{name}" if re.fullmatch("[0-9]+", name) else f"{CLASS}:{quoted(name)}" for name in classes]
+    others = [name for name in objectives.REGISTRY if name not in (CLASS, "digit", "target", "ssim")]
     return ModelView(
         name=explored.name,
         dim=model.encoding.dim,
         shape=explored.images.shape,
-        classes=list(classes),
+        classes=[legible(name) for name in classes],
         judged=model.judges is not None,
         units=[
             Unit(unit=unit, activity=float(activity[unit]), active=bool(active[unit]))
@@ -248,5 +251,5 @@ def _describe(explored: Explored) -> ModelView:
         largest_sigma=LARGEST_SIGMA,
         crossovers=[Choice(name=name, label=label) for name, label in LABELS.items()],
         crossover="cxBlend",
-        objectives=digits + others,
+        objectives=[name for name in asked if model.judges and legible(name) == name] + others,
     )

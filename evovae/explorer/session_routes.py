@@ -66,7 +66,7 @@ class Evolved(Asked):
 
     favourites: Numbers
     use: Literal["initial", "target"]
-    objective: Annotated[str, Field(max_length=200)] = "digit:8"
+    objective: Annotated[str, Field(max_length=1000)] = "digit:8"
     generations: Annotated[int, Field(ge=0, le=100_000)] = 100
     population: Annotated[int, Field(ge=2, le=100_000)] = 200
     replicates: Annotated[int, Field(ge=1, le=100)] = 5

@@ -31,6 +31,7 @@ from evovae.jobs.inputs import (
     load,
     load_again,
 )
+from evovae.jobs.targets import keep_targets, kept_targets
 from evovae.judges import Judges
 from evovae.objectives import Objective
 from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
@@ -59,6 +60,10 @@ class _Plan:
     """Folder that keeps them."""
     given: Tensor | None
     """Genomes (K, D) that were kept and are used."""
+    pictures: dict[str, Tensor]
+    """That targets name, by the names of their files."""
+    classes: tuple[str, ...]
+    """Names of the labels."""
 
     @functools.cached_property
     def toolbox(self) -> base.Toolbox:
@@ -124,7 +129,7 @@ def evolve(
     images = load(data)
     if images.shape != vae.config.data_shape:
         raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
-    plan = _plan(vae, images, config, folder_of(vae_path), genomes_path)
+    plan = _plan(vae, images, config, folder_of(vae_path), genomes_path, {})
     plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
@@ -133,6 +138,7 @@ def evolve(
         names=plan.objective.names,
         weights=plan.objective.weights,
         images=digest_of(images),
+        classes=images.classes,
         genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
         checkpoint=checkpoint or CheckpointConfig(),
     )
@@ -152,12 +158,14 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     settings = replace(settings, evolution=replace(settings.evolution, generations=generations or planned))
     begun = (run.folder / FILE_NAME).is_file()  # then everything that it needs is there
     images = load_again(settings.data, settings.images)
+    settings = replace(settings, classes=images.classes)  # a run may be older than names
     plan = _plan(
         VAE.load(run.folder if begun else settings.vae),
         images,
         settings.evolution,
         run.folder if begun else folder_of(settings.vae),
         (run.folder / genomes.FILE_NAME if begun else settings.genomes) if settings.genomes else None,
+        kept_targets(run.folder, images.shape),
     )
     searches = plan.begin_searches()
     if (state := read_checkpoint(run)) is not None:
@@ -169,8 +177,15 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
         _fill(run, plan, settings.checkpoint, searches)
 
 
-def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path, genomes_path: str | Path | None) -> _Plan:
-    """Find what the settings name; judges are kept in the folder `beside`.
+def _plan(
+    vae: VAE,
+    images: ImageSet,
+    config: EvolveConfig,
+    beside: Path,
+    genomes_path: str | Path | None,
+    pictures: dict[str, Tensor],
+) -> _Plan:
+    """Find what the settings name; judges are kept in the folder `beside`, `pictures` need not be read again.
 
     Raises:
         InputError: if there is no such objective or device, or the genomes cannot be used.
@@ -182,13 +197,14 @@ def _plan(vae: VAE, images: ImageSet, config: EvolveConfig, beside: Path, genome
     judges = functools.cache(lambda: find_judges(images, beside, vae.device))
     encoding = LatentEncoding(vae, config.support)
     given = None if given is None else given.to(encoding.device)
-    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode)
+    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, beside, given)
+    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes)
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
     """Evolve to the end, keeping everything in `run`."""
+    keep_targets(run.folder, plan.pictures)  # at once: their files may change before a run is resumed
     judges = plan.judges()
     copy_judges(plan.beside, run.folder)
     if plan.given is not None:
@@ -203,13 +219,13 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
         raise  # no more can be written
     except BaseException:
         with contextlib.suppress(Exception):  # what failed may be what is needed for it
-            write_searches(run, searches, plan.encoding, judges)
+            write_searches(run, searches, plan.encoding, judges, plan.classes)
         raise
     finally:
         run.circumstances["stopped"] = searches["evolution"].stopping.reason
         run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
     checkpoints.finish()
-    write_searches(run, searches, plan.encoding, judges)
+    write_searches(run, searches, plan.encoding, judges, plan.classes)
 
 
 def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[bool], None]) -> None:

@@ -60,6 +60,7 @@ def train(
         images=digest_of(images),
         start="" if start is None else str(Path(start).resolve()),
         start_digest="" if vae is None else genomes.digest_of(vae),
+        classes=images.classes,
         checkpoint=checkpoint or CheckpointConfig(),
     )
     job = _Job(settings, images, vae)
@@ -74,6 +75,7 @@ def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) ->
         return
     state = read_checkpoint(run)
     images, vae = load_again(settings.data, settings.images), None
+    settings = replace(settings, classes=images.classes)  # a run may be older than names
     if state is None and settings.start:
         vae = VAE.load(settings.start)
         same = genomes.digest_of(vae) == settings.start_digest

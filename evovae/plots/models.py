@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from evovae.drawing import PALETTE, draw_line, image_grid, label_ends, new_axes, style, tile, to_pixels
 from evovae.errors import InputError
+from evovae.fonts import drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,9 +100,9 @@ def image_table(images: ArrayLike, rows: Sequence[str], columns: Sequence[str] =
             f"{len(rows)} and {len(columns)} texts for images of shape {table.shape}: expected one for each"
         )
     ax = image_grid(table.reshape(-1, *table.shape[2:]), table.shape[1], ax=ax)
-    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.set_yticks(np.arange(len(rows)) + 0.5, [drawn(text) for text in rows])
     ax.xaxis.tick_top()
-    ax.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    ax.set_xticks(np.arange(len(columns)) + 0.5, [drawn(text) for text in columns])
     return ax
 
 

@@ -21,10 +21,13 @@ from evovae.drawing import (
     style,
 )
 from evovae.errors import InputError
+from evovae.fonts import cut, drawn
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_NAME = 24
+"""Characters that the name of a class may take under an image."""
 _POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
 
 
@@ -61,7 +64,9 @@ def fitness_curve(
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
-    ax.set(xlabel="evaluations", ylabel=ylabel, title="interquartile mean of replicates, 95% bootstrap band")
+    ax.set(
+        xlabel="evaluations", ylabel=drawn(cut(ylabel)), title="interquartile mean of replicates, 95% bootstrap band"
+    )
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     label_ends(ax, ends)
@@ -106,13 +111,13 @@ def pareto_front(
             raise InputError(f"front {label!r} {points.shape}: expected (R, K, 2), two objectives")
         baseline = label.endswith("random search")
         look: dict[str, Any] = {"color": BASELINE if baseline else next(colours), "zorder": 1.5 if baseline else 2}
-        ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=label, **look)
+        ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=drawn(label), **look)
     draw_numbers(ax, places)
     width = min(1.0, count / 8)  # few images are not blown up
     strip = image_grid(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
     strip.set_anchor("SW")
     draw_numbers(strip, np.column_stack([np.arange(count) + 0.5, np.ones(count)]))
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)))
     ax.grid(True)
     legend = ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=len(fronts), frameon=False, labelcolor="linecolor",
@@ -153,8 +158,8 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
         images: `(K, C, H, W)`.
         fitness: `(K,)` or `(K, M)`.
         realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
-            (root mean square), and where there are judges `predicted` (the judge's class) and `held_out` (the
-            held-out's probability).
+            (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
+            `held_out` (the held-out's probability).
         ax: where to draw.
     """
     values = np.asarray(fitness, dtype=float)
@@ -170,7 +175,7 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
-    judged = [f"{seen['predicted']} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
+    judged = [f"{cut(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
     distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
     return [*judged, f"{seen['log_prior']:.2f}", *distant]
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from evovae.drawing import BASELINE, PALETTE, draw_interval, label_ends, new_axes, style
 from evovae.errors import InputError
+from evovae.fonts import cut, drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def trend(
         InputError: x and values that do not fit together.
     """
     ax = ax or new_axes(6.4, 3.8)
-    ax.set(xscale=xscale, yscale=yscale, xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set(xscale=xscale, yscale=yscale, xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)), title=drawn(title))
     colours, ends, places = cycle(PALETTE), [], set()
     for label, (x, values) in curves.items():
         places.update(np.asarray(x, dtype=float).tolist())
@@ -100,8 +101,8 @@ def trade_off(
         ax.plot([row[x]] * 2, [row[f"{y}_low"], row[f"{y}_high"]], **look)
         ax.plot(row[x], row[y], markers[row[marker]], color=colours[row[colour]], markersize=6, alpha=0.85)
     for name, tint in colours.items():
-        ax.plot([], [], "s", color=tint, label=name)
+        ax.plot([], [], "s", color=tint, label=drawn(f"{name}"))
     for name, shape in markers.items():
-        ax.plot([], [], shape, color="none", markeredgecolor="black", label=name)
-    ax.set(yscale=yscale, xlabel=xlabel, ylabel=ylabel, title=title)
+        ax.plot([], [], shape, color="none", markeredgecolor="black", label=drawn(f"{name}"))
+    ax.set(yscale=yscale, xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)), title=drawn(title))
     return ax

@@ -1,7 +1,7 @@
 /** Points on a canvas: where they are drawn, which one is nearest, and what marks a place. */
 
 /** @typedef {{x: number, y: number}} Spot  a place on the map (y upwards), or CSS pixels of the canvas (y downwards) */
-/** @typedef {{places: Float32Array, labels: Uint8Array, wide: number, high: number}} Points */
+/** @typedef {{places: Float32Array, labels: Int32Array, wide: number, high: number}} Points */
 
 const COLOURS = 10;
 const MARGIN = 16;
@@ -21,7 +21,7 @@ export function readPoints(answer) {
     wide = Math.max(wide, places[i]);
     high = Math.max(high, places[i + 1]);
   }
-  return { places, labels: toBytes(answer.labels), wide, high };
+  return { places, labels: new Int32Array(toBytes(answer.labels).buffer), wide, high };
 }
 
 /** Clears a canvas and fits it to its box, so that CSS pixels are drawn sharply; null while it is hidden. */
@@ -44,7 +44,7 @@ function prepare(canvas) {
 /** @param {HTMLCanvasElement} canvas */
 export function makeScatter(canvas) {
   const hidden = new Set(); // classes
-  let /** @type {Points} */ shown = { places: new Float32Array(), labels: new Uint8Array(), wide: 1, high: 1 };
+  let /** @type {Points} */ shown = { places: new Float32Array(), labels: new Int32Array(), wide: 1, high: 1 };
 
   /** The true aspect, centred. */
   function frame() {
