@@ -167,7 +167,7 @@ def _training_figures(run: Run) -> dict[str, Axes]:
     history, examples = read_training(run), to_unit(read_examples(run, vae.config.data_shape))
     with torch.no_grad():
         figures = {
-            "training": plots.training_curve(history),
+            "training": plots.training_curve(history, run.environment.get("mean_picture")),
             "reconstructions": plots.reconstructions(examples, vae.reconstruct(examples)),
             "samples": plots.prior_samples(vae.decode(vae.sample_prior(SAMPLES, make_generator(0)))),
         }

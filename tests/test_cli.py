@@ -369,3 +369,44 @@ def test_runs_of_one_name_in_two_folders_are_two_curves(evolved: Path, tmp_path:
     runs = [Run.open(evolved), Run.open(tmp_path / "eight")]
     labels = [label for run in runs for label in fitness_curves(run, prefix=f"{run.folder}: ")]
     assert len(set(labels)) == 4
+
+
+def test_a_training_goes_on_for_more_epochs_as_if_they_had_been_asked_for(tmp_path: Path) -> None:
+    """The learning rate rises and falls anew: what `restarts` says of a training from the beginning."""
+    checked("train", "--out", tmp_path / "short", *SMALL_TRAIN)
+    checked("resume", tmp_path / "short", "--epochs", "5")
+    settings = json.loads((tmp_path / "short" / "config.json").read_text())["training"]
+    assert (settings["epochs"], settings["restarts"]) == (5, [2])
+    checked("train", "--out", tmp_path / "long", *SMALL_TRAIN, "--epochs", "5", "--restarts", "2")
+    for name in ("history.csv", "vae.safetensors", "checkpoint.safetensors"):
+        assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes(), name
+    done = evovae("resume", tmp_path / "short", "--epochs", "3")
+    assert done.returncode == 2
+    assert "epochs is 3: expected at least the 5" in done.stderr
+
+
+def test_a_training_begins_with_a_trained_model_and_its_settings(tmp_path: Path) -> None:
+    checked("train", "--out", tmp_path / "first", *SMALL_TRAIN, "--batch-size", "100")
+    checked("train", "--from", tmp_path / "first", "--out", tmp_path / "second", "--epochs", "1", "--seed", "3")
+    first, second = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("first", "second"))
+    assert second["model"] == first["model"]
+    changed = {name for name, value in second["training"].items() if first["training"][name] != value}
+    assert changed == {"epochs", "seed"}
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("first", "second")]
+    assert histories[1].elbo[0] > histories[0].elbo[0] + 50, "it knew the digits from the beginning"
+    done = evovae("train", "--from", tmp_path / "first", "--out", tmp_path / "third", "--latent-dim", "3")
+    assert done.returncode == 2
+    assert "latent dim is 3" in done.stderr
+    assert not (tmp_path / "third").exists()
+
+
+def test_a_model_that_learned_nothing_is_told_loudly(tmp_path: Path) -> None:
+    done = checked("train", "--out", tmp_path / "vae", *SMALL_TRAIN, "--iterations", "1")
+    assert "WARNING: it has learned nothing (test -ELBO" in done.stdout
+    assert "the mean picture for all has 20" in done.stdout
+    environment = json.loads((tmp_path / "vae" / "environment.json").read_text())
+    assert len(environment["warnings"]) == 1
+    assert 200 < environment["mean_picture"] < 215
+    evolved = checked("evolve", "--vae", tmp_path / "vae", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    assert "WARNING" in evolved.stderr + evolved.stdout
+    assert "learned nothing" in evolved.stderr + evolved.stdout

@@ -26,6 +26,9 @@ from evovae.tables import History, format_number
 from evovae.training import DivergenceError, Epoch, Training
 from evovae.vae import FILE_NAME, VAE
 
+STOPPED = "when held-out images had found no better model for long"
+"""What a training tells that ended early."""
+
 
 def train(
     data: DataConfig,
@@ -95,6 +98,8 @@ def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) ->
             return
     if state is not None:
         restore(run, state, {"training": job.training.restore, "history": job.history.restore})
+        if epochs is not None and job.training.done:
+            raise InputError(f"{run.folder} had stopped early, {STOPPED}: more epochs would change nothing")
     with writing(run, "training", asdict(settings), job.circumstances):
         job.fill(run)
 
@@ -122,15 +127,15 @@ class _Job:
         publish()
         with checkpoints.keeping() as between_steps:
             while not training.done:
-                self._train(publish, between_steps)
-        checkpoints.save()
+                self._train(run, between_steps)
+        checkpoints.finish()  # with the last state: a longer training goes on from there
         training.keep_best()
-        checkpoints.finish()
+        publish()
         if training.schedule.annealing:
-            run.circumstances["stopped"] = "validation images found no better model for long"
+            run.circumstances["stopped"] = STOPPED
         run.circumstances["warnings"] = find_faults(run, self.settings.model, self.mean_picture)
 
-    def _train(self, publish: Callable[[], None], between_steps: Callable[[bool], None]) -> None:
+    def _train(self, run: Run, between_steps: Callable[[bool], None]) -> None:
         """Take the minibatches that are planned, until it shows that there are fewer."""
         training, config, word = self.training, self.settings.training, ""
         total = training.total
@@ -138,8 +143,9 @@ class _Job:
             while not training.done and training.total == total:
                 try:
                     record = training.step()
-                except DivergenceError:
-                    publish()  # which is back at its best
+                except DivergenceError as error:
+                    self._publish(run)  # which is back at its best
+                    run.circumstances["warnings"] = [str(error)]
                     raise
                 if record is not None:
                     found = evaluate(self.vae, self.test, config.binarisation, seed=config.seed)

@@ -8,21 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from evovae.drawing import PALETTE, draw_line, image_grid, label_ends, new_axes, style, tile, to_pixels
+from evovae.drawing import BASELINE, PALETTE, draw_line, image_grid, label_ends, new_axes, style, tile, to_pixels
 from evovae.errors import InputError
 from evovae.fonts import drawn
+from evovae.tables import format_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @style()
-def training_curve(history: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+def training_curve(history: "pd.DataFrame", mean_picture: float | None = None, ax: Axes | None = None) -> Axes:
     """-ELBO and its two terms against the epoch: test in bold where there is one, training thin beside it.
 
     Args:
         history: a row per epoch, with columns `epoch`, `elbo` (negative), `reconstruction` and `kl` (positive), all in
             nats per image, and optionally `test_elbo`, `test_reconstruction` and `test_kl`.
+        mean_picture: -ELBO of a model that gives the mean picture for all: what has learned nothing lies above.
         ax: where to draw.
     """
     ax = ax or new_axes(6.4, 3.8)
@@ -37,7 +39,10 @@ def training_curve(history: "pd.DataFrame", ax: Axes | None = None) -> Axes:
             known = history[["epoch", column]].dropna()  # the test set need not be measured at every epoch
             draw_line(ax, known["epoch"], sign * known[column], color=colour, linewidth=width)
         last = sign * history[f"test_{name}" if tested else name].dropna().iloc[-1]
-        ends.append((f"{label}  {last:.1f}", last, colour))
+        ends.append((f"{label}  {format_number(last, 1)}", last, colour))
+    if mean_picture is not None:
+        ax.axhline(mean_picture, color=BASELINE, linewidth=0.9)
+        ends.append((f"mean picture  {format_number(mean_picture, 1)}", mean_picture, BASELINE))
     ax.set(xlabel="epoch", ylabel="nats per image", title="bold: test, thin: training" if tested else "training")
     ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     label_ends(ax, ends)
