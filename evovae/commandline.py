@@ -23,6 +23,15 @@ PLAINER = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),
     (r"^Error parsing (\S+): could not convert string to float: (.+)", r"\1 is \2: expected a number"),
+    (r"from \['(.{60}).+'\]$", r"from ['\1...']"),
+    (
+        r"^Error parsing (\S+): no type matching .*INT\|\{(\w+)\} could be .* from \[(.+)\]",
+        r"\1 is \3: expected a whole number, or \2",
+    ),
+    (
+        r"^Error parsing (\S+): no type matching .*FLOAT\|\{(\w+)\} could be .* from \[(.+)\]",
+        r"\1 is \3: expected a number, or \2",
+    ),
     (r"^Error parsing (\S+): no type matching .*INT could be .* from \[(.+)\]", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): no type matching .*FLOAT could be .* from \[(.+)\]", r"\1 is \2: expected a number"),
     (r"^Error parsing (\S+): Could not find valid parse .* \[(.+)\]", r"\1 is \2: expected whole numbers"),

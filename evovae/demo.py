@@ -8,9 +8,9 @@ from pathlib import Path
 from evovae import figures, jobs, report
 from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
 from evovae.findings import kept_epoch
+from evovae.printing import format_number
 from evovae.recording import check_out
 from evovae.runs import CONFIG, Run
-from evovae.tables import format_number
 
 FOLDER = Path("runs/demo")
 

@@ -12,10 +12,10 @@ from evovae import files
 from evovae.checks import LARGEST, require, require_types
 from evovae.config import VAEConfig
 from evovae.errors import InputError, shown
+from evovae.printing import format_number
 from evovae.runs import EXAMPLES, HALL_OF_FAME, HISTORY, POPULATION, Run
 from evovae.searches import PLACES
 from evovae.settings import EvolutionSettings, from_json
-from evovae.tables import format_number
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",

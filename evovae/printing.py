@@ -98,3 +98,8 @@ def _discard(stream: Lenient) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def format_number(value: float, decimals: int = 2) -> str:
+    """Return a number for people: with so many decimals, and short however large it is."""
+    return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.2g}"

@@ -17,10 +17,10 @@ from evovae.config import VAEConfig
 from evovae.data import known_sets
 from evovae.findings import kept_epoch, read_hall, read_history, settings_of
 from evovae.objectives import REGISTRY
+from evovae.printing import format_number
 from evovae.provenance import describe_environment
 from evovae.runs import Run
 from evovae.settings import EvolutionSettings
-from evovae.tables import format_number
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 

@@ -26,11 +26,6 @@ def format_table(table: pd.DataFrame, header: bool = True) -> bytes:
     return table.to_csv(index=False, header=header, float_format="%.9g", lineterminator="\n").encode()
 
 
-def format_number(value: float, decimals: int = 2) -> str:
-    """Return a number for people: with so many decimals, and short however large it is."""
-    return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.2g}"
-
-
 def read_table(path: Path, types: Mapping[str, type] | None = None, required: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV file, of one line of names and lines as long; takes at most twenty times its size in memory.
 

@@ -76,6 +76,7 @@ def options_of(command: str, fields: type) -> Iterator[Option]:
         if dataclasses.is_dataclass(kind):
             yield from options_of(command, typing.cast(type, kind))
         elif tyro.conf.Suppress not in marks:
+            name = next((mark.name for mark in marks if getattr(mark, "name", None)), name)
             shown = name.upper() if tyro.conf.Positional in marks else "--" + name.replace("_", "-")
             yield Option(command, shown, kind)
 
@@ -114,6 +115,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--elites": ("-1", "200", HUGE),
     "--epochs": BELOW_1,
     "--eta": NOT_NEGATIVE,
+    "--from": ("missing", "file", "empty", "eight", LONG),
     "--generations": ("-1", HUGE),
     "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
     "--hall-of-fame": BELOW_1,
@@ -134,6 +136,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--port": ("-1", "65536", HUGE),
     "--population": ("1", "-5", str(10**15), HUGE),
     "--replicates": (*BELOW_1, str(10**12)),
+    "--restarts": BELOW_1,
     "--runs": ("missing", "file", LONG),
     "--samples": BELOW_1,
     "--seed": ("-1", ABOVE, HUGE),
@@ -146,6 +149,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--tournsize": (*BELOW_1, str(10**15)),
     "--train-images": (*BELOW_1, "70000"),
     "--vae": ("missing", "file", "empty", "vectors.safetensors", LONG),
+    "--validation-images": ("-1", HUGE),
     "--variance": POSITIVE,
     "FOLDER": ("missing", "file", "empty", LONG),
     "RUNS": ("missing", "file", "empty", LONG),
@@ -173,6 +177,12 @@ TWO = (*OBJECTIVE, "ink,symmetry")
 KEPT = (*EVOLVE, "--genomes", "kept.json")
 CONFLICTS: list[Row] = [
     (("resume", "vae", "--generations", "5"), "only evolutions"),
+    (("resume", "eight", "--epochs", "5"), "only trainings"),
+    ((*TRAIN, "--epochs", "5", "--restarts", "7"), "rising numbers below those of --epochs"),
+    ((*TRAIN, "--restarts", "7"), "rising numbers below those of --epochs"),
+    ((*TRAIN, "--epochs", "auto", "--validation-images", "0"), "held out"),
+    ((*TRAIN, "--train-images", "100", "--validation-images", "100"), "fewer than the 100"),
+    ((*TRAIN, "--from", "vae", "--latent-dim", "5"), "latent dim is 5"),
     ((*TRAIN, "--network", "conv", "--channels"), "channels is empty"),
     ((*TRAIN, "--hidden", *["8"] * (config.MAX_LAYERS + 1)), "hidden has"),
     ((*TRAIN, "--network", "conv", "--channels", "8", "8", "8", "8", "8"), "too many to halve"),
@@ -259,8 +269,10 @@ LINES: list[Row] = [
     ((*TRAIN, "--data-shape", "3"), "--data-shape"),
     ((*TRAIN, "--epoch", "1"), "--epoch"),
     ((*TRAIN, "--epochs", "1", "2"), "2"),
-    ((*TRAIN, "--epochs", "9" * 5000), "--epochs has too many digits"),
-    ((*TRAIN, "--epochs", "1e3"), "--epochs is '1e3': expected a whole number"),
+    ((*TRAIN, "--batch-size", "9" * 5000), "--batch-size has too many digits"),
+    ((*TRAIN, "--epochs", "9" * 5000), "9...': expected a whole number, or auto"),
+    ((*TRAIN, "--epochs", "1e3"), "--epochs is '1e3': expected a whole number, or auto"),
+    ((*TRAIN, "--learning-rate", "fast"), "--learning-rate is 'fast': expected a number, or auto"),
     ((*TRAIN, "--hidden", "8", "x"), "--hidden is '8', 'x': expected whole numbers"),
     ((*TRAIN, "--train-images", "all"), "--train-images is 'all': expected a whole number"),
     ((*TRAIN, "--network", "vit"), "--network is 'vit': expected one of 'mlp', 'conv'"),

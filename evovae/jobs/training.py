@@ -17,12 +17,13 @@ from evovae.errors import InputError
 from evovae.findings import find_faults
 from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
 from evovae.likelihood import Likelihood, blind_loss, evaluate
+from evovae.printing import format_number
 from evovae.progress import track
 from evovae.recording import check_out, recording, writing
 from evovae.runs import EXAMPLES, HISTORY, Run
 from evovae.settings import TrainingSettings
 from evovae.state import Stateful
-from evovae.tables import History, format_number
+from evovae.tables import History
 from evovae.training import DivergenceError, Epoch, Training
 from evovae.vae import FILE_NAME, VAE
 

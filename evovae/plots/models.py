@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from evovae.drawing import BASELINE, PALETTE, draw_line, image_grid, label_ends, new_axes, style, tile, to_pixels
 from evovae.errors import InputError
 from evovae.fonts import drawn
-from evovae.tables import format_number
+from evovae.printing import format_number
 
 if TYPE_CHECKING:
     import pandas as pd
