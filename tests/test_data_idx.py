@@ -139,7 +139,7 @@ def test_idx_folder_without_test_files_holds_out_a_tenth_of_each_class(tmp_path:
 
 def test_idx_folder_of_one_image_has_none_to_hold_out(tmp_path: Path):
     write_split(tmp_path, "train", 1)
-    with refused(repr(str(tmp_path)), "1 image", "2 or more"):
+    with refused(repr(str(tmp_path)), "1 picture", "2 or more"):
         load_images(tmp_path)
 
 

@@ -35,17 +35,14 @@ def load_idx_folder(folder: Path) -> ImageSet:
         InputError: A file is missing, damaged, or does not fit the others.
     """
     files = find_idx_files(folder)
+    notes: tuple[str, ...] = ()
     train = _read_pair(folder, files, "train")
     if any(split == "test" for split, _ in files):
         test = _read_pair(folder, files, "test")
-    elif len(train) < 2:
-        raise InputError(
-            f"{str(folder)!r} holds 1 image and no test files; expected 2 or more, to hold one out; add some"
-        )
     else:
-        train, test = hold_out(train)
+        train, test, notes = hold_out(train, repr(str(folder)))
     highest = int(max(train.labels.max(), test.labels.max()))
-    return ImageSet(str(folder), train, test, tuple(str(label) for label in range(highest + 1)))
+    return ImageSet(str(folder), train, test, tuple(str(label) for label in range(highest + 1)), notes)
 
 
 def _read_pair(folder: Path, files: dict[tuple[str, str], Path], split: str) -> Images:

@@ -16,8 +16,18 @@ from evovae.errors import InputError
 
 
 def default_data_dir() -> Path:
-    """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
+    """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`.
+
+    Raises:
+        InputError: Neither that variable nor a home folder is known.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
+    except RuntimeError as error:
+        raise InputError(
+            "the user's home folder is not known (HOME is not set): expected a folder for image sets; name one with "
+            "--data-dir"
+        ) from error
 
 
 def load_torchvision_set(name: str, data_dir: Path) -> ImageSet:

@@ -64,6 +64,8 @@ class _Plan:
     """That targets name, by the names of their files."""
     classes: tuple[str, ...]
     """Names of the labels."""
+    images: str
+    """What was read of the image set."""
 
     @functools.cached_property
     def toolbox(self) -> base.Toolbox:
@@ -86,7 +88,7 @@ class _Plan:
     @property
     def circumstances(self) -> dict[str, Any]:
         """What the run depends on beside its settings."""
-        return {"device": str(self.encoding.device), "seed": self.config.seed}
+        return {"device": str(self.encoding.device), "seed": self.config.seed, "images": self.images}
 
     def begin_searches(self) -> dict[str, Search]:
         """Return the evolution and its baselines, by their labels, before they have found anything."""
@@ -199,7 +201,7 @@ def _plan(
     given = None if given is None else given.to(encoding.device)
     context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes)
+    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes, images.summary)
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +21,33 @@ from evovae.progress import track
 from evovae.runs import Run
 from evovae.vae import VAE
 
+PATIENCE = 1.0
+"""Seconds that pictures are read without a word."""
+
 
 def load(data: DataConfig) -> ImageSet:
-    """Load the image set that `data` describes."""
-    return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
+    """Load the image set that `data` describes; standard error gets progress, if it takes long, and what was read."""
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        bar = functools.cache(lambda total: stack.enter_context(track("reading pictures", total)))
+
+        def report(done: int, total: int) -> None:
+            if time.monotonic() - begun > PATIENCE:
+                bar(total)(done, "")
+
+        images = load_images(
+            data.dataset,
+            data.data_dir,
+            data.image_size,
+            data.grey,
+            data.fit,
+            data.background,
+            data.unreadable,
+            report,
+        )
+    with contextlib.suppress(OSError, ValueError):  # closed, or full
+        print(f"{data.dataset}: {images.summary}", file=sys.stderr)
+    return images
 
 
 def load_again(data: DataConfig, digest: str) -> ImageSet:

@@ -116,6 +116,7 @@ class _Job:
         self.mean_picture = blind_loss(images.train, self.test, settings.model)
         device = str(self.training.device)
         self.circumstances = {"device": device, "seed": config.seed, "mean_picture": self.mean_picture}
+        self.circumstances["images"] = images.summary
 
     def fill(self, run: Run) -> None:
         """Train to the end, keeping everything in `run`."""
