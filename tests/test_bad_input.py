@@ -118,7 +118,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
     "--hall-of-fame": BELOW_1,
     "--hidden": (*BELOW_1, str(10**12)),
-    "--image-size": ("7", "129", "0", "-5", HUGE),
+    "--image-size": ("7", "257", "0", "-5", HUGE),
     "--indpb": PROBABILITY,
     "--iterations": BELOW_1,
     "--latent-dim": (*BELOW_1, str(10**12)),

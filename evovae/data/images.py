@@ -195,11 +195,11 @@ def hold_out(images: Images, where: str) -> tuple[Images, Images, tuple[str, ...
     is_test = torch.isin(group, drawn)
     notes = ["a tenth held out for test"]
     if shared := int(torch.isin(first[is_test], first[~is_test]).sum()):
-        notes.append(f"{shared:,} of these are in train, too: the pictures of a class are all the same")
+        notes.append(f"{shared:,} of these also in train: the pictures of a class are all the same")
     elif repeated := len(first) - len(first.unique()):
-        notes.append(f"{repeated:,} copies of others, each on the side of the other")
+        notes.append(f"copies of others: {repeated:,}, each on the side of its original")
     if drawable.any() and single:
-        notes.append(f"{single:,} of the classes with one picture, which is in train")
+        notes.append(f"classes of one picture, which is in train: {single:,}")
     return images._at(~is_test), images._at(is_test), tuple(notes)
 
 

@@ -105,8 +105,7 @@ def read_pictures(
     deep = [place for place, picture in pictures.items() if picture.peak]
     if deep:
         bits = bits_of(max(pictures[place].peak for place in deep))
-        used = f"the upper 8 of {bits} used" if bits < 16 else "the upper 8 used"
-        remarks[f"of 16 bits, {used}" if bits > 8 else "of 16 bits, the lower 8 used"] = len(deep)
+        remarks[f"with {bits} bits in 16, scaled to 8" if bits < 16 else "with 16 bits, scaled to 8"] = len(deep)
         if bits < 16:
             pictures |= {place: read_file(paths[place], look, bits) for place in deep}
     channels = max(len(picture.pixels) for picture in pictures.values())
@@ -148,7 +147,7 @@ def _read(
     test = None
     if in_test.any():
         test, copies = without_copies(Images(pixels[in_test], labels[in_test]), train)
-        left_out["of test that are in train, too"] = copies
+        left_out["of test found in train, too"] = copies
     if test is None:
         train, test, held_out = hold_out(train, repr(str(folder)))
         notes.extend(held_out)

@@ -156,7 +156,7 @@ def _find_pictures(folder: Path, found: Survey) -> list[Path]:
         elif path.is_file():
             found.left_out[ascii(path.suffix.lower())[1:-1] or "without an ending"] += 1
         elif path.is_symlink() and not path.exists():
-            found.left_out["that link to nothing"] += 1
+            found.left_out["linked to nothing"] += 1
     return pictures
 
 
