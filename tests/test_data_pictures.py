@@ -3,14 +3,13 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from making import noise, save, save_all
 from PIL import Image
 from refusals import refused
 
@@ -19,18 +18,6 @@ from evovae.data import load_images
 from evovae.data.fit import Look
 from evovae.data.pictures import read_file, read_picture
 from evovae.errors import InputError
-
-
-def save(path: Path, colour: Any = 0, mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> Path:
-    """A picture of one colour; size is (width, height)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-    return path
-
-
-def save_all(folder: Path, colours: Iterable[Any], mode: str = "RGB", size: tuple[int, int] = (8, 8)) -> None:
-    for index, colour in enumerate(colours):
-        save(folder / f"{index:03}.png", colour, mode, size)
 
 
 def test_flat_folder_is_one_class_with_a_tenth_held_out(tmp_path: Path):
@@ -275,17 +262,10 @@ def test_nothing_is_printed_about_a_damaged_picture(
 # One picture, from the content of its file
 
 
-def noise(path: Path, mode: str = "RGB", size: tuple[int, int] = (20, 14)) -> Path:
-    """A picture whose pixels all differ; size is (width, height)."""
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(path)
-    return path
-
-
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_from_its_content_is_that_from_its_file(tmp_path: Path, mode: str, channels: int):
-    path = noise(tmp_path / "a.png", mode)
+    path = noise(tmp_path / "a.png", mode=mode)
     expected = read_file(path, Look(9, grey=channels == 1)).pixels.expand(channels, -1, -1)
     assert torch.equal(read_picture(path.read_bytes(), "upload", (channels, 9, 9)), expected)
 
@@ -322,7 +302,7 @@ def test_content_that_is_no_picture_is_refused_by_its_name(tmp_path: Path, monke
 
 def test_pictures_are_read_in_many_threads(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     """Damaged TIFFs, of which libtiff writes to standard error; afterwards that and the warnings are as they were."""
-    path = noise(tmp_path / "a.tif", "L")
+    path = noise(tmp_path / "a.tif", mode="L")
     with Image.open(path) as picture:
         picture.save(path, compression="tiff_lzw")
     content = path.read_bytes()

@@ -70,11 +70,12 @@ def _read(archive: zipfile.ZipFile, name: str) -> Tensor:
     with archive.open(f"{name}.npy") as stream:
         shape, fortran, kind = _read_header(stream)
         stated = math.prod(shape) * kind.itemsize
-        in_memory = math.prod(shape) * (1 if kind == np.uint8 else 8)
-        if kind.kind not in "biu" or not 0 < in_memory <= MAX_BYTES:
+        pixels = name.endswith("images")
+        fits = kind == np.uint8 if pixels else kind.kind in "biu"
+        if not fits or not 0 < math.prod(shape) * (1 if pixels else 8) <= MAX_BYTES:
             raise InputError(
-                f"holds {name} of {kind} and shape {shape}; expected whole numbers, of 1 to {MAX_BYTES} bytes in "
-                "memory; convert or cut it"
+                f"holds {name} of {kind} and shape {shape}; expected {'uint8' if pixels else 'whole numbers'}, of 1 to "
+                f"{MAX_BYTES} bytes in memory; convert or cut it"
             )
         values = bytearray()
         while len(values) < stated and (chunk := stream.read(min(_CHUNK, stated - len(values)))):
@@ -83,7 +84,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> Tensor:
             raise InputError(f"holds another number of values in {name} than its shape {shape} states; fetch it again")
     array = np.frombuffer(values, dtype=kind).reshape(shape[::-1] if fortran else shape)
     array = array.T if fortran else array
-    return torch.from_numpy(np.ascontiguousarray(array if kind == np.uint8 else array.astype(np.int64)))
+    return torch.from_numpy(np.ascontiguousarray(array if pixels else array.astype(np.int64)))
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -96,10 +97,10 @@ def _split(arrays: dict[str, Tensor], split: str, where: str) -> tuple[Tensor, T
     """Images (N, C, H, W) and labels (N,); None where there are none, or several for an image."""
     images, labels = arrays[f"{split}_images"], arrays.get(f"{split}_labels")
     images = images.unsqueeze(-1) if images.ndim == 3 else images
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
-            f"{where} holds {split}_images of {images.dtype} and shape {tuple(images.shape)}; expected uint8 of "
-            "(N, H, W), or (N, H, W, C) with C 1 or 3; convert them"
+            f"{where} holds {split}_images of shape {tuple(images.shape)}; expected (N, H, W), or (N, H, W, C) with C 1 "
+            "or 3; reshape them"
         )
     images = images.permute(0, 3, 1, 2).contiguous()
     if labels is None:
