@@ -99,8 +99,8 @@ def _split(arrays: dict[str, Tensor], split: str, where: str) -> tuple[Tensor, T
     images = images.unsqueeze(-1) if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
-            f"{where} holds {split}_images of shape {tuple(images.shape)}; expected (N, H, W), or (N, H, W, C) with C 1 "
-            "or 3; reshape them"
+            f"{where} holds {split}_images of shape {tuple(images.shape)}; expected (N, H, W), or (N, H, W, C) with "
+            "C 1 or 3; reshape them"
         )
     images = images.permute(0, 3, 1, 2).contiguous()
     if labels is None:

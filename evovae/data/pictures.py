@@ -119,9 +119,10 @@ def _decode(content: bytes, name: str, look: Look, bits: int = 16) -> Picture:
                     found = _to_picture(picture, look, bits)
                 return Picture(found.pixels, found.peak, (*reduced, *found.remarks))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        hint = ", or give --image-size, to which a JPEG is reduced" if look.size is None and _is_jpeg(content) else ""
         raise InputError(
             f"{name!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
-            "make it smaller or remove it"
+            f"make it smaller or remove it{hint}"
         ) from error
     except UnidentifiedImageError as error:
         known = ", ".join(_FORMATS)
@@ -135,9 +136,13 @@ def _decode(content: bytes, name: str, look: Look, bits: int = 16) -> Picture:
 
 
 def _open(content: bytes) -> Image.Image:
-    if content.startswith(b"\xff\xd8\xff"):  # Pillow's own limit knows nothing of reducing
+    if _is_jpeg(content):  # Pillow's own limit knows nothing of reducing
         return JpegImagePlugin.JpegImageFile(io.BytesIO(content))
     return Image.open(io.BytesIO(content), formats=_FORMATS)
+
+
+def _is_jpeg(content: bytes) -> bool:
+    return content.startswith(b"\xff\xd8\xff")
 
 
 def _reduce(picture: Image.Image, size: int | None) -> tuple[str, ...]:
