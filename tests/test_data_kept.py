@@ -13,7 +13,8 @@ from evovae.data import picture_folder as module
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that sets are kept in, new and empty."""
+    """The folder that sets are kept in, new and empty; all are, however quickly they were read."""
+    monkeypatch.setattr(kept, "WORTHWHILE", 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "evovae" / "pictures"
 
@@ -138,5 +139,11 @@ def test_the_sets_not_used_for_longest_go(cache: Path, tmp_path: Path, monkeypat
 
 def test_a_set_that_is_too_large_is_not_kept(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kept, "MOST_BYTES", 1000)
+    load_images(folder)
+    assert not cache.exists()
+
+
+def test_a_set_that_is_read_in_no_time_is_not_kept(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "WORTHWHILE", 1000)
     load_images(folder)
     assert not cache.exists()

@@ -1,8 +1,8 @@
 """Sets of pictures that were read once, kept as bytes in the user's cache folder.
 
 A file there is named by what decides its content: the pictures' names, sizes and times, how they are read, and by which
-version of what. One that is damaged, or cannot be written, is no error. The most recently used stay, up to `MOST_SETS`
-and `MOST_BYTES`.
+version of what. One that is damaged, or cannot be written, is no error. What was read in no time is not kept; of the
+others the most recently used stay, up to `MOST_SETS` and `MOST_BYTES`.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from evovae.errors import InputError
 MOST_SETS = 100
 MOST_BYTES = 4 << 30
 """Of all sets that are kept: 4 GiB. One larger than half of it is not."""
+WORTHWHILE = 0.25
+"""Seconds that it must have taken to read a set, for it to be kept."""
 _KIND = "pictures"
 _VERSION = 1
 """To be raised when the same files come to give other images or notes."""
@@ -60,8 +62,16 @@ def find(key: str, name: str) -> ImageSet | None:
     return None
 
 
-def keep(key: str, image_set: ImageSet) -> None:
-    """Keep an image set under `key`, if that can be done, and let go of those that were not used for longest."""
+def keep(key: str, image_set: ImageSet, seconds: float) -> None:
+    """Keep an image set under `key`, if that can be done, and let go of those that were not used for longest.
+
+    Args:
+        key: From `key_of`.
+        image_set: What was read.
+        seconds: How long it took.
+    """
+    if seconds < WORTHWHILE:
+        return
     tensors = {
         f"{split}/{name}": getattr(getattr(image_set, split), name)
         for split in ("train", "test")

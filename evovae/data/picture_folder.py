@@ -1,6 +1,7 @@
 """An image set in a folder of pictures."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ def load_picture_folder(
     key = kept.key_of((one.path for one in listing), names, found.left_out, found.notes, look, unreadable)
     image_set = kept.find(key, str(folder))
     if image_set is None:
+        begun = time.monotonic()
         image_set = _read(folder, listing, found, look, unreadable, report or (lambda done, total: None))
-        kept.keep(key, image_set)
+        kept.keep(key, image_set, time.monotonic() - begun)
     return image_set
 
 
