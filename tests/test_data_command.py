@@ -15,7 +15,7 @@ from evovae.runs import Run
 from evovae.settings import TrainingSettings
 
 SMALL = ("--epochs", "1", "--hidden", "8", "--latent-dim", "2", "--device", "cpu")
-SUMMARY = "10 train and 2 test pictures in 2 classes (2, 10); left out: 1 .avif; a tenth held out for test"
+SUMMARY = "11 train and 1 test pictures in 2 classes (2, 10); left out: 1 .avif; a tenth held out for test"
 
 
 def evovae(*arguments: object) -> tuple[int, str]:

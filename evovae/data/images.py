@@ -228,4 +228,4 @@ def _first_of_its_kind(images: Tensor) -> Tensor:
 
 
 def _digests(images: Tensor) -> list[bytes]:
-    return [hashlib.sha256(image.contiguous().numpy()).digest() for image in images]
+    return [hashlib.sha256(row).digest() for row in images.flatten(1).contiguous().numpy()]

@@ -88,7 +88,7 @@ def pictures_with_profiles(folder: Path) -> list[Case]:
 def npz_files(folder: Path) -> list[Case]:
     random, cases = np.random.default_rng(0), []
     for number, (shape, save) in enumerate([((8, 8), np.savez), ((8, 8, 3), np.savez), ((8, 8), np.savez_compressed)]):
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for split, count in (("train", 6), ("val", 2), ("test", 3)):
             arrays[f"{split}_images"] = random.integers(0, 256, (count, *shape), dtype=np.uint8)
             arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 3
