@@ -16,7 +16,7 @@ def find_idx_files(folder: Path) -> dict[tuple[str, str], Path]:
     """The idx files in `folder` by split (`train`, `test`) and content (`images`, `labels`)."""
     found: dict[tuple[str, str], Path] = {}
     # Sorted, an uncompressed file comes before its .gz, and is the quicker to read.
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name)):
         if (match := _NAME.fullmatch(path.name)) and path.is_file():
             split = "train" if match["split"] == "train" else "test"
             found.setdefault((split, match["what"]), path)

@@ -60,7 +60,7 @@ def load_picture_folder(
     check_classes(len(found.train), repr(str(folder)))
     listing = [_Listed(path, name, False) for name, paths in found.train.items() for path in paths]
     listing += [_Listed(path, name, True) for name, paths in found.test.items() for path in paths]
-    names = [(os.fspath(one.path.relative_to(folder)), one.name, one.is_test) for one in listing]
+    names = [(os.fspath(one.path)[len(os.fspath(folder)) :], one.name, one.is_test) for one in listing]
     key = kept.key_of((one.path for one in listing), names, found.left_out, found.notes, look, unreadable)
     image_set = kept.find(key, str(folder))
     if image_set is None:
