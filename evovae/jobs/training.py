@@ -114,9 +114,8 @@ class _Job:
         self.training, self.history = Training(self.vae, images.train, config), History()
         self.test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
         self.mean_picture = blind_loss(images.train, self.test, settings.model)
-        device = str(self.training.device)
-        self.circumstances = {"device": device, "seed": config.seed, "mean_picture": self.mean_picture}
-        self.circumstances["images"] = images.summary
+        told = {"images": images.summary, "mean_picture": self.mean_picture}
+        self.circumstances = {"device": str(self.training.device), "seed": config.seed} | told
 
     def fill(self, run: Run) -> None:
         """Train to the end, keeping everything in `run`."""
