@@ -30,6 +30,7 @@ from evovae.jobs.inputs import (
     from_anywhere,
     load,
     load_again,
+    tell,
 )
 from evovae.jobs.targets import keep_targets, kept_targets
 from evovae.judges import Judges
@@ -145,6 +146,7 @@ def evolve(
         checkpoint=checkpoint or CheckpointConfig(),
     )
     with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
+        tell(images)
         _fill(run, plan, settings.checkpoint, plan.begin_searches())
     return run
 
@@ -176,6 +178,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     if longer and (reason := searches["evolution"].stopping.reason):
         raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
     with writing(run, "evolution", asdict(settings), plan.circumstances):
+        tell(images)
         _fill(run, plan, settings.checkpoint, searches)
 
 

@@ -26,7 +26,7 @@ PATIENCE = 1.0
 
 
 def load(data: DataConfig) -> ImageSet:
-    """Load the image set that `data` describes; standard error gets progress, if it takes long, and what was read."""
+    """Load the image set that `data` describes; standard error shows progress if that takes long."""
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         bar = functools.cache(lambda total: stack.enter_context(track("reading pictures", total)))
@@ -35,7 +35,7 @@ def load(data: DataConfig) -> ImageSet:
             if time.monotonic() - begun > PATIENCE:
                 bar(total)(done, "")
 
-        images = load_images(
+        return load_images(
             data.dataset,
             data.data_dir,
             data.image_size,
@@ -45,9 +45,12 @@ def load(data: DataConfig) -> ImageSet:
             data.unreadable,
             report,
         )
+
+
+def tell(images: ImageSet) -> None:
+    """Say on standard error what was read, when all else is known to be good: bad input ends with one line."""
     with contextlib.suppress(OSError, ValueError):  # closed, or full
-        print(f"{data.dataset}: {images.summary}", file=sys.stderr)
-    return images
+        print(f"{images.name}: {images.summary}", file=sys.stderr)
 
 
 def load_again(data: DataConfig, digest: str) -> ImageSet:

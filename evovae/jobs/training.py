@@ -15,7 +15,7 @@ from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
 from evovae.errors import InputError
 from evovae.findings import find_faults
-from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
+from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again, tell
 from evovae.likelihood import Likelihood, blind_loss, evaluate
 from evovae.progress import track
 from evovae.recording import check_out, recording, writing
@@ -119,6 +119,7 @@ class _Job:
 
     def fill(self, run: Run) -> None:
         """Train to the end, keeping everything in `run`."""
+        tell(self.images)
         training = self.training
         publish = functools.partial(self._publish, run)
         parts: dict[str, Stateful] = {"training": training, "history": self.history}
