@@ -100,6 +100,7 @@ LONG = "x" * 300
 # What is out of range, by option; of a text, what it must not be.
 OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--alpha": NOT_NEGATIVE,
+    "--background": ("rot", "#12", "ff88001"),
     "--batch-size": BELOW_1,
     "--beta": NOT_NEGATIVE,
     "--beta-warmup": PROBABILITY,
