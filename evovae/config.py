@@ -10,7 +10,7 @@ from tyro.conf import Suppress
 
 from evovae.checks import LARGEST, MOST, SMALLEST, require, require_number, require_types, require_whole
 from evovae.data.limits import MAX_SIDE
-from evovae.data.names import Binarisation, Corruption
+from evovae.data.names import Binarisation, Corruption, Fit, Unreadable, parse_colour
 
 EPSILON = 1.1920928955078125e-07
 """Of float32: smaller steps from a gene of 1 get lost in rounding."""
@@ -176,17 +176,28 @@ class DataConfig:
     """Which images, and where they come from."""
 
     dataset: str = "mnist"
-    """mnist (ships with evovae), fashion-mnist, kmnist, cifar10, ... or a folder of idx files or of pictures."""
+    """mnist (ships with evovae), fashion-mnist, kmnist, cifar10, ..., a folder of pictures (of each class, or not; in
+    train/ and test/, or not) or of idx files, or an .npz file like MedMNIST's."""
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: the user's cache folder."""
     image_size: int | None = None
-    """Cut pictures to squares of so many pixels a side."""
+    """Bring pictures to squares of so many pixels a side, 8 to 256."""
     grey: bool = False
     """Turn colour into grey."""
+    fit: Fit = "crop"
+    """How pictures become square: crop cuts out the largest centred square, pad puts background around the whole,
+    stretch changes its proportions."""
+    background: str = "white"
+    """Around padded pictures and under transparent ones: white, black, grey, or hexadecimal digits such as ff8800."""
+    unreadable: Unreadable = "stop"
+    """What to do about a picture that cannot be read: stop with an error, or skip it and say so."""
 
     def __post_init__(self) -> None:
         """Refuse what names no images."""
         require_types(self)
+        parse_colour(self.background)
+        square = self.fit == "crop" or self.image_size is not None
+        require(square, f"fit is {self.fit}: it makes squares of --image-size pixels a side; give that, too")
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from fuzzing.cases import Case, configurations, idx_files, pictures, tables, tensors
-from fuzzing.damage import damage_bytes, damage_gzip, damage_json, damage_picture, damage_table, damage_tensors
+from fuzzing.cases import Case, configurations, idx_files, npz_files, pictures, tables, tensors
+from fuzzing.damage import (
+    damage_archive,
+    damage_bytes,
+    damage_gzip,
+    damage_json,
+    damage_picture,
+    damage_table,
+    damage_tensors,
+)
 
 from evovae.errors import InputError
 from evovae.studies import start, study
@@ -51,7 +59,7 @@ class Arguments:
     """Inputs of each format."""
     first: int = 0
     """Number of the first one."""
-    formats: tuple[str, ...] = ("idx", "idx.gz", "pictures", "safetensors", "json", "csv")
+    formats: tuple[str, ...] = ("idx", "idx.gz", "npz", "pictures", "safetensors", "json", "csv")
     """Which formats."""
     seed: int = 0
     """Seed of the mutations."""
@@ -219,6 +227,7 @@ def guarded() -> Iterator[Callable[[], str]]:
 FORMATS: dict[str, tuple[Callable[[Path], list[Case]], Callable[[bytes, np.random.Generator], bytes]]] = {
     "idx": (idx_files, damage_bytes),
     "idx.gz": (lambda folder: idx_files(folder, ".gz"), damage_gzip),
+    "npz": (npz_files, damage_archive),
     "pictures": (pictures, damage_picture),
     "safetensors": (tensors, damage_tensors),
     "json": (configurations, damage_json),

@@ -85,7 +85,7 @@ def run_cells(arguments: Arguments, results: Results, executor: Executor) -> pd.
 
 def split(images: Images, classes: list[int]) -> tuple[Images, Images]:
     """Return what may be learned of some classes, and what is held back."""
-    learned, held_back = hold_out(images.subset(classes=classes))
+    learned, held_back, _ = hold_out(images.subset(classes=classes), "MNIST")
     return learned, held_back.subset(min(1000, len(held_back)))
 
 

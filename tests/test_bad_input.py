@@ -101,6 +101,7 @@ LONG = "x" * 300
 # What is out of range, by option; of a text, what it must not be.
 OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--alpha": NOT_NEGATIVE,
+    "--background": ("rot", "#12", "ff88001"),
     "--batch-size": BELOW_1,
     "--beta": NOT_NEGATIVE,
     "--beta-warmup": PROBABILITY,
@@ -120,7 +121,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
     "--hall-of-fame": BELOW_1,
     "--hidden": (*BELOW_1, str(10**12)),
-    "--image-size": ("7", "129", "0", "-5", HUGE),
+    "--image-size": ("7", "257", "0", "-5", HUGE),
     "--indpb": PROBABILITY,
     "--iterations": BELOW_1,
     "--latent-dim": (*BELOW_1, str(10**12)),

@@ -139,7 +139,7 @@ def test_idx_folder_without_test_files_holds_out_a_tenth_of_each_class(tmp_path:
 
 def test_idx_folder_of_one_image_has_none_to_hold_out(tmp_path: Path):
     write_split(tmp_path, "train", 1)
-    with refused(repr(str(tmp_path)), "1 image", "2 or more"):
+    with refused(repr(str(tmp_path)), "1 picture", "2 or more"):
         load_images(tmp_path)
 
 
@@ -178,7 +178,7 @@ def test_idx_folder_refuses_files_that_do_not_fit(tmp_path: Path, file: str, con
 
 def test_idx_folder_refuses_images_beyond_the_sizes_that_fit(tmp_path: Path):
     write_split(tmp_path, "train", 4)
-    write(tmp_path / "train-images-idx3-ubyte.gz", idx_bytes((4, 130, 8), bytes(4 * 130 * 8)))
-    with refused(repr(str(tmp_path)), "130 x 8", "--image-size 28"):
+    write(tmp_path / "train-images-idx3-ubyte.gz", idx_bytes((4, 260, 8), bytes(4 * 260 * 8)))
+    with refused(repr(str(tmp_path)), "260 x 8", "--image-size 28"):
         load_images(tmp_path)
     assert load_images(tmp_path, image_size=16).shape == (1, 16, 16)

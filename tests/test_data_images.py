@@ -142,7 +142,7 @@ def test_subset_refuses_what_is_not_there(arguments: dict[str, Any], words: list
 @pytest.mark.parametrize(("total", "held_out"), [(2, 1), (9, 1), (100, 10), (106, 11)])
 def test_hold_out_takes_a_tenth_and_leaves_the_rest(total: int, held_out: int):
     pixels = torch.arange(total, dtype=torch.uint8).reshape(-1, 1, 1, 1)
-    train, test = hold_out(Images(pixels, torch.arange(total) % 2))
+    train, test, _ = hold_out(Images(pixels, torch.arange(total) % 2), "these")
     assert len(test) == held_out
     assert sorted([*train.images.flatten().tolist(), *test.images.flatten().tolist()]) == list(range(total))
 

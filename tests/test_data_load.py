@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import struct
 import subprocess
 import sys
@@ -62,9 +63,9 @@ def test_mnist_can_be_resized():
     assert load_images("mnist", image_size=16).shape == (1, 16, 16)
 
 
-@pytest.mark.parametrize("image_size", [0, 7, 129, -28])
+@pytest.mark.parametrize("image_size", [0, 7, 257, -28])
 def test_image_size_out_of_range_is_refused(image_size: int):
-    with refused(f"image size {image_size}", "8 to 128", "--image-size"):
+    with refused(f"image size {image_size}", "8 to 256", "--image-size"):
         load_images("mnist", image_size=image_size)
 
 
@@ -81,7 +82,7 @@ def test_a_path_that_does_not_exist_is_called_that(tmp_path: Path):
 
 def test_a_file_is_not_a_folder(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with refused(repr(str(tmp_path / "file")), "is not a folder"):
+    with refused(repr(str(tmp_path / "file")), "is neither a folder nor an .npz file"):
         load_images(tmp_path / "file")
 
 
@@ -274,6 +275,68 @@ def test_pickles_of_an_old_torchvision_are_refused(tmp_path: Path):
     processed.mkdir(parents=True)
     with refused(repr(str(processed)), "remove that folder"):
         load_images("kmnist", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("fashion-mnist", "FashionMNIST/raw/train-images-idx3-ubyte.gz"),
+        ("qmnist", "QMNIST/raw/qmnist-test-labels-idx2-int.gz"),
+        ("emnist", "EMNIST/raw/gzip.zip"),
+        ("cifar10", "cifar-10-python.tar.gz"),
+        ("stl10", "stl10_binary.tar.gz"),
+    ],
+)
+def test_a_file_that_is_cut_or_another_is_told_rather_than_no_network(
+    name: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(b"of another set"))
+    with refused(f"image set {name!r}: {str(path)!r} is cut, or another file", "MD5", "remove it or fetch it again"):
+        load_images(name, data_dir=tmp_path)
+
+
+def test_idx_files_that_are_not_the_published_ones_are_read_by_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    write_idx(tmp_path / "train-images-idx3-ubyte", torch.arange(128, dtype=torch.uint8).reshape(2, 8, 8))
+    write_idx(tmp_path / "train-labels-idx1-ubyte", torch.arange(2, dtype=torch.uint8))
+    with refused("'fashion-mnist'", f"--dataset {tmp_path} reads"):
+        load_images("fashion-mnist", data_dir=tmp_path)
+    assert load_images(tmp_path).shape == (1, 8, 8)
+
+
+def test_a_data_dir_that_cannot_be_written_to_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raw = tmp_path / "KMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        for what, values in (("images-idx3", torch.arange(128).reshape(2, 8, 8)), ("labels-idx1", torch.arange(2))):
+            content = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+            content += values.to(torch.uint8).numpy().tobytes()
+            (raw / f"{split}-{what}-ubyte.gz").write_bytes(gzip.compress(content))
+    md5 = [
+        (path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in sorted(raw.iterdir(), key=lambda p: p.name)
+    ]
+    monkeypatch.setattr(torchvision.datasets.KMNIST, "resources", md5)
+    before, access = sorted(tmp_path.rglob("*")), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    image_set = load_images("kmnist", data_dir=tmp_path)
+    assert image_set.name == "kmnist"
+    assert len(image_set.train) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_without_a_home_the_error_names_the_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def unknown(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    with refused("home folder", "HOME", "--data-dir"):
+        load_images("kmnist")
 
 
 def test_usps_files_are_verified_although_torchvision_does_not(tmp_path: Path):

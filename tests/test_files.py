@@ -203,7 +203,7 @@ def test_a_configuration_that_is_no_json_object_is_refused(saved, config):
         ({"hidden": {"a": 6}}, "hidden is {'a': 6}"),
         ({"hidden": [[6]]}, "hidden is ([6],)"),
         ({"data_shape": "abc"}, "data shape is 'abc'"),
-        ({"network": "conv", "data_shape": [1, 2**20, 2**20], "channels": [1] * 20}, "at most 128 pixels a side"),
+        ({"network": "conv", "data_shape": [1, 2**20, 2**20], "channels": [1] * 20}, "at most 256 pixels a side"),
         ({"network": ["mlp"]}, "network is ('mlp',)"),
         ({"variational": "yes"}, "variational is 'yes'"),
         ({"likelihood": "gaussian", "variance": "small"}, "variance is 'small'"),

@@ -21,8 +21,9 @@ from fuzz_files import FORMATS, attempt, attempts, guarded
 from fuzzing import cases
 
 from evovae.data import load_images, read_idx
+from evovae.data.fit import Look
 from evovae.data.limits import MAX_BYTES, MAX_PIXELS
-from evovae.data.pictures import read_pictures
+from evovae.data.pictures import read_file
 from evovae.errors import InputError
 from evovae.findings import read_training
 from evovae.runs import Run
@@ -206,8 +207,8 @@ READERS = {
     "vae.safetensors": VAE.load,
     "train-images-idx3-ubyte": load_images,
     "train-images-idx3-ubyte.gz": load_images,
-    "a.png": lambda folder: read_pictures([folder / "a.png"], 8, grey=False),
-    "a.gif": lambda folder: read_pictures([folder / "a.gif"], 8, grey=False),
+    "a.png": lambda folder: read_file(folder / "a.png", Look(8)),
+    "a.gif": lambda folder: read_file(folder / "a.gif", Look(8)),
 }
 
 

@@ -16,7 +16,7 @@ def find_idx_files(folder: Path) -> dict[tuple[str, str], Path]:
     """The idx files in `folder` by split (`train`, `test`) and content (`images`, `labels`)."""
     found: dict[tuple[str, str], Path] = {}
     # Sorted, an uncompressed file comes before its .gz, and is the quicker to read.
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name)):
         if (match := _NAME.fullmatch(path.name)) and path.is_file():
             split = "train" if match["split"] == "train" else "test"
             found.setdefault((split, match["what"]), path)
@@ -35,17 +35,14 @@ def load_idx_folder(folder: Path) -> ImageSet:
         InputError: A file is missing, damaged, or does not fit the others.
     """
     files = find_idx_files(folder)
+    notes: tuple[str, ...] = ()
     train = _read_pair(folder, files, "train")
     if any(split == "test" for split, _ in files):
         test = _read_pair(folder, files, "test")
-    elif len(train) < 2:
-        raise InputError(
-            f"{str(folder)!r} holds 1 image and no test files; expected 2 or more, to hold one out; add some"
-        )
     else:
-        train, test = hold_out(train)
+        train, test, notes = hold_out(train, repr(str(folder)))
     highest = int(max(train.labels.max(), test.labels.max()))
-    return ImageSet(str(folder), train, test, tuple(str(label) for label in range(highest + 1)))
+    return ImageSet(str(folder), train, test, tuple(str(label) for label in range(highest + 1)), notes)
 
 
 def _read_pair(folder: Path, files: dict[tuple[str, str], Path], split: str) -> Images:

@@ -1,6 +1,7 @@
 """Images with labels, held as uint8 in memory, and the image set made of two of them."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 from evovae.data.stratified import draw_stratified
 from evovae.errors import InputError
 from evovae.streams import make_generator
+
+UNLABELLED = "all"
+"""The class of images that have none."""
 
 
 # Compared by identity: == between tensors gives no single truth value.
@@ -111,7 +115,8 @@ class ImageSet:
         name: What gives the same images to `load_images` again: a known name, or the full path of a folder.
         train: Images to learn from.
         test: Images of the same shape, held back.
-        classes: The name of each label.
+        classes: The name of each label; only `UNLABELLED` where the images have none.
+        notes: What is to be told of how it was read: what was left out, what was made of it.
 
     Raises:
         InputError: The splits differ in shape, or a label has no class name.
@@ -121,6 +126,7 @@ class ImageSet:
     train: Images
     test: Images
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse splits that do not belong together."""
@@ -140,17 +146,86 @@ class ImageSet:
         """`(C, H, W)` of one image."""
         return self.train.shape
 
+    @property
+    def summary(self) -> str:
+        """What was read, in a line: "27 train and 3 test pictures in 3 classes (a, b, c); left out: 300 .avif"."""
+        counts = f"{len(self.train):,} train and {len(self.test):,} test pictures"
+        if self.classes == (UNLABELLED,):
+            kinds = "without classes"
+        elif len(self.classes) == 1:
+            kinds = f"of one class ({self.classes[0]})"
+        else:
+            kinds = f"in {len(self.classes):,} classes ({listed(self.classes)})"
+        return "; ".join((f"{counts} {kinds}", *self.notes))
 
-def hold_out(images: Images) -> tuple[Images, Images]:
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in a line, of many the first and the last."""
+    return ", ".join(names if len(names) <= most else [*names[: most - 2], "...", names[-1]])
+
+
+def hold_out(images: Images, where: str) -> tuple[Images, Images, tuple[str, ...]]:
     """Split off a tenth as a test set, at least one image, class proportions kept; always the same tenth.
 
+    Images with the same pixels stay on one side, unless no class has two that differ; and the only image of a class is
+    for training, unless each class has but one.
+
     Args:
-        images: At least two.
+        images: All there are.
+        where: What they are called in an error message.
 
     Returns:
-        What is left to train on, and the test images.
+        What is left to train on, the test images, and what is to be told of them.
+
+    Raises:
+        InputError: There is only one image.
     """
-    drawn = draw_stratified(images.labels, max(1, round(len(images) / 10)), seed=0)
-    is_test = torch.zeros(len(images), dtype=torch.bool)
-    is_test[drawn] = True
-    return images._at(~is_test), images._at(is_test)
+    labels, first = images.labels, _first_of_its_kind(images.images)
+    if len(images) < 2:
+        raise InputError(
+            f"{where} holds 1 picture; expected 2 or more, to hold one out for test; add some, or give the splits as "
+            "train/ and test/"
+        )
+    drawable, single = _drawable(labels, first)
+    # Where there is no other way, copies are images of their own.
+    group = first if drawable.any() else torch.arange(len(images))
+    drawable, single = (drawable, single) if drawable.any() else _drawable(labels, group)
+    index = (drawable if drawable.any() else torch.ones_like(drawable)).nonzero().squeeze(1)
+    drawn = index[draw_stratified(labels[index], max(1, round(len(index) / 10)), seed=0)]
+    is_test = torch.isin(group, drawn)
+    notes = ["a tenth held out for test"]
+    if shared := int(torch.isin(first[is_test], first[~is_test]).sum()):
+        notes.append(f"{shared:,} of these also in train: the pictures of a class are all the same")
+    elif repeated := len(first) - len(first.unique()):
+        notes.append(f"copies of others: {repeated:,}, each on the side of its original")
+    if drawable.any() and single:
+        notes.append(f"classes of one picture, which is in train: {single:,}")
+    return images._at(~is_test), images._at(is_test), tuple(notes)
+
+
+def _drawable(labels: Tensor, group: Tensor) -> tuple[Tensor, int]:
+    """Which images may be drawn for test: the first of each group, in classes of several; and how many have one."""
+    original = group == torch.arange(len(group))
+    in_class = labels[original].bincount(minlength=int(labels.max()) + 1)
+    return original & (in_class[labels] > 1), int((in_class == 1).sum())
+
+
+def without_copies(test: Images, train: Images) -> tuple[Images | None, int]:
+    """Take out of the test images those whose pixels are also among the train images, of the same shape.
+
+    Returns:
+        What is left, None if nothing is, and how many were taken out.
+    """
+    known = set(_digests(train.images))
+    new = torch.tensor([digest not in known for digest in _digests(test.images)])
+    return test._at(new) if new.any() else None, int((~new).sum())
+
+
+def _first_of_its_kind(images: Tensor) -> Tensor:
+    """For each of the images, the index of the first with the same pixels: int64 `(N,)`."""
+    first: dict[bytes, int] = {}
+    return torch.tensor([first.setdefault(digest, index) for index, digest in enumerate(_digests(images))])
+
+
+def _digests(images: Tensor) -> list[bytes]:
+    return [hashlib.sha256(row).digest() for row in images.flatten(1).contiguous().numpy()]

@@ -6,12 +6,14 @@ MAX_BYTES = 4 << 30
 """Most bytes of pixels that one tensor may hold: 4 GiB."""
 
 MAX_PIXELS = 32_000_000
-"""Most pixels of a picture file, before it is resized: reading one takes up to 30 bytes for each, 1 GB."""
+"""Most pixels that a picture file is unpacked to, before it is resized: it takes up to 30 bytes for each, 1 GB."""
+MAX_REDUCED_PIXELS = 200_000_000
+"""Most pixels of a JPEG that is reduced while it is unpacked: it takes up to 6 bytes for each, 1.2 GB."""
 MAX_PICTURE_BYTES = 256 << 20
 """Most bytes of a picture file: 256 MiB."""
 
 MIN_SIDE = 8
-MAX_SIDE = 128
+MAX_SIDE = 256
 """Fewest and most pixels on a side of an image; the models are made for small images."""
 
 
@@ -30,4 +32,17 @@ def check_bytes(needed: int, where: str) -> None:
         raise InputError(
             f"{where}: {needed} bytes of pixels; expected at most {MAX_BYTES}; "
             "use fewer images, --grey, or a smaller --image-size"
+        )
+
+
+MAX_CLASSES = 30_000
+"""Most classes of an image set: their names are kept in every run's settings."""
+
+
+def check_classes(number: int, where: str) -> None:
+    """Refuse more than `MAX_CLASSES`, naming `where` they are."""
+    if number > MAX_CLASSES:
+        raise InputError(
+            f"{where}: {number} classes; expected at most {MAX_CLASSES}, of several images each; "
+            "are these labels of another kind?"
         )

@@ -1,18 +1,20 @@
 """One door to every image set."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import torch
 
-from evovae.data.fit import fit
+from evovae.data.fit import Look, bring
 from evovae.data.idx import read_idx
 from evovae.data.idx_folder import find_idx_files, load_idx_folder
 from evovae.data.images import Images, ImageSet
 from evovae.data.limits import MAX_SIDE, MIN_SIDE
-from evovae.data.names import find_known_set, known_sets
+from evovae.data.names import Fit, Unreadable, find_known_set, known_sets, parse_colour
+from evovae.data.npz import load_npz
 from evovae.data.picture_folder import load_picture_folder
 from evovae.data.torchvision_sets import default_data_dir, load_torchvision_set
 from evovae.errors import InputError
@@ -23,21 +25,33 @@ def load_images(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
     grey: bool = False,
+    fit: Fit = "crop",
+    background: str = "white",
+    unreadable: Unreadable = "stop",
+    report: Callable[[int, int], None] | None = None,
 ) -> ImageSet:
     """Load an image set into memory.
 
     Args:
-        name: `"mnist"`, which ships with evovae; another of `known_sets()`, in any case, with or without hyphens; or
-            a folder of idx files (`load_idx_folder`) or of pictures (`load_picture_folder`). A known name wins over
-            a folder of that name, which can be given as `"./mnist"` or as a `Path`.
+        name: `"mnist"`, which ships with evovae; another of `known_sets()`, in any case, with or without hyphens; a
+            folder of idx files (`load_idx_folder`) or of pictures (`load_picture_folder`); or an .npz file
+            (`load_npz`). A known name wins over a folder of that name, which can be given as `"./mnist"` or as a
+            `Path`.
         data_dir: Where the files of a torchvision set lie or are put; None means `default_data_dir()`. The other
             sets do not need it.
-        image_size: Pixels on each side, 8 to 128: images are cut to their centred square and resized, antialiased.
-            None leaves the size, which must then be in this range.
+        image_size: Pixels on each side, 8 to 256: images are made square and resized, antialiased. None leaves the
+            size, which must then be in this range.
         grey: Whether to turn colour into one channel (ITU-R BT.601 luma).
+        fit: How images become square: `"crop"` cuts out the largest centred square, `"pad"` puts background around
+            the whole, `"stretch"` changes its proportions.
+        background: What is put around padded images and under transparent parts of pictures: white, black, grey, or
+            six hexadecimal digits such as ff8800.
+        unreadable: Whether a picture in a folder that cannot be read is an error (`"stop"`), or is left out and told
+            (`"skip"`).
+        report: Told how many pictures are read, and of how many, after each.
 
     Returns:
-        The image set. Its pixels are 0..255, as stored.
+        The image set. Its pixels are 0..255; its `summary` says what was read and what was left out.
 
     Raises:
         InputError: The name is neither known nor a folder, or what it names cannot be used.
@@ -46,17 +60,18 @@ def load_images(
         raise InputError(f"image size {image_size}: expected {MIN_SIDE} to {MAX_SIDE} pixels; change --image-size")
     if data_dir is not None and os.path.exists(data_dir) and not os.path.isdir(data_dir):
         raise InputError(f"{str(data_dir)!r} is a file; expected a folder for image sets; change --data-dir")
+    look = Look(image_size, grey, fit, parse_colour(background))
     known = find_known_set(name) if isinstance(name, str) else None
     if known is None:
-        image_set = _load_folder(name, image_size, grey)
+        image_set = _load_path(name, look, unreadable, report)
     elif known == "mnist":
         image_set = _load_mnist()
     else:
         image_set = load_torchvision_set(known, default_data_dir() if data_dir is None else Path(_expand(data_dir)))
     return replace(
         image_set,
-        train=fit(image_set.train, image_size, grey, repr(image_set.name)),
-        test=fit(image_set.test, image_size, grey, repr(image_set.name)),
+        train=bring(image_set.train, look, repr(image_set.name)),
+        test=bring(image_set.test, look, repr(image_set.name)),
     )
 
 
@@ -83,21 +98,27 @@ def _expand(name: str | os.PathLike[str]) -> str:
         raise InputError(f"{str(name)!r} is no name of a folder ({error}); check the spelling") from error
 
 
-def _load_folder(name: str | os.PathLike[str], image_size: int | None, grey: bool) -> ImageSet:
+def _load_path(
+    name: str | os.PathLike[str], look: Look, unreadable: Unreadable, report: Callable[[int, int], None] | None
+) -> ImageSet:
     place = _expand(name)
-    if not os.path.isdir(place):
-        if os.path.exists(place):
-            problem = "is not a folder"
-        elif os.sep in place:
-            problem = "does not exist"
-        else:
-            problem = "is neither a known image set nor a folder"
-        raise InputError(
-            f"{str(name)!r} {problem}; expected {', '.join(known_sets())}, or a folder of idx files or of pictures; "
-            "check the spelling"
-        )
-    folder = Path(place).resolve()
     try:
-        return load_idx_folder(folder) if find_idx_files(folder) else load_picture_folder(folder, image_size, grey)
+        if os.path.isfile(place) and place.lower().endswith(".npz"):
+            return load_npz(Path(place).resolve())
+        if os.path.isdir(place):
+            folder = Path(place).resolve()
+            if find_idx_files(folder):
+                return load_idx_folder(folder)
+            return load_picture_folder(folder, look, unreadable, report)
     except OSError as error:
-        raise InputError(f"{str(folder)!r} cannot be read ({error.strerror}); make it readable") from error
+        raise InputError(f"{place!r} cannot be read ({error.strerror}); make it readable") from error
+    if os.path.exists(place):
+        problem = "is neither a folder nor an .npz file"
+    elif os.sep in place:
+        problem = "does not exist"
+    else:
+        problem = "is neither a known image set nor a folder"
+    raise InputError(
+        f"{str(name)!r} {problem}; expected {', '.join(known_sets())}, a folder of idx files or of pictures, or an "
+        ".npz file; check the spelling"
+    )

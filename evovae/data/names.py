@@ -1,10 +1,34 @@
-"""The words a user may write: image sets, binarisations and corruptions. Imports no torch."""
+"""The words a user may write: image sets, shapes and colours, binarisations and corruptions. Imports no torch."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from evovae.errors import InputError, shown
+
+Colour = tuple[int, int, int]
+Fit = Literal["crop", "pad", "stretch"]
+Unreadable = Literal["stop", "skip"]
 Binarisation = Literal["grey", "dynamic", "static"]
 Corruption = Literal["none", "gaussian", "masking", "salt-and-pepper"]
+
+COLOURS: dict[str, Colour] = {"white": (255, 255, 255), "black": (0, 0, 0), "grey": (128, 128, 128)}
+
+
+def parse_colour(name: str) -> Colour:
+    """Red, green and blue in 0..255 of a colour: white, black, grey, or six hexadecimal digits such as ff8800.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    if name in COLOURS:
+        return COLOURS[name]
+    if not re.fullmatch("#?[0-9a-fA-F]{6}", name):
+        raise InputError(
+            f"background is {shown(name)}: expected {', '.join(COLOURS)} or six hexadecimal digits such as ff8800"
+        )
+    red, green, blue = bytes.fromhex(name.removeprefix("#"))
+    return red, green, blue
 
 
 @dataclass(frozen=True)

@@ -1,75 +1,158 @@
 """An image set in a folder of pictures."""
 
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from evovae.data.images import Images, ImageSet, hold_out
-from evovae.data.pictures import find_pictures, read_pictures
+from evovae.data import kept
+from evovae.data.fit import Look
+from evovae.data.images import Images, ImageSet, hold_out, listed, without_copies
+from evovae.data.limits import check_bytes, check_classes, check_sides
+from evovae.data.names import Unreadable
+from evovae.data.pictures import Picture, bits_of, read_file
+from evovae.data.survey import Survey, plain_name, survey, tell
 from evovae.errors import InputError
 
-_FLAT = "all"
+Report = Callable[[int, int], None]
+"""Told how many pictures are read, and of how many."""
 
 
-def load_picture_folder(folder: Path, image_size: int | None, grey: bool) -> ImageSet:
+@dataclass(frozen=True)
+class _Listed:
+    path: Path
+    name: str
+    """Of its class."""
+    is_test: bool
+
+
+def load_picture_folder(
+    folder: Path, look: Look, unreadable: Unreadable = "stop", report: Report | None = None
+) -> ImageSet:
     """Read the image set in a folder of pictures.
 
+    What was read is kept in the user's cache (`kept`), and read from there while the files are the same.
+
     Args:
-        folder: Holds pictures (png, jpg, bmp, gif, webp, tif, ppm), which are one class named `all`; or a folder of
-            pictures for each class; or folders `train` and `test` of either kind, with the same classes. Without
-            these two, a tenth is held out for test. Names are sorted, so that labels and order are always the
-            same. Deeper folders are not read.
-        image_size: Side to resize to; None requires all pictures to have one size.
-        grey: Whether to read one channel; False reads colour unless every picture is stored as grey.
+        folder: Holds pictures (png, jpg, bmp, gif, webp, tif, ppm), which have no classes; or a folder of pictures for
+            each class; or splits, folders `train` and `test` of either kind, in any case. The classes of test must
+            be among those of train. Folders `val`, `valid` and `validation` are taken for test where there is none,
+            and left out otherwise. Without either, a tenth is held out (`hold_out`). Classes are in natural order, 2
+            before 10, and pictures by name, so that labels and order are always the same; folders without pictures
+            are no classes. Deeper folders are not read. A test picture whose pixels are also in train is left out.
+        look: Size, channels, fit and background that pictures are brought to. Without a size, all must have the same;
+            unless grey is asked for, they have colour where a single one has.
+        unreadable: Whether a picture that cannot be read is an error, or is left out and told.
+        report: Called after each picture.
+
+    Returns:
+        The image set; its notes say what was left out.
 
     Raises:
         InputError: There are no pictures, too few to split, or some that cannot be used.
     """
-    if (folder / "train").is_dir() and (folder / "test").is_dir():
-        train_classes, test_classes = _find_classes(folder / "train"), _find_classes(folder / "test")
-        if unshared := sorted(train_classes.keys() ^ test_classes.keys()):
-            raise InputError(
-                f"{str(folder)!r} has class {unshared[0]!r} in only one of train/ and test/; expected the same classes "
-                "in both; add or remove it"
-            )
-        pixels = read_pictures(_paths(train_classes) + _paths(test_classes), image_size, grey)
-        in_train = len(_paths(train_classes))
-        train = Images(pixels[:in_train], _labels(train_classes))
-        test = Images(pixels[in_train:], _labels(test_classes))
-        return ImageSet(str(folder), train, test, tuple(train_classes))
-
-    classes = _find_classes(folder)
-    for name, paths in classes.items():
-        if len(paths) < 2:
-            raise InputError(
-                f"{str(folder)!r} holds 1 picture of class {name!r}; expected 2 or more of each class, to hold one "
-                "out for test; add pictures, or give the splits as train/ and test/"
-            )
-    train, test = hold_out(Images(read_pictures(_paths(classes), image_size, grey), _labels(classes)))
-    return ImageSet(str(folder), train, test, tuple(classes))
+    found = survey(folder)
+    check_classes(len(found.train), repr(str(folder)))
+    listing = [_Listed(path, name, False) for name, paths in found.train.items() for path in paths]
+    listing += [_Listed(path, name, True) for name, paths in found.test.items() for path in paths]
+    names = [(os.fspath(one.path)[len(os.fspath(folder)) :], one.name, one.is_test) for one in listing]
+    key = kept.key_of((one.path for one in listing), names, found.left_out, found.notes, look, unreadable)
+    image_set = kept.find(key, str(folder))
+    if image_set is None:
+        begun = time.monotonic()
+        image_set = _read(folder, listing, found, look, unreadable, report or (lambda done, total: None))
+        kept.keep(key, image_set, time.monotonic() - begun)
+    return image_set
 
 
-def _find_classes(folder: Path) -> dict[str, list[Path]]:
-    flat = find_pictures(folder)
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    classes = {path.name: pictures for path in subfolders if (pictures := find_pictures(path))}
-    if flat and classes:
+def read_pictures(
+    paths: Sequence[Path], look: Look, unreadable: Unreadable, report: Report
+) -> tuple[Tensor, list[int], Counter[str]]:
+    """Read pictures as `read_file` does, as one tensor.
+
+    Where grey pictures have 16 bits, the highest value in all of them tells how many are used.
+
+    Args:
+        paths: At least one picture file.
+        look: What they are brought to; without a size, all must have one.
+        unreadable: Whether to stop at a picture that cannot be read, or to skip it.
+        report: Called after each picture.
+
+    Returns:
+        uint8 `(N, C, H, W)` of those that could be read; their places among the `paths`; and what was done to how
+        many.
+
+    Raises:
+        InputError: A file cannot be read and is not to be skipped, or none can; sizes differ, or are too small or too
+            large; or there is too much for memory.
+    """
+    pictures: dict[int, Picture] = {}
+    for place, path in enumerate(paths):
+        try:
+            pictures[place] = read_file(path, look)
+        except InputError as error:
+            if unreadable == "stop":
+                raise InputError(f"{error}, or leave out what cannot be read with --unreadable skip") from error
+            if place == len(paths) - 1 and not pictures:
+                raise InputError(f"none of {len(paths)} pictures can be read; the last: {error}") from error
+        else:
+            _check_size(pictures, place, paths, look.grey)
+        report(place + 1, len(paths))
+    remarks = Counter(remark for picture in pictures.values() for remark in picture.remarks)
+    deep = [place for place, picture in pictures.items() if picture.peak]
+    if deep:
+        bits = bits_of(max(pictures[place].peak for place in deep))
+        remarks[f"with {bits} bits in 16, scaled to 8" if bits < 16 else "with 16 bits, scaled to 8"] = len(deep)
+        if bits < 16:
+            pictures |= {place: read_file(paths[place], look, bits) for place in deep}
+    channels = max(len(picture.pixels) for picture in pictures.values())
+    pixels = torch.stack([picture.pixels.expand(channels, -1, -1) for picture in pictures.values()])
+    return pixels, list(pictures), remarks
+
+
+def _check_size(pictures: dict[int, Picture], place: int, paths: Sequence[Path], grey: bool) -> None:
+    """Refuse the picture just read unless it is of a size that fits, and of that of the first."""
+    first = next(iter(pictures))
+    height, width = pictures[place].pixels.shape[1:]
+    first_height, first_width = pictures[first].pixels.shape[1:]
+    if place == first:
+        check_sides(height, width, repr(str(paths[place])))
+        check_bytes(len(paths) * (1 if grey else 3) * height * width, f"{len(paths)} pictures as {str(paths[place])!r}")
+    elif (height, width) != (first_height, first_width):
         raise InputError(
-            f"{str(folder)!r} holds pictures, as {flat[0].name!r}, beside folders of pictures, as "
-            f"{next(iter(classes))!r}; expected one or the other; move the loose pictures into a class folder"
+            f"{str(paths[place])!r} has {height} x {width} pixels and {str(paths[first])!r} {first_height} x "
+            f"{first_width}; expected one size; resize them, as with --image-size 28"
         )
-    if not flat and not classes:
-        raise InputError(
-            f"{str(folder)!r} holds no images; expected idx files (train-images-idx3-ubyte.gz and "
-            "train-labels-idx1-ubyte.gz), pictures (png, jpg, ...), a folder of pictures for each class, or train/ "
-            "and test/ folders of pictures; put some there or name another folder"
-        )
-    return classes or {_FLAT: flat}
 
 
-def _paths(classes: dict[str, list[Path]]) -> list[Path]:
-    return [path for paths in classes.values() for path in paths]
-
-
-def _labels(classes: dict[str, list[Path]]) -> torch.Tensor:
-    return torch.tensor([label for label, paths in enumerate(classes.values()) for _ in paths])
+def _read(
+    folder: Path, listing: list[_Listed], found: Survey, look: Look, unreadable: Unreadable, report: Report
+) -> ImageSet:
+    pixels, places, remarks = read_pictures([one.path for one in listing], look, unreadable, report)
+    left_out, notes = found.left_out.copy(), found.notes.copy()
+    if lost := [plain_name(listing[place].path) for place in sorted({*range(len(listing))} - {*places})]:
+        left_out[f"unreadable ({listed(lost, 4)})"] = len(lost)
+    read = [listing[place] for place in places]
+    classes = list(dict.fromkeys(one.name for one in read if not one.is_test))  # some may be lost with all pictures
+    label_of = {name: label for label, name in enumerate(classes)}
+    labels = torch.tensor([label_of.get(one.name, -1) for one in read])
+    is_test = torch.tensor([one.is_test for one in read])
+    if not classes:
+        raise InputError(f"{str(folder)!r}: no train picture can be read; expected some; repair them")
+    train = Images(pixels[~is_test], labels[~is_test])
+    in_test = is_test & (labels >= 0)
+    test = None
+    if in_test.any():
+        test, copies = without_copies(Images(pixels[in_test], labels[in_test]), train)
+        left_out["of test found in train, too"] = copies
+    if test is None:
+        train, test, held_out = hold_out(train, repr(str(folder)))
+        notes.extend(held_out)
+    notes.extend(f"{count:,} {what}" for what, count in remarks.items())
+    told = [f"left out: {tell(left_out)}"] if +left_out else []
+    return ImageSet(str(folder), train, test, tuple(classes), (*told, *notes))

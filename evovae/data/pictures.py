@@ -1,4 +1,4 @@
-"""Read picture files into one tensor."""
+"""Picture files, read with Pillow: damaged, hostile and odd ones included."""
 
 import contextlib
 import io
@@ -6,78 +6,78 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from evovae import files
 from evovae.data import limits
-from evovae.data.fit import resize
-from evovae.data.limits import check_bytes, check_sides
+from evovae.data.fit import Look, resize, square
 from evovae.errors import InputError
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it remarks comes in the message, or not at all
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """Named to Pillow as well: left to guess, it would hand a PostScript file called .png to an interpreter."""
-_EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"} | {
+    f".p{kind}m" for kind in "pgbn"
+}
+BITS = (8, 10, 12, 14, 16)
+"""What cameras and scanners store in 16 bits."""
 _ONE_AT_A_TIME = threading.Lock()
 """Python's list of warnings and standard error belong to the whole process, and are changed while one is read."""
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """The picture files in `folder`, by name; hidden files and other kinds of file are passed over."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".") and path.is_file()
-    )
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as it was read.
+
+    Attributes:
+        pixels: uint8 `(C, H, W)`, C 1 or 3.
+        peak: The highest value of one with 16 bits; 0 of any other.
+        remarks: What was done to it, as in "3 reduced while decoding".
+    """
+
+    pixels: Tensor
+    peak: int
+    remarks: tuple[str, ...]
 
 
-def read_pictures(paths: Sequence[Path], image_size: int | None, grey: bool) -> Tensor:
-    """Read pictures, turned as their EXIF orientation says, the first frame of an animation.
+def bits_of(peak: int) -> int:
+    """How many of 16 bits are used where the highest value is `peak`: 8, 10, 12, 14 or 16."""
+    return next(bits for bits in BITS if peak < 1 << bits)
 
-    Transparent parts are laid over white, as a viewer shows them. Of 16 bits, the upper 8 are kept.
+
+def read_file(path: Path, look: Look, bits: int = 16) -> Picture:
+    """Read one picture, turned as its EXIF orientation says, the first frame of an animation.
+
+    Transparent parts are laid over `look.background`, colours brought to sRGB from the profile that a picture
+    embeds.
 
     Args:
-        paths: At least one picture file.
-        image_size: Side to resize to, as `resize` does; None requires all to have one size.
-        grey: Whether to read one channel (ITU-R BT.601 luma); False reads three, unless every picture is stored as
-            grey.
-
-    Returns:
-        uint8 `(N, C, H, W)`.
+        path: The file.
+        look: What it is brought to.
+        bits: Of grey pictures with 16 bits, how many are used; the upper 8 of these are kept.
 
     Raises:
-        InputError: A file cannot be read, has more than `MAX_PIXELS`, or has pixels of 32 bits; sizes differ, or are
-            too small or too large; or there is too much for memory.
+        InputError: It cannot be read, has more than `MAX_PIXELS` (of a JPEG that is reduced to `look.size`,
+            `MAX_REDUCED_PIXELS`), or has pixels of 32 bits.
     """
-    pictures: list[Tensor] = []
-    for path in paths:
-        picture = _read(path, grey)
-        if image_size is not None:
-            picture = resize(picture[None], image_size, image_size)[0]
-        height, width = picture.shape[1:]
-        if not pictures:
-            check_sides(height, width, repr(str(path)))
-            check_bytes(len(paths) * (1 if grey else 3) * height * width, f"{len(paths)} pictures as {str(path)!r}")
-        elif picture.shape[1:] != pictures[0].shape[1:]:
-            first_height, first_width = pictures[0].shape[1:]
-            raise InputError(
-                f"{str(path)!r} has {height} x {width} pixels and {str(paths[0])!r} {first_height} x {first_width}; "
-                "expected one size; resize them, as with --image-size 28"
-            )
-        pictures.append(picture)
-    channels = max(len(picture) for picture in pictures)
-    return torch.stack([picture.expand(channels, -1, -1) for picture in pictures])
+    # From memory: of a file, Pillow would take as much as a length in it claims.
+    content = files.read_bytes(path, limits.MAX_PICTURE_BYTES)
+    picture = _decode(content, str(path), look, bits)
+    if look.size is None:
+        return picture
+    return Picture(square(picture.pixels[None], look.size, look)[0], picture.peak, picture.remarks)
 
 
 def read_picture(content: bytes, name: str, shape: tuple[int, int, int]) -> Tensor:
-    """Read one picture as `read_pictures` does, from the `content` of its file, in any thread.
+    """Read one picture as `read_file` does, from the `content` of its file, in any thread.
 
     Args:
         content: At most `MAX_PICTURE_BYTES`.
@@ -97,30 +97,32 @@ def read_picture(content: bytes, name: str, shape: tuple[int, int, int]) -> Tens
         raise InputError(
             f"{name!r} holds {len(content)} bytes; expected at most {limits.MAX_PICTURE_BYTES}; make it smaller"
         )
-    picture = resize(_decode(content, name, grey=channels == 1)[None], height, width)[0]
-    return picture.repeat(channels // len(picture), 1, 1)
+    look = Look(max(height, width), grey=channels == 1)
+    picture = _decode(content, name, look)
+    if picture.peak and bits_of(picture.peak) < 16:
+        picture = _decode(content, name, look, bits_of(picture.peak))
+    pixels = resize(picture.pixels[None], height, width)[0]
+    return pixels.repeat(channels // len(pixels), 1, 1)
 
 
-def _read(path: Path, grey: bool) -> Tensor:
-    # From memory: of a file, Pillow would take as much as a length in it claims.
-    return _decode(files.read_bytes(path, limits.MAX_PICTURE_BYTES), str(path), grey)
-
-
-def _decode(content: bytes, name: str, grey: bool) -> Tensor:
+def _decode(content: bytes, name: str, look: Look, bits: int = 16) -> Picture:
     try:
         with _ONE_AT_A_TIME, warnings.catch_warnings():
             # What Pillow remarks on metadata is no concern here; what it says about size is.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            with _open(content) as picture:
+                reduced = _reduce(picture, look.size)
                 if picture.width * picture.height > limits.MAX_PIXELS:  # not unpacked yet
                     raise Image.DecompressionBombError
                 with _hushed() if picture.format == "TIFF" else contextlib.nullcontext():
-                    return _to_tensor(picture, grey)
+                    found = _to_picture(picture, look, bits)
+                return Picture(found.pixels, found.peak, (*reduced, *found.remarks))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        hint = ", or give --image-size, to which a JPEG is reduced" if look.size is None and _is_jpeg(content) else ""
         raise InputError(
             f"{name!r} unpacks to more than {limits.MAX_PIXELS} pixels; expected an ordinary picture; "
-            "make it smaller or remove it"
+            f"make it smaller or remove it{hint}"
         ) from error
     except UnidentifiedImageError as error:
         known = ", ".join(_FORMATS)
@@ -131,6 +133,24 @@ def _decode(content: bytes, name: str, grey: bool) -> Tensor:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name!r} cannot be read as a picture ({reason}); repair or remove it") from error
+
+
+def _open(content: bytes) -> Image.Image:
+    if _is_jpeg(content):  # Pillow's own limit knows nothing of reducing
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(content))
+    return Image.open(io.BytesIO(content), formats=_FORMATS)
+
+
+def _is_jpeg(content: bytes) -> bool:
+    return content.startswith(b"\xff\xd8\xff")
+
+
+def _reduce(picture: Image.Image, size: int | None) -> tuple[str, ...]:
+    """Let a large JPEG be unpacked at a half to an eighth of its sides, no smaller than `size`."""
+    pixels = picture.width * picture.height
+    if size is None or picture.format != "JPEG" or not limits.MAX_PIXELS < pixels <= limits.MAX_REDUCED_PIXELS:
+        return ()
+    return ("reduced while decoding",) if picture.draft(None, (size, size)) else ()
 
 
 @contextlib.contextmanager
@@ -144,14 +164,48 @@ def _hushed() -> Iterator[None]:
         yield
 
 
-def _to_tensor(picture: Image.Image, grey: bool) -> Tensor:
+def _to_picture(picture: Image.Image, look: Look, bits: int) -> Picture:
     if picture.mode in ("I", "F"):
         raise ValueError("its pixels have 32 bits, expected 8 or 16")
     ImageOps.exif_transpose(picture, in_place=True)
+    peak = 0
+    remarks: tuple[str, ...] = ()
     if picture.mode.startswith("I;16"):
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    mode = "L" if grey or picture.mode in ("1", "L", "LA") else "RGB"
+        values = np.asarray(picture)
+        peak = int(values.max())
+        picture = Image.fromarray(np.minimum(values >> (bits - 8), 255).astype(np.uint8))
+    else:
+        picture, remarks = _to_srgb(picture)
+    colourless = picture.mode in ("1", "L", "LA")
     if picture.has_transparency_data:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
-    pixels = torch.from_numpy(np.array(picture.convert(mode)))
-    return pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1)
+        colourless = colourless and len(set(look.background)) == 1
+        under = Image.new("RGBA", picture.size, look.background)
+        picture = Image.alpha_composite(under, picture.convert("RGBA"))
+    pixels = torch.from_numpy(np.array(picture.convert("L" if look.grey or colourless else "RGB")))
+    return Picture(pixels.reshape(picture.height, picture.width, -1).permute(2, 0, 1), peak, remarks)
+
+
+def _to_srgb(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Bring a picture from the colour profile that it embeds to sRGB; as it is if that is none, or no good."""
+    content = picture.info.get("icc_profile")
+    if not content:
+        return picture, ()
+    try:
+        profile = ImageCms.getOpenProfile(io.BytesIO(content))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return picture, ()
+        alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+        grey = picture.mode in ("1", "L", "LA")
+        plain = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}[profile.profile.xcolor_space]
+        if (plain == "CMYK") != (picture.mode == "CMYK") or (plain == "L" and not grey):
+            raise ValueError("the profile is of other colours")
+        standard = ImageCms.createProfile("sRGB")
+        turned = ImageCms.profileToProfile(picture.convert(plain), profile, standard, outputMode="RGB")
+        if turned is None:  # never, of a new picture
+            return picture, ()
+        turned = turned.convert("L") if grey else turned
+        if alpha is not None:
+            turned.putalpha(alpha)
+        return turned, ("turned to sRGB from an embedded colour profile",)
+    except Exception:  # whatever the library stumbles on in a damaged profile
+        return picture, ("with an embedded colour profile that cannot be used",)

@@ -2,22 +2,36 @@
 
 import os
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import HTTPError
 
 import numpy as np
 import torch
 
+from evovae.data.idx_folder import find_idx_files
 from evovae.data.images import Images, ImageSet
 from evovae.data.names import TORCHVISION_SETS, TorchvisionSet
 from evovae.errors import InputError
 
 
 def default_data_dir() -> Path:
-    """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
+    """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`.
+
+    Raises:
+        InputError: Neither that variable nor a home folder is known.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
+    except RuntimeError as error:
+        raise InputError(
+            "the user's home folder is not known (HOME is not set): expected a folder for image sets; name one with "
+            "--data-dir"
+        ) from error
 
 
 def load_torchvision_set(name: str, data_dir: Path) -> ImageSet:
@@ -41,21 +55,65 @@ def load_torchvision_set(name: str, data_dir: Path) -> ImageSet:
     source = TORCHVISION_SETS[name]
     dataset_class = getattr(datasets, source.class_name)
     _refuse_unverified(source, dataset_class, data_dir)
-    splits = []
-    for arguments in (source.train, source.test):
-        try:
-            # Standard output belongs to results; older torchvision announces its downloads there.
-            with redirect_stdout(sys.stderr):
-                splits.append(dataset_class(str(data_dir), download=True, **arguments))
-        # Readers that trip over a damaged file raise whatever they stumble on, beside the network's own errors.
-        except Exception as error:
-            raise InputError(
-                f"image set {name!r} could not be read from {str(data_dir)!r} or downloaded into it "
-                f"({_reason(error)}); put {source.files} there, or name the folder that has this with --data-dir"
-            ) from error
+    with _writable(source, data_dir) as root:
+        splits = [_read(name, dataset_class, arguments, root, data_dir) for arguments in (source.train, source.test)]
     train, test = (_to_images(split, source.transposed) for split in splits)
     classes = getattr(splits[0], "classes", range(int(train.labels.max()) + 1))
     return ImageSet(name, train, test, tuple(str(label) for label in classes))
+
+
+def _read(name: str, dataset_class: Any, arguments: dict[str, Any], root: Path, data_dir: Path) -> Any:
+    try:
+        # Standard output belongs to results; older torchvision announces its downloads there.
+        with redirect_stdout(sys.stderr):
+            return dataset_class(str(root), download=True, **arguments)
+    # Readers that trip over a damaged file raise whatever they stumble on, beside the network's own errors.
+    except Exception as error:
+        source = TORCHVISION_SETS[name]
+        raw = data_dir / source.class_name / "raw"
+        idx = next((folder for folder in (raw, data_dir) if folder.is_dir() and find_idx_files(folder)), None)
+        hint = f"; --dataset {idx} reads the idx files in it, whatever they are" if idx else ""
+        if damaged := _find_damaged(source, dataset_class, data_dir):
+            raise InputError(f"image set {name!r}: {damaged}{hint}") from error
+        raise InputError(
+            f"image set {name!r} could not be read from {str(data_dir)!r} or downloaded into it ({_reason(error)}); "
+            f"put {source.files} there, or name the folder that has this with --data-dir{hint}"
+        ) from error
+
+
+@contextmanager
+def _writable(source: TorchvisionSet, data_dir: Path) -> Iterator[Path]:
+    """A folder to read and unpack in: `data_dir`, or if that has files but cannot be written to, links to them."""
+    raw = data_dir / source.class_name / "raw"
+    there = [path for folder in (data_dir, raw) if folder.is_dir() for path in folder.iterdir() if path.is_file()]
+    if not there or all(os.access(folder, os.W_OK) for folder in (data_dir, raw) if folder.is_dir()):
+        yield data_dir
+        return
+    with TemporaryDirectory(prefix="evovae-") as temporary:
+        for path in there:
+            link = Path(temporary) / path.relative_to(data_dir)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+        yield Path(temporary)
+
+
+def _find_damaged(source: TorchvisionSet, dataset_class: Any, data_dir: Path) -> str:
+    """Say which file is there and is not the published one, if there is one: cut, or another of that name."""
+    from torchvision.datasets.utils import check_integrity
+
+    known, raw = vars(dataset_class), data_dir / source.class_name / "raw"
+    resources = known.get("resources", ())
+    pairs = [*(chain(*resources.values()) if isinstance(resources, dict) else resources)]
+    pairs += [(known["url"], known["md5"])] if "md5" in known else []
+    files = [(raw / os.path.basename(url), md5) for url, md5 in pairs]
+    files += [(data_dir / known["filename"], known["tgz_md5"])] if "tgz_md5" in known else []
+    for path, md5 in files:
+        if path.is_file() and not check_integrity(path, md5):
+            return (
+                f"{str(path)!r} is cut, or another file than the published one: expected MD5 {md5}, which its "
+                f"{path.stat().st_size} bytes have not; remove it or fetch it again"
+            )
+    return ""
 
 
 def _refuse_unverified(source: TorchvisionSet, dataset_class: Any, data_dir: Path) -> None:

@@ -20,7 +20,7 @@ from evovae.explorer.atlas import Atlas
 from evovae.explorer.evolving import Evolver
 from evovae.explorer.model import Model
 from evovae.explorer.shelf import Shelf
-from evovae.jobs.inputs import choose_data, find_judges, folder_of, load
+from evovae.jobs.inputs import choose_data, find_judges, folder_of, load, tell
 from evovae.vae import VAE
 
 TEST_IMAGES = 10_000
@@ -80,6 +80,7 @@ def explore(
     runs = runs or (folder.parent if vae_path.is_dir() else folder)
     if not runs.is_dir():
         raise InputError(f"{runs} is no folder: expected one that holds runs of evovae evolve")
+    tell(images)
     judges = find_judges(images, folder, vae.device)
     model = Model(LatentEncoding(vae), judges)
     test = Images(images.test.images[:TEST_IMAGES], images.test.labels[:TEST_IMAGES])

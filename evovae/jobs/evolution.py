@@ -30,6 +30,7 @@ from evovae.jobs.inputs import (
     from_anywhere,
     load,
     load_again,
+    tell,
 )
 from evovae.jobs.targets import keep_targets, kept_targets
 from evovae.judges import Judges
@@ -64,6 +65,8 @@ class _Plan:
     """That targets name, by the names of their files."""
     classes: tuple[str, ...]
     """Names of the labels."""
+    images: str
+    """What was read of the image set."""
 
     @functools.cached_property
     def toolbox(self) -> base.Toolbox:
@@ -86,7 +89,7 @@ class _Plan:
     @property
     def circumstances(self) -> dict[str, Any]:
         """What the run depends on beside its settings."""
-        return {"device": str(self.encoding.device), "seed": self.config.seed}
+        return {"device": str(self.encoding.device), "seed": self.config.seed, "images": self.images}
 
     def begin_searches(self) -> dict[str, Search]:
         """Return the evolution and its baselines, by their labels, before they have found anything."""
@@ -143,6 +146,7 @@ def evolve(
         checkpoint=checkpoint or CheckpointConfig(),
     )
     with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
+        tell(images)
         _fill(run, plan, settings.checkpoint, plan.begin_searches())
     return run
 
@@ -174,6 +178,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     if longer and (reason := searches["evolution"].stopping.reason):
         raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
     with writing(run, "evolution", asdict(settings), plan.circumstances):
+        tell(images)
         _fill(run, plan, settings.checkpoint, searches)
 
 
@@ -199,7 +204,7 @@ def _plan(
     given = None if given is None else given.to(encoding.device)
     context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes)
+    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes, images.summary)
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:

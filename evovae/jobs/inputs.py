@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +21,36 @@ from evovae.progress import track
 from evovae.runs import Run
 from evovae.vae import VAE
 
+PATIENCE = 1.0
+"""Seconds that pictures are read without a word."""
+
 
 def load(data: DataConfig) -> ImageSet:
-    """Load the image set that `data` describes."""
-    return load_images(data.dataset, data.data_dir, data.image_size, data.grey)
+    """Load the image set that `data` describes; standard error shows progress if that takes long."""
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        bar = functools.cache(lambda total: stack.enter_context(track("reading pictures", total)))
+
+        def report(done: int, total: int) -> None:
+            if time.monotonic() - begun > PATIENCE:
+                bar(total)(done, "")
+
+        return load_images(
+            data.dataset,
+            data.data_dir,
+            data.image_size,
+            data.grey,
+            data.fit,
+            data.background,
+            data.unreadable,
+            report,
+        )
+
+
+def tell(images: ImageSet) -> None:
+    """Say on standard error what was read, when all else is known to be good: bad input ends with one line."""
+    with contextlib.suppress(OSError, ValueError):  # closed, or full
+        print(f"{images.name}: {images.summary}", file=sys.stderr)
 
 
 def load_again(data: DataConfig, digest: str) -> ImageSet:

@@ -15,7 +15,7 @@ from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
 from evovae.errors import InputError
 from evovae.findings import find_faults
-from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
+from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again, tell
 from evovae.likelihood import Likelihood, blind_loss, evaluate
 from evovae.printing import format_number
 from evovae.progress import track
@@ -115,11 +115,12 @@ class _Job:
         self.training, self.history = Training(self.vae, images.train, config), History()
         self.test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
         self.mean_picture = blind_loss(images.train, self.test, settings.model)
-        device = str(self.training.device)
-        self.circumstances = {"device": device, "seed": config.seed, "mean_picture": self.mean_picture}
+        told = {"images": images.summary, "mean_picture": self.mean_picture}
+        self.circumstances = {"device": str(self.training.device), "seed": config.seed} | told
 
     def fill(self, run: Run) -> None:
         """Train to the end, keeping everything in `run`."""
+        tell(self.images)
         training = self.training
         publish = functools.partial(self._publish, run)
         parts: dict[str, Stateful] = {"training": training, "history": self.history}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from evovae import figures, files, genomes, report
 from evovae.config import VAEConfig
@@ -17,7 +17,7 @@ from evovae.findings import read_examples, read_population, read_training
 from evovae.judges import Judge
 from evovae.runs import Run
 from evovae.vae import VAE
-from fuzzing.damage import pack
+from fuzzing.damage import pack, pack_archive, unpack_archive
 
 import torch
 
@@ -66,6 +66,36 @@ def pictures(folder: Path) -> list[Case]:
             picture.save(path, exif=exif)
             grey.save(place / "valid.png")
             cases.append(Case(path.read_bytes(), path, partial(load_images, place, image_size=8)))
+    return cases + pictures_with_profiles(folder)
+
+
+def pictures_with_profiles(folder: Path) -> list[Case]:
+    """Pictures whose colour profile is most of their content."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes(12)  # when it was made
+    other = bytes(profile).replace("sRGB".encode("utf-16-be"), "else".encode("utf-16-be"))
+    cases: list[Case] = []
+    for ending in ("jpg", "tif", "webp"):
+        place = folder / f"profile-{ending}"
+        place.mkdir(parents=True)
+        for name, shade in ((f"damaged.{ending}", 50), ("valid.png", 60)):
+            Image.new("RGB", (8, 8), (shade, 2 * shade, 0)).save(place / name, icc_profile=other)
+        path = place / f"damaged.{ending}"
+        cases.append(Case(path.read_bytes(), path, partial(load_images, place, image_size=8)))
+    return cases
+
+
+def npz_files(folder: Path) -> list[Case]:
+    random, cases = np.random.default_rng(0), []
+    for number, (shape, save) in enumerate([((8, 8), np.savez), ((8, 8, 3), np.savez), ((8, 8), np.savez_compressed)]):
+        arrays: dict[str, Any] = {}
+        for split, count in (("train", 6), ("val", 2), ("test", 3)):
+            arrays[f"{split}_images"] = random.integers(0, 256, (count, *shape), dtype=np.uint8)
+            arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, None] % 3
+        path = folder / f"{number}.npz"
+        save(path, **arrays)
+        path.write_bytes(pack_archive(unpack_archive(path.read_bytes()), compressed=number == 2))
+        cases.append(Case(path.read_bytes(), path, partial(load_images, path)))
     return cases
 
 

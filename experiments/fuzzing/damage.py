@@ -2,8 +2,10 @@
 
 import contextlib
 import gzip
+import io
 import json
 import math
+import zipfile
 import zlib
 from collections.abc import Iterator
 from copy import deepcopy
@@ -58,6 +60,33 @@ def damage_gzip(content: bytes, random: np.random.Generator) -> bytes:
 
 def pack(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
+
+
+def damage_archive(content: bytes, random: np.random.Generator) -> bytes:
+    """Damage a zip file; or of an array in it the header, or the values."""
+    if random.random() < 0.3:
+        return damage_bytes(content, random)
+    files = unpack_archive(content)
+    name = pick(list(files), random)
+    kept = pick([0, 128], random)  # as long as the header of a small array is
+    files[name] = files[name][:kept] + damage_bytes(files[name][kept:], random)
+    if random.random() < 0.1:
+        files[pick(["x.npy", "a/b.npy", "train_images"], random)] = files.pop(name)
+    return pack_archive(files, compressed=random.random() < 0.5)
+
+
+def unpack_archive(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack_archive(files: dict[str, bytes], compressed: bool) -> bytes:
+    """Return a zip file without the time, which would differ from run to run."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, archive.compression)
+    return packed.getvalue()
 
 
 def damage_picture(content: bytes, random: np.random.Generator) -> bytes:
