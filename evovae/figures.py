@@ -19,14 +19,17 @@ from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.findings import (
     members,
+    name_objective,
     read_examples,
     read_hall,
     read_history,
+    read_judges,
     read_population,
     read_reference,
     read_training,
     settings_of,
 )
+from evovae.judges import doubts
 from evovae.recording import check_writable
 from evovae.runs import HISTORY, POPULATION, Run
 from evovae.searches import PLACES
@@ -82,7 +85,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
                 )
         curves |= fitness_curves(run, prefix=f"{folder.relative_to(common)}: " if len(runs) > 1 else "")
     out.parent.mkdir(parents=True, exist_ok=True)
-    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(settings_of(runs[0]))), out)
+    plots.save(plots.fitness_curve(curves, ylabel=_curve_label(runs[0])), out)
     return out
 
 
@@ -149,7 +152,7 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
     found = read_population(run, D=encoding.dim)
     table = read_hall(run)
     best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
-    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(settings))
+    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
     if len(settings.names) > 1:
         return {"hypervolume": curve} | _front_figures(run, encoding, found, table, settings)
     shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
@@ -161,7 +164,7 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
     }
     if len(best):  # a replicate without finite fitness has no best
         genomes, fitness = members(run, found, best)
-        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best)
+        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best, doubts(read_judges(run)))
     return figures
 
 
@@ -184,7 +187,7 @@ def _front_figures(
     seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
     genomes, fitness = members(run, found, seen)
     images = encoding.decode(genomes)
-    figures["front_images"] = plots.hall_of_fame(images, fitness, seen)
+    figures["front_images"] = plots.hall_of_fame(images, fitness, seen, doubts(read_judges(run)))
     if len(labels) == 2:
         halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
@@ -197,6 +200,7 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
-def _curve_label(settings: EvolutionSettings) -> str:
-    names = settings.names
-    return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
+def _curve_label(run: Run) -> str:
+    names = settings_of(run).names
+    label = f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
+    return name_objective(run, label)

@@ -33,6 +33,8 @@ class Objective:
     function: Callable[[Tensor], Tensor]
     smooth: bool = True
     """Whether it has a gradient in all its parts; counting has none."""
+    judged: bool = False
+    """Whether it asks a judge."""
 
     def __call__(self, phenotypes: Tensor) -> Tensor:
         """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
@@ -73,7 +75,7 @@ def digit(judge: Callable[[Tensor], Tensor], k: int) -> Objective:
 
     From the logits, since probabilities saturate at 1 and hide all progress beyond.
     """
-    return Objective((f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1))
+    return Objective((f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1), judged=True)
 
 
 def ink() -> Objective:
@@ -121,7 +123,8 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
         parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
         return torch.stack(parts).sum(0)
 
-    return Objective((name,), (1.0,), total, all(objective.smooth for _, objective in terms))
+    smooth, judged = (all(o.smooth for _, o in terms), any(o.judged for _, o in terms))
+    return Objective((name,), (1.0,), total, smooth, judged)
 
 
 def several(objectives: list[Objective]) -> Objective:
@@ -130,8 +133,8 @@ def several(objectives: list[Objective]) -> Objective:
     if len(set(names)) < len(names):
         raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
-    smooth = all(o.smooth for o in objectives)
-    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth)
+    smooth, judged = all(o.smooth for o in objectives), any(o.judged for o in objectives)
+    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth, judged)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,14 @@ def digits() -> ImageSet:
     return evovae.load_images("mnist")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache that is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _global_random_state_stays_untouched(request: pytest.FixtureRequest) -> Iterator[None]:
     before = _global_random_state()

@@ -1,5 +1,7 @@
 """Images with labels, held as uint8 in memory, and the image set made of two of them."""
 
+import functools
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -139,6 +141,16 @@ class ImageSet:
     def shape(self) -> tuple[int, int, int]:
         """`(C, H, W)` of one image."""
         return self.train.shape
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What tells it from another: a SHA-256 of images and labels, their shapes and order, whatever their names."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for tensor in (split.images, split.labels):
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
 
 def hold_out(images: Images) -> tuple[Images, Images]:

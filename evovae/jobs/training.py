@@ -15,7 +15,7 @@ from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
 from evovae.errors import InputError
 from evovae.findings import find_faults
-from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again
+from evovae.jobs.inputs import from_anywhere, load, load_again
 from evovae.likelihood import Likelihood, blind_loss, evaluate
 from evovae.progress import track
 from evovae.recording import check_out, recording, writing
@@ -57,7 +57,7 @@ def train(
         data=from_anywhere(data, images),
         model=model,
         training=config,
-        images=digest_of(images),
+        images=images.digest,
         start="" if start is None else str(Path(start).resolve()),
         start_digest="" if vae is None else genomes.digest_of(vae),
         checkpoint=checkpoint or CheckpointConfig(),
@@ -68,12 +68,16 @@ def train(
     return run
 
 
-def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) -> None:
-    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held."""
+def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, moved: bool) -> None:
+    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held.
+
+    The settings say where the images are; `moved`, that it is the user who says so.
+    """
     if run.finished and epochs is None:
         return
     state = read_checkpoint(run)
-    images, vae = load_again(settings.data, settings.images), None
+    images, vae = load_again(settings.data, settings.images, moved), None
+    settings = replace(settings, data=from_anywhere(settings.data, images))
     if state is None and settings.start:
         vae = VAE.load(settings.start)
         same = genomes.digest_of(vae) == settings.start_digest
