@@ -334,9 +334,9 @@ def test_a_training_that_is_stopped_is_kept_and_goes_on(cache, damaged, monkeypa
 
 
 def test_a_training_ends_when_held_back_images_are_read_no_better(monkeypatch):
-    monkeypatch.setattr(training, "LIMIT", 3000)
-    judge, records = trained("lenet", 0, stripes(n=300))
-    assert records[-1].step == records[-1].steps < 1000
+    monkeypatch.setattr(training, "LIMIT", 500)
+    _, records = trained("lenet", 0, stripes(n=300))
+    assert records[-1].step == records[-1].steps < 200
     assert records[-1].accuracy == 1
 
 
