@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from evovae.checks import require, require_whole
+from evovae.config import DataConfig
 from evovae.errors import InputError
 from evovae.jobs.evolution import evolve, resume_evolution
-from evovae.jobs.inputs import load
+from evovae.jobs.inputs import load, load_again
 from evovae.jobs.training import resume_training, train
 from evovae.recording import holding
 from evovae.runs import Run
@@ -49,13 +50,20 @@ def resume(
     if epochs is not None:
         require(kind == "training", f"{folder} is an evolution: only trainings have epochs")
         require_whole("epochs", epochs, 1)
+    images = None
+    if dataset is not None or data_dir is not None:
+        images = load_again(_moved(run.settings.data, dataset, data_dir), run.settings.images, moved=True)
     with holding(run):  # what is read is what no other process will have changed
-        settings, moved = run.settings, dataset is not None or data_dir is not None
-        data = settings.data
-        data = replace(data, dataset=dataset or data.dataset, data_dir=data_dir or data.data_dir)
-        settings = replace(settings, data=data)
+        settings = run.settings
+        settings = replace(settings, data=_moved(settings.data, dataset, data_dir))
         if isinstance(settings, EvolutionSettings):
-            resume_evolution(run, settings, generations, moved)
+            resume_evolution(run, settings, generations, images)
         else:
-            resume_training(run, settings, epochs, moved)
+            resume_training(run, settings, epochs, images)
     return run
+
+
+def _moved(data: DataConfig, dataset: str | None, data_dir: str | None) -> DataConfig:
+    """Return where images are now; None: where they were."""
+    data = data if dataset is None else replace(data, dataset=dataset)
+    return data if data_dir is None else replace(data, data_dir=data_dir)

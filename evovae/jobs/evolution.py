@@ -138,10 +138,10 @@ def evolve(
     return run
 
 
-def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, moved: bool) -> None:
+def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, images: ImageSet | None) -> None:
     """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held.
 
-    The settings say where the images are; `moved`, that it is the user who says so.
+    The `images` are those that the settings name, None to load them.
     """
     planned = settings.evolution.generations
     if generations is not None and generations < planned:
@@ -149,7 +149,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     longer = generations is not None and generations > planned
     if run.finished and not longer:
         return
-    images = load_again(settings.data, settings.images, moved)
+    images = images or load_again(settings.data, settings.images)
     settings = replace(
         settings,
         evolution=replace(settings.evolution, generations=generations or planned),

@@ -68,15 +68,15 @@ def train(
     return run
 
 
-def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, moved: bool) -> None:
+def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, images: ImageSet | None) -> None:
     """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held.
 
-    The settings say where the images are; `moved`, that it is the user who says so.
+    The `images` are those that the settings name, None to load them.
     """
     if run.finished and epochs is None:
         return
     state = read_checkpoint(run)
-    images, vae = load_again(settings.data, settings.images, moved), None
+    images, vae = images or load_again(settings.data, settings.images), None
     settings = replace(settings, data=from_anywhere(settings.data, images))
     if state is None and settings.start:
         vae = VAE.load(settings.start)
