@@ -18,10 +18,10 @@ from evovae.judges.judge import Judge
 from evovae.state import State, adam_state, join, restore_adam
 from evovae.streams import make_generator
 
-BATCH_SIZE = 128
-ROUND = 100
+BATCH_SIZE = 64
+ROUND = 200
 """Steps between two looks at the held-back images, of the rise of the learning rate, and of its shortest fall."""
-LIMIT = 1600
+LIMIT = 3200
 """Most steps: both judges of images such as MNIST's take half a minute on two cores, whatever the number of
 images."""
 PATIENCE, GAIN, LEAST_GAIN = 5, 0.02, 0.001
