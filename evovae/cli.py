@@ -93,12 +93,16 @@ class Resume:
     """Let an evolution, finished or not, go on to so many generations."""
     epochs: int | None = None
     """Let a training, finished or not, go on to so many epochs, the learning rate rising and falling once more."""
+    dataset: str | None = None
+    """Where its images are now; None: where the run remembers them. They must be the same."""
+    data_dir: str | None = None
+    """Where torchvision's image sets are now; None: what the run remembers."""
 
     def run(self) -> None:
         """Go on, draw, and say what came of it."""
         from evovae import jobs
 
-        _show(jobs.resume(self.folder, self.generations, self.epochs))
+        _show(jobs.resume(self.folder, self.generations, self.epochs, self.dataset, self.data_dir))
 
 
 @dataclass(frozen=True)

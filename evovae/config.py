@@ -261,6 +261,8 @@ class EvolveConfig:
     """Best individuals kept for each replicate; of several objectives up to 200 of the front are."""
     baselines: tuple[Baseline, ...] = ("random-search",)
     """What to run besides with as many evaluations; --baselines without a word: nothing."""
+    judges: bool = True
+    """Let the judges say what they think of the images found; off, only one that the objective asks is trained."""
     device: str = "auto"
     """auto (CUDA when present, else the CPU), cpu, cuda, cuda:1, ..."""
 

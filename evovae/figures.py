@@ -22,15 +22,18 @@ from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.findings import (
     members,
+    name_objective,
     read_examples,
     read_hall,
     read_history,
+    read_judges,
     read_population,
     read_reference,
     read_training,
     settings_of,
 )
 from evovae.fonts import cut
+from evovae.judges import doubts
 from evovae.recording import check_writable
 from evovae.runs import HISTORY, POPULATION, Run
 from evovae.searches import PLACES
@@ -86,7 +89,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     if isinstance(settings, EvolutionSettings):
         prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
         searches = [fitness_curves(run, prefix) for run, prefix in zip(runs, prefixes, strict=True)]
-        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(settings))
+        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(runs[0]))
     else:
         curves = [training_curve(run) for run in runs]
         labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
@@ -185,7 +188,7 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
     found = read_population(run, D=encoding.dim)
     table = read_hall(run)
     best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
-    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(settings))
+    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
     if len(settings.names) > 1:
         return {"hypervolume": curve} | _front_figures(run, encoding, found, table, settings)
     shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
@@ -197,7 +200,7 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
     }
     if len(best):  # a replicate without finite fitness has no best
         genomes, fitness = members(run, found, best)
-        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best)
+        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best, doubts(read_judges(run)))
     return figures
 
 
@@ -220,7 +223,7 @@ def _front_figures(
     seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
     genomes, fitness = members(run, found, seen)
     images = encoding.decode(genomes)
-    figures["front_images"] = plots.hall_of_fame(images, fitness, seen)
+    figures["front_images"] = plots.hall_of_fame(images, fitness, seen, doubts(read_judges(run)))
     if len(labels) == 2:
         halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
@@ -233,6 +236,7 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
-def _curve_label(settings: EvolutionSettings) -> str:
-    names = [cut(name, _NAME) for name in settings.names]
-    return f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
+def _curve_label(run: Run) -> str:
+    names = [cut(name, _NAME) for name in settings_of(run).names]
+    label = f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
+    return name_objective(run, label)

@@ -12,8 +12,9 @@ from evovae import files
 from evovae.checks import LARGEST, require, require_types
 from evovae.config import VAEConfig
 from evovae.errors import InputError, shown
+from evovae.judges import ROLES, Reliability, doubts
 from evovae.printing import format_number
-from evovae.runs import EXAMPLES, HALL_OF_FAME, HISTORY, POPULATION, Run
+from evovae.runs import EXAMPLES, HALL_OF_FAME, HISTORY, JUDGES, POPULATION, Run
 from evovae.searches import PLACES
 from evovae.settings import EvolutionSettings, from_json
 
@@ -162,6 +163,38 @@ def read_hall(run: Run) -> pd.DataFrame:
     if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
         raise InputError(f"{path} names an unknown replicate or rank: expected replicates as {run.folder} has them")
     return table
+
+
+@dataclass(frozen=True)
+class JudgeAsked(Reliability):
+    """What a run says of a judge that it asked."""
+
+    architecture: str = ""
+    objective: bool = False
+    """Whether the objective asked it, too."""
+
+
+def read_judges(run: Run) -> dict[str, JudgeAsked]:
+    """Return by role how well the judges that an evolution asked read images; nothing of a run that asked none.
+
+    Raises:
+        InputError: if it cannot be read, or names a role that is none.
+    """
+    path = run.folder / JUDGES
+    found = files.read_json(path) if path.exists() else {}
+    if unknown := sorted(found.keys() - ROLES.keys()):
+        raise InputError(f"{path} names {shown(unknown[0])}: expected {' and '.join(ROLES)}")
+    return {role: from_json(JudgeAsked, found[role], path) for role in ROLES if role in found}
+
+
+def name_objective(run: Run, name: str) -> str:
+    """Return the `name` of the objective of a run, with why the judge that it asks counts for little, if it does.
+
+    Raises:
+        InputError: as `read_judges`.
+    """
+    doubted = doubts({role: judge for role, judge in read_judges(run).items() if judge.objective})
+    return f"{name} ({doubted})" if doubted else name
 
 
 def read_population(run: Run, **sizes: int) -> dict[str, Tensor]:

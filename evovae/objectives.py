@@ -39,6 +39,8 @@ class Objective:
     function: Callable[[Tensor], Tensor]
     smooth: bool = True
     """Whether it has a gradient in all its parts; counting has none."""
+    judged: bool = False
+    """Whether it asks a judge."""
 
     def __call__(self, phenotypes: Tensor) -> Tensor:
         """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
@@ -79,7 +81,8 @@ def digit(judge: Callable[[Tensor], Tensor], k: int, name: str = "") -> Objectiv
 
     From the logits, since probabilities saturate at 1 and hide all progress beyond. Without a `name` it is digit:K.
     """
-    return Objective((name or f"digit:{k}",), (1.0,), lambda x: log_odds(judge(x), k).unsqueeze(1))
+    function = lambda x: log_odds(judge(x), k).unsqueeze(1)  # noqa: E731
+    return Objective((name or f"digit:{k}",), (1.0,), function, judged=True)
 
 
 def ink() -> Objective:
@@ -127,7 +130,8 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
         parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
         return torch.stack(parts).sum(0)
 
-    return Objective((name,), (1.0,), total, all(objective.smooth for _, objective in terms))
+    smooth, judged = (all(o.smooth for _, o in terms), any(o.judged for _, o in terms))
+    return Objective((name,), (1.0,), total, smooth, judged)
 
 
 def several(objectives: list[Objective]) -> Objective:
@@ -136,8 +140,8 @@ def several(objectives: list[Objective]) -> Objective:
     if len(set(names)) < len(names):
         raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
-    smooth = all(o.smooth for o in objectives)
-    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth)
+    smooth, judged = all(o.smooth for o in objectives), any(o.judged for o in objectives)
+    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth, judged)
 
 
 @dataclass(frozen=True)

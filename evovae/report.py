@@ -15,7 +15,8 @@ from evovae import statistics
 from evovae.class_names import listed
 from evovae.config import VAEConfig
 from evovae.data import known_sets
-from evovae.findings import kept_epoch, read_hall, read_history, settings_of
+from evovae.findings import kept_epoch, name_objective, read_hall, read_history, read_judges, settings_of
+from evovae.judges import NAMES, doubts
 from evovae.objectives import REGISTRY
 from evovae.printing import format_number
 from evovae.provenance import describe_environment
@@ -105,7 +106,7 @@ def _report_evolution(run: Run) -> None:
     config, several = settings.evolution, len(settings.names) > 1
     table = Table(
         box=box.SIMPLE,
-        title=f"{escape(config.objective)}, {_count(config.replicates, 'replicate')} of "
+        title=f"{escape(name_objective(run, config.objective))}, {_count(config.replicates, 'replicate')} of "
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
     headings = {
@@ -125,9 +126,13 @@ def _report_evolution(run: Run) -> None:
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
-    judged = "held-out judge's probability, " if "held_out" in summary else ""
+    judges = read_judges(run)
+    doubted = f" ({doubts(judges)})" if doubts(judges) else ""
+    judged = f"held-out judge's probability{doubted}, " if "held_out" in summary else ""
     whose = "of the images on each front" if several else "of each replicate's best"
     print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
+    for role, found in judges.items():
+        print(f"{NAMES[role]}: {found}")
 
 
 def print_info() -> None:

@@ -17,6 +17,8 @@ from evovae.tables import format_table, read_table
 
 CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
+JUDGES = "judges.json"
+"""How well the judges that an evolution asked read images, by role."""
 KINDS = ("training", "evolution", "cell")
 
 

@@ -82,6 +82,8 @@ def restore_adam(adam: torch.optim.Adam, state: State) -> None:
     parameters = [parameter for group in adam.param_groups for parameter in group["params"]]
     for number, parameter in enumerate(parameters if state else []):
         part, shaped = state.part(str(number)), parameter.detach()
-        learned[number] = {name: part.like(name, shaped) for name in ("exp_avg", "exp_avg_sq")}
+        # Laid out in memory as the parameter is: a fused step takes them number by number, wherever these belong.
+        laid = {name: torch.empty_like(shaped).copy_(part.like(name, shaped)) for name in ("exp_avg", "exp_avg_sq")}
+        learned[number] = laid
         learned[number]["step"] = part.like("step", torch.tensor(0.0))
     adam.load_state_dict({"state": learned, "param_groups": adam.state_dict()["param_groups"]})

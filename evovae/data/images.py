@@ -1,5 +1,6 @@
 """Images with labels, held as uint8 in memory, and the image set made of two of them."""
 
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -157,6 +158,16 @@ class ImageSet:
         else:
             kinds = f"in {len(self.classes):,} classes ({listed(self.classes)})"
         return "; ".join((f"{counts} {kinds}", *self.notes))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """What tells it from another: a SHA-256 of images and labels, their shapes and order, whatever their names."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            for tensor in (split.images, split.labels):
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

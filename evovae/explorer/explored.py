@@ -18,9 +18,10 @@ from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.explorer.atlas import Atlas
 from evovae.explorer.evolving import Evolver
+from evovae.explorer.jury import Jury
 from evovae.explorer.model import Model
 from evovae.explorer.shelf import Shelf
-from evovae.jobs.inputs import choose_data, find_judges, folder_of, load, tell
+from evovae.jobs.inputs import choose_images, folder_of, tell
 from evovae.vae import VAE
 
 TEST_IMAGES = 10_000
@@ -39,6 +40,7 @@ class Explored:
     codes: Tensor
     """Genomes (N, D) of the test images: their posterior means."""
     atlas: Atlas
+    jury: Jury
     shelf: Shelf
     evolver: Evolver
     runs: Path
@@ -49,8 +51,14 @@ class Explored:
         """What tells this VAE from another."""
         return self.shelf.digest
 
+    def start(self) -> None:
+        """Begin what takes longer than the page should wait for."""
+        self.atlas.start()
+        self.jury.start()
+
     def close(self) -> None:
-        """End what goes on in processes of its own."""
+        """End what goes on beside the page."""
+        self.jury.close()
         self.atlas.close()
         self.evolver.close()
 
@@ -72,22 +80,24 @@ def explore(
     vae = VAE.load(vae_path).to(resolve_device("auto"))
     if len(vae.config.data_shape) != 3 or vae.config.data_shape[0] not in (1, 3):
         raise InputError(f"{vae_path} decodes data of shape {vae.config.data_shape}: expected a VAE of images")
-    data = choose_data(vae, vae_path, dataset, data_dir)
-    images = load(data)
-    if images.shape != vae.config.data_shape:
-        raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
+    data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
+    if changed:
+        print(f"evovae: the VAE has learned other images than those of {data.dataset} now", file=sys.stderr)
     folder = folder_of(vae_path).resolve()
     runs = runs or (folder.parent if vae_path.is_dir() else folder)
     if not runs.is_dir():
         raise InputError(f"{runs} is no folder: expected one that holds runs of evovae evolve")
     tell(images)
-    judges = find_judges(images, folder, vae.device)
-    model = Model(LatentEncoding(vae), judges)
+    jury = Jury(images, [folder], vae.device)
+    model = Model(LatentEncoding(vae), jury)
     test = Images(images.test.images[:TEST_IMAGES], images.test.labels[:TEST_IMAGES])
     codes, digest = model.encode(test.images), genomes.digest_of(vae)
     kept = _writable(folder / "explorer")
-    context = objectives.Context(images, judges.judge if judges else torch.nn.Identity(), pictures=None)
-    options = [f"--dataset={dataset}"] * (dataset is not None) + [f"--data-dir={data_dir}"] * (data_dir is not None)
+    context = objectives.Context(
+        images, torch.nn.Identity(), pictures=None
+    )  # objectives are named here, and asked elsewhere
+    taken = data.dataset if changed else dataset
+    options = [f"--dataset={taken}"] * (taken is not None) + [f"--data-dir={data_dir}"] * (data_dir is not None)
     return Explored(
         name=legible(folder.name if vae_path.is_dir() else vae_path.name),
         model=model,
@@ -95,6 +105,7 @@ def explore(
         test=test,
         codes=codes,
         atlas=Atlas(codes, test.labels, kept, digest),
+        jury=jury,
         shelf=Shelf(model.encoding, digest, kept),
         evolver=Evolver(model.encoding, context, vae_path.resolve(), options, runs.resolve()),
         runs=runs.resolve(),

@@ -71,7 +71,11 @@ class ModelView(BaseModel):
     dim: int
     shape: tuple[int, int, int]
     classes: list[str]
-    judged: bool
+    judges: Literal["ready", "training", "none"]
+    judges_word: str
+    """What there is to know of them."""
+    judges_doubts: str
+    """Why their word counts for little; empty where nothing speaks against them."""
     units: list[Unit]
     quantiles: list[Quantile]
     limit: float
@@ -153,7 +157,7 @@ def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
     router, model, test, atlas = APIRouter(), explored.model, explored.test, explored.atlas
     dim = model.encoding.dim
-    view = _describe(explored)
+    jury, view = explored.jury, _describe(explored)
 
     def encoded(image: Tensor, genome: Tensor, index: int | None = None) -> Encoded:
         label = None if index is None else int(test.labels[index])
@@ -165,7 +169,7 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.get("/model")
     def describe() -> ModelView:
-        return view
+        return view.model_copy(update={"judges": jury.state, "judges_word": jury.word, "judges_doubts": jury.doubts})
 
     @router.post("/images")
     def decode(body: Genomes) -> Cards:
@@ -238,7 +242,9 @@ def _describe(explored: Explored) -> ModelView:
         dim=model.encoding.dim,
         shape=explored.images.shape,
         classes=[legible(name) for name in classes],
-        judged=model.judges is not None,
+        judges=explored.jury.state,
+        judges_word=explored.jury.word,
+        judges_doubts=explored.jury.doubts,
         units=[
             Unit(unit=unit, activity=float(activity[unit]), active=bool(active[unit]))
             for unit in activity.argsort(descending=True, stable=True).tolist()

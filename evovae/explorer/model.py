@@ -16,6 +16,7 @@ from torch import Tensor
 from evovae.data import to_unit
 from evovae.drawing import to_pixels
 from evovae.encodings import LatentEncoding
+from evovae.explorer.jury import Jury
 from evovae.judges import Judges
 from evovae.realism import realism
 
@@ -58,11 +59,16 @@ class Model:
 
     Args:
         encoding: latent vectors of the VAE.
-        judges: of images such as these, or None.
+        jury: the judges of images such as these, or None.
     """
 
-    def __init__(self, encoding: LatentEncoding, judges: Judges | None) -> None:
-        self.encoding, self.judges = encoding, judges
+    def __init__(self, encoding: LatentEncoding, jury: Jury | None) -> None:
+        self.encoding, self._jury = encoding, jury
+
+    @property
+    def judges(self) -> Judges | None:
+        """The judges, as soon as there are some."""
+        return None if self._jury is None else self._jury.judges
 
     def cards(self, genomes: Tensor) -> list[Card]:
         """Return what there is to show of `genomes` (K, D), K of 1 or more."""

@@ -36,11 +36,11 @@ class Problem(BaseModel):
 
 
 def make_app(explored: Explored) -> FastAPI:
-    """Return the application; t-SNE begins with it, and all that it started ends with it."""
+    """Return the application; t-SNE and judges begin with it, and all that it started ends with it."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        explored.atlas.start()
+        explored.start()
         try:
             yield
         finally:

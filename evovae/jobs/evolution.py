@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from deap import base
 from torch import Tensor
@@ -21,23 +22,13 @@ from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
-from evovae.jobs.inputs import (
-    choose_data,
-    copy_judges,
-    digest_of,
-    find_judges,
-    folder_of,
-    from_anywhere,
-    load,
-    load_again,
-    tell,
-)
+from evovae.jobs.inputs import choose_images, folder_of, from_anywhere, load_again, tell
 from evovae.jobs.targets import keep_targets, kept_targets
-from evovae.judges import Judges
+from evovae.judges import Judges, JudgeStore
 from evovae.objectives import Objective
 from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
 from evovae.recording import check_out, recording, writing
-from evovae.runs import Run
+from evovae.runs import JUDGES, Run
 from evovae.searches import Search, reference_point, write_histories, write_searches
 from evovae.settings import EvolutionSettings
 from evovae.vae import FILE_NAME, VAE
@@ -55,10 +46,7 @@ class _Plan:
     config: EvolveConfig
     objective: Objective
     encoding: LatentEncoding
-    judges: Callable[[], Judges | None]
-    """Trained when first called for, where there are none."""
-    beside: Path
-    """Folder that keeps them."""
+    judges: JudgeStore
     given: Tensor | None
     """Genomes (K, D) that were kept and are used."""
     pictures: dict[str, Tensor]
@@ -85,6 +73,10 @@ class _Plan:
         config = self.config
         drawn: Population = self.toolbox.population(config.population, config.replicates, config.seed)
         return drawn if self.given is None or not config.seeded else drawn.seeded(self.toolbox.project(self.given))
+
+    def found_judges(self) -> Judges | None:
+        """Return the judges for realism, if they are wanted, and there already."""
+        return self.judges.found() if self.config.judges else None
 
     @property
     def circumstances(self) -> dict[str, Any]:
@@ -115,9 +107,9 @@ def evolve(
 ) -> Run:
     """Evolve images in the latent space of a VAE and record it in the run folder `out`.
 
-    The VAE's run folder remembers its image set; `dataset` and `data_dir` override it. Judges that do not ship with
-    evovae are trained when first needed, and kept beside the VAE. Genomes that were kept, a file of them, are needed to
-    begin with (`config.seeded`) or for an objective that names one.
+    The VAE's run folder remembers its image set; `dataset` and `data_dir` override it. Judges that are not found are
+    trained when they are needed: before the search if the objective asks them, else after it. Genomes that were kept,
+    a file of them, are needed to begin with (`config.seeded`) or for an objective that names one.
 
     Raises:
         InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
@@ -128,11 +120,13 @@ def evolve(
     vae = VAE.load(vae_path)
     if len(vae.config.data_shape) != 3:
         raise InputError(f"{vae_path} decodes vectors of shape {vae.config.data_shape}: expected a VAE of images")
-    data = choose_data(vae, vae_path, dataset, data_dir)
-    images = load(data)
-    if images.shape != vae.config.data_shape:
-        raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
-    plan = _plan(vae, images, config, folder_of(vae_path), genomes_path, {})
+    data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
+    if changed and dataset is None:
+        raise InputError(
+            f"the images of {data.dataset} have changed since the VAE learned them: train it again, or take them as "
+            f"they are now with --dataset {data.dataset}"
+        )
+    plan = _plan(vae, images, config, [Path(out), folder_of(vae_path)], genomes_path, {})
     plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
@@ -140,43 +134,52 @@ def evolve(
         data=from_anywhere(data, images),
         names=plan.objective.names,
         weights=plan.objective.weights,
-        images=digest_of(images),
+        images=images.digest,
         classes=images.classes,
         genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
         checkpoint=checkpoint or CheckpointConfig(),
     )
+    if changed:
+        print(f"evovae: the VAE has learned other images than those of {data.dataset}", file=sys.stderr)
     with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
         tell(images)
-        _fill(run, plan, settings.checkpoint, plan.begin_searches())
+        _fill(run, plan, settings.checkpoint, {})
     return run
 
 
-def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None) -> None:
-    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held."""
+def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, images: ImageSet | None) -> None:
+    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held.
+
+    The `images` are those that the settings name, None to load them.
+    """
     planned = settings.evolution.generations
     if generations is not None and generations < planned:
         raise InputError(f"generations is {generations}: expected at least the {planned} that {run.folder} has")
     longer = generations is not None and generations > planned
     if run.finished and not longer:
         return
-    settings = replace(settings, evolution=replace(settings.evolution, generations=generations or planned))
+    images = images or load_again(settings.data, settings.images)
+    settings = replace(
+        settings,
+        evolution=replace(settings.evolution, generations=generations or planned),
+        data=from_anywhere(settings.data, images),
+    )
     begun = (run.folder / FILE_NAME).is_file()  # then everything that it needs is there
-    images = load_again(settings.data, settings.images)
     settings = replace(settings, classes=images.classes)  # a run may be older than names
     plan = _plan(
         VAE.load(run.folder if begun else settings.vae),
         images,
         settings.evolution,
-        run.folder if begun else folder_of(settings.vae),
+        [run.folder],
         (run.folder / genomes.FILE_NAME if begun else settings.genomes) if settings.genomes else None,
         kept_targets(run.folder, images.shape),
     )
-    searches = plan.begin_searches()
+    searches: dict[str, Search] = {}
     if (state := read_checkpoint(run)) is not None:
-        like = plan.population
+        searches, like = plan.begin_searches(), plan.population
         restore(run, state, {label: functools.partial(search.restore, like=like) for label, search in searches.items()})
-    if longer and (reason := searches["evolution"].stopping.reason):
-        raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
+        if longer and (reason := searches["evolution"].stopping.reason):
+            raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
     with writing(run, "evolution", asdict(settings), plan.circumstances):
         tell(images)
         _fill(run, plan, settings.checkpoint, searches)
@@ -186,11 +189,11 @@ def _plan(
     vae: VAE,
     images: ImageSet,
     config: EvolveConfig,
-    beside: Path,
+    folders: list[Path],
     genomes_path: str | Path | None,
     pictures: dict[str, Tensor],
 ) -> _Plan:
-    """Find what the settings name; judges are kept in the folder `beside`, `pictures` need not be read again.
+    """Find what the settings name; judges are kept in `folders`, once asked for; `pictures` are not read again.
 
     Raises:
         InputError: if there is no such objective or device, or the genomes cannot be used.
@@ -198,24 +201,25 @@ def _plan(
     given = None if genomes_path is None else genomes.read_genomes(genomes_path, vae)
     require_use_of_genomes(config, None if given is None else len(given))
     vae = vae.to(resolve_device(config.device))
-    # Found when the run begins: bad input must be refused before judges are trained and kept.
-    judges = functools.cache(lambda: find_judges(images, beside, vae.device))
+    judges = JudgeStore(images, folders, vae.device)
     encoding = LatentEncoding(vae, config.support)
     given = None if given is None else given.to(encoding.device)
-    context = objectives.Context(images, lambda x: cast(Judges, judges()).judge(x), given, encoding.decode, pictures)
+    context = objectives.Context(images, lambda x: judges.get("judge")(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, beside, given, pictures, images.classes, images.summary)
+    return _Plan(config, objective, encoding, judges, given, pictures, images.classes, images.summary)
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
-    """Evolve to the end, keeping everything in `run`."""
+    """Evolve to the end, keeping everything in `run`; `searches` as they were left, empty before they have begun."""
     keep_targets(run.folder, plan.pictures)  # at once: their files may change before a run is resumed
-    judges = plan.judges()
-    copy_judges(plan.beside, run.folder)
     if plan.given is not None:
         content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.encoding.vae))
         files.write_bytes(run.folder / genomes.FILE_NAME, content)
     plan.encoding.vae.save(run.folder / FILE_NAME)
+    plan.found_judges()  # refuses now what it would refuse after the search
+    if plan.objective.judged:
+        plan.judges.get("judge")
+    searches = searches or plan.begin_searches()
     checkpoints = Checkpoints(run, searches, checkpoint, functools.partial(write_histories, run, searches))
     try:
         with checkpoints.keeping() as between_steps:
@@ -224,13 +228,25 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
         raise  # no more can be written
     except BaseException:
         with contextlib.suppress(Exception):  # what failed may be what is needed for it
-            write_searches(run, searches, plan.encoding, judges, plan.classes)
+            _write(run, plan, searches)
         raise
     finally:
         run.circumstances["stopped"] = searches["evolution"].stopping.reason
         run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
     checkpoints.finish()
-    write_searches(run, searches, plan.encoding, judges, plan.classes)
+    _write(run, plan, searches)
+    if plan.config.judges and plan.found_judges() is None and plan.judges.both() is not None:
+        _write(run, plan, searches)
+
+
+def _write(run: Run, plan: _Plan, searches: dict[str, Search]) -> None:
+    """Write what was found, with what the judges say of it where they are there, and how far they can be trusted."""
+    write_searches(run, searches, plan.encoding, plan.found_judges(), plan.classes)
+    if known := plan.judges.known():
+        told = {role: asdict(judge.reliability) | {"architecture": judge.architecture} for role, judge in known.items()}
+        if plan.objective.judged and "judge" in told:
+            told["judge"]["objective"] = True
+        files.write_json(run.folder / JUDGES, told)
 
 
 def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[bool], None]) -> None:

@@ -1,22 +1,18 @@
-"""What the long jobs read before they begin: image sets, and the judges beside a VAE."""
+"""What the long jobs read before they begin: image sets, and whether they are still those that a run knows."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
+import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from evovae import files
 from evovae.config import DataConfig
 from evovae.data import ImageSet, load_images
 from evovae.errors import InputError
-from evovae.judges import ROLES, JudgeEpoch, Judges, judges_for
 from evovae.progress import track
 from evovae.runs import Run
 from evovae.vae import VAE
@@ -53,26 +49,34 @@ def tell(images: ImageSet) -> None:
         print(f"{images.name}: {images.summary}", file=sys.stderr)
 
 
-def load_again(data: DataConfig, digest: str) -> ImageSet:
+def load_again(data: DataConfig, digest: str, moved: bool = False) -> ImageSet:
     """Load the image set of a run that began with the one of this `digest`, empty if that is not known.
 
+    Args:
+        data: where it is.
+        digest: what it must have.
+        moved: whether the user says where it is now.
+
     Raises:
-        InputError: if it has changed since.
+        InputError: if it has changed since, or is not where the run remembers it.
     """
+    if not moved:
+        require_place(data)
     images = load(data)
-    if digest not in ("", digest_of(images)):
-        raise InputError(f"the images of {data.dataset} have changed since the run began: expected the same again")
+    if digest not in ("", images.digest):
+        change = "are others than those that the run began with" if moved else "have changed since the run began"
+        raise InputError(f"the images of {data.dataset} {change}: expected the same again")
     return images
 
 
-def digest_of(images: ImageSet) -> str:
-    """Return what tells an image set from another: a SHA-256 of images and labels, their shapes and order."""
-    digest = hashlib.sha256()
-    for split in (images.train, images.test):
-        for tensor in (split.images, split.labels):
-            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+def require_place(data: DataConfig) -> None:
+    """Refuse a folder that a run remembers and that is not there.
+
+    Raises:
+        InputError: if so; it says how to name the new place.
+    """
+    if os.path.isabs(data.dataset) and not os.path.exists(data.dataset):
+        raise InputError(f"{data.dataset} is not there any more: say where its images are now with --dataset")
 
 
 def from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:
@@ -80,44 +84,42 @@ def from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:
     return replace(data, dataset=images.name, data_dir=data.data_dir and str(Path(data.data_dir).resolve()))
 
 
-def choose_data(vae: VAE, vae_path: str | Path, dataset: str | None, data_dir: str | None) -> DataConfig:
+def choose_images(
+    vae: VAE, vae_path: str | Path, dataset: str | None, data_dir: str | None
+) -> tuple[DataConfig, ImageSet, bool]:
     """Return the image set `dataset`, brought to the shape that the VAE reads, or else the one its run remembers.
 
+    The third value tells whether the VAE's run is known to have learned other images.
+
     Raises:
-        InputError: if none is given, and `vae_path` is a bare file or its run folder remembers none.
+        InputError: if none is given, and `vae_path` is a bare file or its run folder remembers none; or if it has
+            images of another shape.
     """
+    data, digest = _remembered(vae_path, required=dataset is None)
     if dataset is not None:
         channels, height, width = vae.config.data_shape
-        return DataConfig(dataset, data_dir, height if height == width else None, grey=channels == 1)
+        size = height if height == width else None
+        data = replace(data, dataset=dataset, data_dir=data_dir, image_size=size, grey=channels == 1)
+    else:
+        data = data if data_dir is None else replace(data, data_dir=data_dir)
+        require_place(data)
+    images = load(data)
+    if images.shape != vae.config.data_shape:
+        raise InputError(f"{data.dataset} has images of shape {images.shape}: the VAE decodes {vae.config.data_shape}")
+    return data, images, digest not in ("", images.digest)
+
+
+def _remembered(vae_path: str | Path, required: bool) -> tuple[DataConfig, str]:
+    """Return the image set that a VAE's run remembers, and its digest, empty if that is not known."""
     try:
-        data = Run.open(folder_of(vae_path)).settings.data
+        settings = Run.open(folder_of(vae_path)).settings
     except InputError as error:
+        if not required:
+            return DataConfig(), ""
         raise InputError(f"{vae_path} remembers no image set ({error}): give it with --dataset") from error
-    return data if data_dir is None else replace(data, data_dir=data_dir)
-
-
-def find_judges(images: ImageSet, vae_path: str | Path, device: torch.device) -> Judges | None:
-    """Return the image set's judges, kept beside the VAE; None for images of one class, which need telling apart."""
-    if len(images.classes) < 2:
-        return None
-    with contextlib.ExitStack() as stack:
-        bar = functools.cache(lambda: stack.enter_context(track("training judges", 2)))  # only where there is need
-
-        def report(role: str, epoch: JudgeEpoch) -> None:
-            done = (role == "heldout") + epoch.epoch / epoch.epochs
-            bar()(done, f"{role} accuracy {epoch.accuracy:.3f}")
-
-        return judges_for(images, folder_of(vae_path), device, report)
+    return settings.data, settings.images
 
 
 def folder_of(vae_path: str | Path) -> Path:
     """Return the folder of a VAE's run, or of its file."""
     return Path(vae_path) if Path(vae_path).is_dir() else Path(vae_path).parent
-
-
-def copy_judges(source: Path, folder: Path) -> None:
-    """Copy the judges that are kept in `source`, if any, into `folder`: a run is resumed from there alone."""
-    for role in ROLES:
-        kept, copy = source / f"{role}.safetensors", folder / f"{role}.safetensors"
-        if kept.is_file() and not copy.exists():
-            files.write_bytes(copy, kept.read_bytes())

@@ -15,7 +15,7 @@ from evovae.config import CheckpointConfig, DataConfig, TrainConfig, VAEConfig
 from evovae.data import ImageSet
 from evovae.errors import InputError
 from evovae.findings import find_faults
-from evovae.jobs.inputs import digest_of, from_anywhere, load, load_again, tell
+from evovae.jobs.inputs import from_anywhere, load, load_again, tell
 from evovae.likelihood import Likelihood, blind_loss, evaluate
 from evovae.printing import format_number
 from evovae.progress import track
@@ -61,7 +61,7 @@ def train(
         data=from_anywhere(data, images),
         model=model,
         training=config,
-        images=digest_of(images),
+        images=images.digest,
         start="" if start is None else str(Path(start).resolve()),
         start_digest="" if vae is None else genomes.digest_of(vae),
         classes=images.classes,
@@ -73,13 +73,17 @@ def train(
     return run
 
 
-def resume_training(run: Run, settings: TrainingSettings, epochs: int | None) -> None:
-    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held."""
+def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, images: ImageSet | None) -> None:
+    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held.
+
+    The `images` are those that the settings name, None to load them.
+    """
     if run.finished and epochs is None:
         return
     state = read_checkpoint(run)
-    images, vae = load_again(settings.data, settings.images), None
-    settings = replace(settings, classes=images.classes)  # a run may be older than names
+    images, vae = images or load_again(settings.data, settings.images), None
+    # A run may be older than names.
+    settings = replace(settings, data=from_anywhere(settings.data, images), classes=images.classes)
     if state is None and settings.start:
         vae = VAE.load(settings.start)
         same = genomes.digest_of(vae) == settings.start_digest

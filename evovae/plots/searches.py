@@ -151,7 +151,9 @@ def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax:
 
 
 @style()
-def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame", ax: Axes | None = None) -> Axes:
+def hall_of_fame(
+    images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame", doubts: str = "", ax: Axes | None = None
+) -> Axes:
     """The best images ever, each with its fitness and, below, what measures outside the fitness say of it.
 
     Args:
@@ -160,6 +162,7 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
         realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
             (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
             `held_out` (the held-out's probability).
+        doubts: why the judges' word counts for little, if it does.
         ax: where to draw.
     """
     values = np.asarray(fitness, dtype=float)
@@ -170,7 +173,8 @@ def hall_of_fame(images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame",
     ax = image_grid(images, 5, captions, ax)
     judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
     distant = ["reconstruction distance"] if "reconstruction_distance" in realism else []
-    ax.set_title("fitness\n" + " · ".join([*judged, "log prior per gene", *distant]))
+    words = ["fitness", " · ".join([*judged, "log prior per gene", *distant]), f"({doubts})"]
+    ax.set_title("\n".join(words if doubts else words[:2]))
     return ax
 
 

@@ -3,7 +3,7 @@ import { h, iconButton } from "./dom.js";
 import { newCanvas, paint } from "./pixels.js";
 import * as session from "./session.js";
 import { attempt, say } from "./messages.js";
-import { aClass, className, density, seen, verdict } from "./text.js";
+import { density, judgement, seen, verdict } from "./text.js";
 
 /** @typedef {import("./types.js").Card} Card */
 
@@ -46,11 +46,8 @@ export function makeCard(card, { name, origin = name, note, badge, onclick, togg
 
 /** @param {Card} card */
 function captionParts(card) {
-  const words = verdict(card);
-  const judged = card.predicted === null ? "" : `The judge sees ${aClass(className(card.predicted))}; ` +
-    `the held-out judge gives that class ${((card.held_out ?? 0) * 100).toFixed(1)}%`;
   return [
-    words ? h("span", { class: "verdict", title: judged }, words) : null,
+    h("span", { class: "verdict", title: judgement(card) }, verdict(card)), // empty until there are judges
     h("span", { class: "prior", title: "The prior’s log-density, nats per gene" }, density(card)),
   ];
 }
@@ -63,9 +60,10 @@ export const describe = (figure, card, name) =>
 /** @param {HTMLElement} figure @param {Card} card */
 export function repaint(figure, card) {
   paint(/** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")), card.pixels);
-  const judged = figure.querySelector(".verdict");
+  const judged = /** @type {HTMLElement} */ (figure.querySelector(".verdict"));
   const prior = figure.querySelector(".prior");
-  if (judged) judged.textContent = verdict(card);
+  judged.textContent = verdict(card);
+  judged.title = judgement(card);
   if (prior) prior.textContent = density(card);
 }
 

@@ -10,10 +10,12 @@ import { attempt, clear, report } from "./messages.js";
 import { setShape } from "./pixels.js";
 import * as session from "./session.js";
 import { makeSliders } from "./sliders.js";
-import { explanation, setClasses } from "./text.js";
+import { explanation, setClasses, setDoubts } from "./text.js";
 import { makeWatch } from "./watch.js";
 
 /** @typedef {{enter: (signal: AbortSignal, argument: string) => any}} View */
+
+const POLL = 3000;
 
 let /** @type {Record<string, View>} */ views = {};
 let visit = new AbortController();
@@ -60,12 +62,25 @@ function countKept() {
   $("kept-count").textContent = count ? `(${count})` : "";
 }
 
+/** Says what there is to know of the judges, and again when they are trained. @param {import("./types.js").Model} model */
+async function introduce(model) {
+  setDoubts(model.judges_doubts);
+  $("explain").textContent = explanation(model);
+  if (model.judges !== "training") return;
+  let now = model;
+  while (now.judges === "training") {
+    await new Promise((resume) => setTimeout(resume, POLL));
+    now = await get("model").catch(() => now);
+  }
+  await introduce(now);
+  document.dispatchEvent(new CustomEvent("evovae:found")); // images are shown again, with what the judges say
+}
+
 async function begin() {
   const model = await get("model");
   setShape(model.shape);
   setClasses(model.classes);
   $("model-name").textContent = model.name;
-  $("explain").textContent = explanation(model.judged);
   document.addEventListener("evovae:favourites", countKept);
   await session.start();
   const breed = makeBreed(model);
@@ -89,6 +104,7 @@ async function begin() {
     $("main").focus();
   };
   route(false);
+  void introduce(model);
 }
 
 begin().catch(report);

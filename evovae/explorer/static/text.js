@@ -6,6 +6,10 @@ let /** @type {string[]} */ classes = [];
 /** @param {string[]} names */
 export const setClasses = (names) => void (classes = names);
 
+let doubts = "";
+/** @param {string} words  why the judges' word counts for little, or "" */
+export const setDoubts = (words) => void (doubts = words);
+
 /** @param {number} value @param {number} [digits] */
 export const number = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 
@@ -21,11 +25,19 @@ export const className = (index) => (index === null ? "" : classes[index] ?? Str
 /** @param {string} name */
 const article = (name) => (/^(8|11$|18$|[aeiou])/i.test(name) ? "an" : "a");
 
-/** "8 · 99%", or nothing where there is no judge. @param {Card} card */
+/** "8 · 99%", with "?" after it where the judges' word counts for little, or nothing where there is no judge. */
+/** @param {Card} card */
 export function verdict(card) {
   if (card.predicted === null) return "";
   const sure = card.held_out === null ? "" : ` · ${percent(card.held_out)}`;
-  return className(card.predicted) + sure;
+  return className(card.predicted) + sure + (doubts ? " ?" : "");
+}
+
+/** The same in a sentence. @param {Card} card */
+export function judgement(card) {
+  if (card.predicted === null) return "";
+  return `The judge sees ${aClass(className(card.predicted))}; ` +
+    `the held-out judge gives that class ${((card.held_out ?? 0) * 100).toFixed(1)}%${doubts ? ` (${doubts})` : ""}`;
 }
 
 /** @param {Card} card */
@@ -47,9 +59,9 @@ export function seen(card) {
 /** @param {string} name */
 export const aClass = (name) => `${article(name)} ${name}`;
 
-/** @param {boolean} judged */
-export function explanation(judged) {
+/** @param {import("./types.js").Model} model */
+export function explanation(model) {
   const judge = "the class that the judge sees, with the held-out judge’s probability of it; and ";
-  return `Under every image: ${judged ? judge : ""}log p, the prior’s log-density in nats per gene, ` +
-    "about −1.42 for a draw from the prior and lower for rarer genomes.";
+  return `Under every image: ${model.judges === "ready" ? judge : ""}log p, the prior’s log-density in nats per gene, ` +
+    `about −1.42 for a draw from the prior and lower for rarer genomes. ${model.judges_word}`;
 }

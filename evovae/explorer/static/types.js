@@ -14,7 +14,9 @@
  * @property {number} dim
  * @property {[number, number, number]} shape  C, H, W
  * @property {string[]} classes
- * @property {boolean} judged
+ * @property {"ready"|"training"|"none"} judges
+ * @property {string} judges_word  what there is to know of them
+ * @property {string} judges_doubts  why their word counts for little, or ""
  * @property {{unit: number, activity: number, active: boolean}[]} units  most active first
  * @property {{p: number, value: number}[]} quantiles  of the prior, ascending
  * @property {number} limit  sliders go from -limit to limit
