@@ -103,3 +103,10 @@ def _discard(stream: Lenient) -> None:
 def format_number(value: float, decimals: int = 2) -> str:
     """Return a number for people: with so many decimals, and short however large it is."""
     return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.2g}"
+
+
+def say(line: str) -> None:
+    """Write a line to standard error; one that cannot be written is dropped."""
+    error = Lenient(sys.stderr)
+    error.write(f"{line}\n")
+    error.flush()

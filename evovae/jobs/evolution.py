@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,10 +21,11 @@ from evovae.devices import resolve_device
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
-from evovae.jobs.inputs import choose_images, folder_of, from_anywhere, load_again, tell
+from evovae.jobs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, tell
 from evovae.jobs.targets import keep_targets, kept_targets
 from evovae.judges import Judges, JudgeStore
 from evovae.objectives import Objective
+from evovae.printing import say
 from evovae.recipes import evolve_iter, make_archive, make_stopping, make_toolbox, settle
 from evovae.recording import check_out, recording, writing
 from evovae.runs import JUDGES, Run
@@ -139,10 +139,14 @@ def evolve(
         genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
         checkpoint=checkpoint or CheckpointConfig(),
     )
+    warnings = [f"the VAE in {vae_path}: {fault}" for fault in faults_of(vae_path)]
     if changed:
-        print(f"evovae: the VAE has learned other images than those of {data.dataset}", file=sys.stderr)
-    with recording(out, "evolution", asdict(settings), overwrite, plan.circumstances) as run:
+        warnings.append(f"the VAE in {vae_path} has learned other images than those of {data.dataset}")
+    circumstances = plan.circumstances | {"warnings": warnings}
+    with recording(out, "evolution", asdict(settings), overwrite, circumstances) as run:
         tell(images)
+        for warning in warnings:
+            say(f"WARNING: {warning}")
         _fill(run, plan, settings.checkpoint, {})
     return run
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from evovae.config import DataConfig
 from evovae.data import ImageSet, load_images
 from evovae.errors import InputError
+from evovae.printing import say
 from evovae.progress import track
 from evovae.runs import Run
 from evovae.vae import VAE
@@ -45,8 +45,15 @@ def load(data: DataConfig) -> ImageSet:
 
 def tell(images: ImageSet) -> None:
     """Say on standard error what was read, when all else is known to be good: bad input ends with one line."""
-    with contextlib.suppress(OSError, ValueError):  # closed, or full
-        print(f"{images.name}: {images.summary}", file=sys.stderr)
+    say(f"{images.name}: {images.summary}")
+
+
+def faults_of(vae_path: str | Path) -> list[str]:
+    """Return what the run folder of a VAE knows to be wrong with it; nothing of a bare file."""
+    try:
+        return list(Run.open(vae_path).environment.get("warnings", []))
+    except InputError:
+        return []
 
 
 def load_again(data: DataConfig, digest: str, moved: bool = False) -> ImageSet:
