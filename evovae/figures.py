@@ -21,8 +21,8 @@ from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.errors import InputError
 from evovae.findings import (
+    doubt_objective,
     members,
-    name_objective,
     read_examples,
     read_hall,
     read_history,
@@ -239,4 +239,4 @@ def _evenly(count: int, most: int) -> np.ndarray:
 def _curve_label(run: Run) -> str:
     names = [cut(name, _NAME) for name in settings_of(run).names]
     label = f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
-    return name_objective(run, label)
+    return f"{label}\n{doubt_objective(run)}".rstrip()

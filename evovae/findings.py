@@ -187,14 +187,14 @@ def read_judges(run: Run) -> dict[str, JudgeAsked]:
     return {role: from_json(JudgeAsked, found[role], path) for role in ROLES if role in found}
 
 
-def name_objective(run: Run, name: str) -> str:
-    """Return the `name` of the objective of a run, with why the judge that it asks counts for little, if it does.
+def doubt_objective(run: Run) -> str:
+    """Return why the judge that the objective of a run asks counts for little, in parentheses; empty if it does not.
 
     Raises:
         InputError: as `read_judges`.
     """
     doubted = doubts({role: judge for role, judge in read_judges(run).items() if judge.objective})
-    return f"{name} ({doubted})" if doubted else name
+    return f"({doubted})" if doubted else ""
 
 
 def read_population(run: Run, **sizes: int) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from evovae import statistics
 from evovae.class_names import listed
 from evovae.config import VAEConfig
 from evovae.data import known_sets
-from evovae.findings import kept_epoch, name_objective, read_hall, read_history, read_judges, settings_of
+from evovae.findings import doubt_objective, kept_epoch, read_hall, read_history, read_judges, settings_of
 from evovae.judges import NAMES, doubts
 from evovae.objectives import REGISTRY
 from evovae.printing import format_number
@@ -106,7 +106,8 @@ def _report_evolution(run: Run) -> None:
     config, several = settings.evolution, len(settings.names) > 1
     table = Table(
         box=box.SIMPLE,
-        title=f"{escape(name_objective(run, config.objective))}, {_count(config.replicates, 'replicate')} of "
+        title=f"{escape(f'{config.objective} {doubt_objective(run)}'.strip())}, "
+        f"{_count(config.replicates, 'replicate')} of "
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
     headings = {

@@ -52,20 +52,21 @@ class Schedule:
 
     Attributes:
         per_epoch: minibatches in an epoch.
+        ends: minibatches after which the rate has fallen; the last is the end of all.
     """
 
     def __init__(self, config: TrainConfig, images: int) -> None:
         self._config = config
         self._learning_rate = float(config.learning_rate)
         self.per_epoch = math.ceil(images / config.batch_size)
-        self._ends = [epochs * self.per_epoch for epochs in config.restarts] + [iterations_in(config, images)]
+        self.ends = [epochs * self.per_epoch for epochs in config.restarts] + [iterations_in(config, images)]
         self._annealing = self._retreats = 0
         self._top = 0.0  # the rate from which it falls in the end
 
     @property
     def total(self) -> int:
         """Minibatches in all; at most so many until it is known."""
-        return self._ends[-1]
+        return self.ends[-1]
 
     @property
     def highest(self) -> float:
@@ -79,7 +80,7 @@ class Schedule:
 
     def at(self, iteration: int) -> tuple[float, float]:
         """Return the weight of the KL term and the learning rate for the minibatch after so many."""
-        weight = beta(self._config, min(1.0, iteration / self._ends[0]))
+        weight = beta(self._config, min(1.0, iteration / self.ends[0]))
         return weight, self._rate(iteration) * RETREAT**self._retreats
 
     def _rate(self, iteration: int) -> float:
@@ -87,8 +88,8 @@ class Schedule:
             return self._top * (self.total - iteration) / (self.total - self._annealing)
         if self._config.epochs == "auto":
             return self._learning_rate * min(1.0, iteration / (WARMUP * ITERATIONS))
-        begin = max((end for end in self._ends if end <= iteration), default=0)
-        end = next(end for end in self._ends if end > iteration)
+        begin = max((end for end in self.ends if end <= iteration), default=0)
+        end = next(end for end in self.ends if end > iteration)
         return learning_rate(self._config, (iteration - begin) / (end - begin))
 
     def closing(self, iteration: int) -> bool:
@@ -98,7 +99,7 @@ class Schedule:
     def anneal(self, iteration: int) -> None:
         """Let the rate fall from here on, to the end."""
         self._top, self._annealing = self._rate(iteration), iteration
-        self._ends[-1] = min(self.total, iteration + self._annealing_of(iteration))
+        self.ends[-1] = min(self.total, iteration + self._annealing_of(iteration))
 
     def _annealing_of(self, iteration: int) -> int:
         part, least = ANNEALING
@@ -121,4 +122,4 @@ class Schedule:
             total = state.number("total")
             if not self._annealing < total <= self.total:
                 raise InputError(f"the state ends after {total} iterations: this training has {self.total}")
-            self._ends[-1] = total
+            self.ends[-1] = total

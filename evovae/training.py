@@ -215,7 +215,7 @@ class Training:
         if not self.vae.config.variational:
             _fit_codes(self.vae, self._data, self.config, self._generator)
         looked, diverged = math.nan, False
-        if self._validation.due(self.iteration) or self.done:
+        if self._validation.due(self.iteration) or self.iteration in self.schedule.ends:
             # The last step comes after the last loss: the state that it leaves must give a finite one, too.
             loss = reconstruction + weight * kl + 0.0 * _loss_without_noise(self.vae, x)
             found = self._validation.look(self.iteration, loss)

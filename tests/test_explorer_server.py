@@ -15,12 +15,13 @@ from exploring import DIM, explore, make_folder, serving, visiting
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from evovae.config import DataConfig
 from evovae.data import Images, ImageSet
 from evovae.encodings import LatentEncoding
 from evovae.explorer import explored
 from evovae.explorer.server import make_app
 from evovae.genomes import read_genomes
-from evovae.judges import Judge, Judges
+from evovae.judges import ROLES, Judge, JudgeStore
 from evovae.objectives import target
 from evovae.runs import Run
 from evovae.vae import VAE
@@ -356,13 +357,12 @@ def named_set() -> ImageSet:
 
 
 def test_classes_of_any_name_and_number_are_shown_and_can_be_asked_for(folder: Path) -> None:
-    found = Judges(*(Judge(kind, (1, 28, 28), len(NAMES)).eval() for kind in ("lenet", "convnext")))
+    judges = {role: Judge(kind, (1, 28, 28), len(NAMES)).eval() for role, (kind, _) in ROLES.items()}
     with (
-        mock.patch.object(explored, "load", return_value=named_set()),
-        mock.patch.object(explored, "find_judges", return_value=found),
+        mock.patch.object(explored, "choose_images", return_value=(DataConfig(), named_set(), False)),
+        mock.patch.object(JudgeStore, "_find", lambda _, role: judges[role]),
+        visiting(make_app(explored.explore(folder, dataset="mnist"))) as client,
     ):
-        app = make_app(explored.explore(folder, dataset="mnist"))
-    with visiting(app) as client:
         model = ask(client, "get", "model")
         assert model["classes"][:6] == ["Größe", 'a+b, "c"', "猫", "8", "\ufffd", "a\ufffdb"]
         assert model["objectives"][:5] == [

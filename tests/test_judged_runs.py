@@ -16,7 +16,7 @@ from PIL import Image
 from evovae import cli, figures, files, jobs
 from evovae.config import DataConfig, TrainConfig, VAEConfig
 from evovae.figures import draw
-from evovae.findings import name_objective, read_judges
+from evovae.findings import doubt_objective, read_judges
 from evovae.judges import JudgeStore, JudgeTraining, training
 from evovae.runs import Run
 from evovae.searches import Search
@@ -84,15 +84,15 @@ def test_an_objective_without_a_judge_is_searched_for_before_any_is_trained(vae:
 
 
 def test_an_objective_gets_the_judge_that_it_asks_and_no_other(vae: Path, trainings: list[str]) -> None:
-    assert evolve(vae, "run", "--objective", "digit:1+0.1*ink", "--baselines")[0] == 0
+    assert evolve(vae, "run", "--objective", "class:standing+0.1*ink", "--baselines")[0] == 0
     assert trainings == ["judge", "search", "heldout"]
-    assert evolve(vae, "front", "--objective", "digit:0,ink", "--baselines")[0] == 0
+    assert evolve(vae, "front", "--objective", "class:lying,ink", "--baselines")[0] == 0
     assert trainings[3:] == ["search"]
 
 
 def test_runs_without_judges_train_none(vae: Path, trainings: list[str]) -> None:
     assert evolve(vae, "run", "--objective", "ink", "--no-judges", "--baselines")[0] == 0
-    assert evolve(vae, "asked", "--objective", "digit:1", "--no-judges", "--baselines")[0] == 0
+    assert evolve(vae, "asked", "--objective", "class:standing", "--no-judges", "--baselines")[0] == 0
     assert trainings == ["search", "judge", "search"]
     assert not (vae.parent / "run" / "judges.json").exists()
     assert "predicted" not in pd.read_csv(vae.parent / "asked" / "hall_of_fame.csv")
@@ -100,12 +100,12 @@ def test_runs_without_judges_train_none(vae: Path, trainings: list[str]) -> None
 
 
 def test_a_new_vae_of_the_same_pictures_finds_their_judges(vae: Path, trainings: list[str]) -> None:
-    assert evolve(vae, "one", "--objective", "digit:1")[0] == 0
+    assert evolve(vae, "one", "--objective", "class:standing")[0] == 0
     moved = str(shutil.move(vae.parent / "bars", vae.parent / "elsewhere"))
     config = TrainConfig(iterations=1, seed=1, device="cpu")
     jobs.train(DataConfig(moved), VAEConfig(latent_dim=2, hidden=(8,)), config, vae.parent / "vae2")
     trainings.clear()
-    assert evolve(vae.parent / "vae2", "two", "--objective", "digit:1")[0] == 0
+    assert evolve(vae.parent / "vae2", "two", "--objective", "class:standing")[0] == 0
     assert set(trainings) == {"search"}
     for place in (vae, vae.parent / "vae2", vae.parent / "one", vae.parent / "two"):
         assert (place / "judge.safetensors").read_bytes() == (vae / "judge.safetensors").read_bytes()
@@ -114,18 +114,18 @@ def test_a_new_vae_of_the_same_pictures_finds_their_judges(vae: Path, trainings:
 def test_pictures_that_changed_since_the_vae_learned_them_are_refused_or_taken_by_name(
     vae: Path, trainings: list[str]
 ) -> None:
-    assert evolve(vae, "before", "--objective", "digit:1")[0] == 0
+    assert evolve(vae, "before", "--objective", "class:standing")[0] == 0
     shutil.move(vae.parent / "bars" / "lying" / "0.png", vae.parent / "bars" / "standing" / "corrected.png")
-    status, printed, said = evolve(vae, "run", "--objective", "digit:1")
+    status, printed, said = evolve(vae, "run", "--objective", "class:standing")
     assert (status, printed) == (2, "")
     assert said.count("\n") == 0
     assert "have changed since" in said
     assert f"--dataset {vae.parent / 'bars'}" in said
     assert not (vae.parent / "run").exists()
     trainings.clear()
-    status, _, said = evolve(vae, "run", "--objective", "digit:1", "--dataset", vae.parent / "bars")
+    status, printed, _ = evolve(vae, "run", "--objective", "class:standing", "--dataset", vae.parent / "bars")
     assert status == 0
-    assert "has learned other images" in said
+    assert "has learned other images" in printed
     assert [word for word in trainings if word != "search"] == ["judge", "heldout"], "labels are others"
 
 
@@ -143,7 +143,7 @@ def test_a_vae_whose_pictures_moved_is_told_where_they_are(vae: Path) -> None:
 def test_a_run_that_moved_with_its_pictures_goes_on_if_they_are_the_same(vae: Path, kind: str) -> None:
     place = vae.parent
     if kind == "evolution":
-        assert evolve(vae, "run", "--objective", "digit:1", "--baselines")[0] == 0
+        assert evolve(vae, "run", "--objective", "class:standing", "--baselines")[0] == 0
         more: list[object] = ["--generations", "4"]
     else:
         shutil.copytree(vae, place / "run")
@@ -165,7 +165,7 @@ def test_a_run_that_moved_with_its_pictures_goes_on_if_they_are_the_same(vae: Pa
 
 
 def test_what_is_known_of_the_judges_stands_in_the_run_and_is_printed(vae: Path) -> None:
-    status, printed, _ = evolve(vae, "run", "--objective", "digit:1")
+    status, printed, _ = evolve(vae, "run", "--objective", "class:standing")
     assert status == 0
     found = read_judges(Run.open(vae.parent / "run"))
     assert found["judge"].objective
@@ -183,11 +183,11 @@ def test_a_judge_that_counts_for_little_says_so_beside_every_figure(vae: Path, m
         (vae.parent / "noise" / "standing").mkdir(exist_ok=True)
         for name, to in zip(names, ("lying", "standing"), strict=True):
             shutil.copy(vae.parent / "bars" / name / f"{number}.png", vae.parent / "noise" / to / f"{number}.png")
-    status, printed, _ = evolve(vae, "run", "--objective", "digit:1", "--dataset", vae.parent / "noise")
+    status, printed, _ = evolve(vae, "run", "--objective", "class:standing", "--dataset", vae.parent / "noise")
     assert status == 0
     run = Run.open(vae.parent / "run")
     assert read_judges(run)["judge"].doubt == "no better than chance"
-    assert "digit:1 (judge no better than chance)" in printed
+    assert "class:standing (judge no better than chance)" in printed
     assert "held-out judge's probability (judge no better than chance, held-out judge no better" in printed
     titles: list[str] = []
     monkeypatch.setattr(
@@ -195,7 +195,7 @@ def test_a_judge_that_counts_for_little_says_so_beside_every_figure(vae: Path, m
     )
     draw(run)
     assert sum("no better than chance" in title for title in titles) == 2, titles
-    assert name_objective(run, "x") == "x (judge no better than chance)"
+    assert doubt_objective(run) == "(judge no better than chance)"
 
 
 def test_a_judge_in_training_that_is_interrupted_goes_on_and_the_run_is_the_same(
@@ -210,7 +210,7 @@ def test_a_judge_in_training_that_is_interrupted_goes_on_and_the_run_is_the_same
         return step(self)
 
     monkeypatch.setattr(JudgeTraining, "step", interrupt)
-    status, _, said = evolve(vae, "run", "--objective", "digit:1")
+    status, _, said = evolve(vae, "run", "--objective", "class:standing")
     assert (status, said.count("\n")) == (130, 0)
     assert f"evovae resume {vae.parent / 'run'}" in said
     assert "search" not in trainings
@@ -220,6 +220,6 @@ def test_a_judge_in_training_that_is_interrupted_goes_on_and_the_run_is_the_same
     for judge in vae.glob("*.safetensors"):
         if judge.name != "vae.safetensors":
             judge.unlink()
-    assert evolve(vae, "whole", "--objective", "digit:1")[0] == 0
+    assert evolve(vae, "whole", "--objective", "class:standing")[0] == 0
     for name in ("judge.safetensors", "heldout.safetensors", "history.csv", "hall_of_fame.csv", "judges.json"):
         assert (vae.parent / "whole" / name).read_bytes() == (vae.parent / "run" / name).read_bytes()

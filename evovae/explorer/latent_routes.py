@@ -257,5 +257,5 @@ def _describe(explored: Explored) -> ModelView:
         largest_sigma=LARGEST_SIGMA,
         crossovers=[Choice(name=name, label=label) for name, label in LABELS.items()],
         crossover="cxBlend",
-        objectives=[name for name in asked if model.judges and legible(name) == name] + others,
+        objectives=[name for name in asked if len(classes) > 1 and legible(name) == name] + others,
     )

@@ -64,9 +64,8 @@ def fitness_curve(
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
-    ax.set(
-        xlabel="evaluations", ylabel=drawn(cut(ylabel)), title="interquartile mean of replicates, 95% bootstrap band"
-    )
+    ax.set(xlabel="evaluations", title="interquartile mean of replicates, 95% bootstrap band")
+    ax.set_ylabel("\n".join(drawn(cut(line)) for line in ylabel.splitlines()))
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     label_ends(ax, ends)
