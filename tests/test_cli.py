@@ -401,12 +401,12 @@ def test_a_training_begins_with_a_trained_model_and_its_settings(tmp_path: Path)
 
 
 def test_a_model_that_learned_nothing_is_told_loudly(tmp_path: Path) -> None:
-    done = checked("train", "--out", tmp_path / "vae", *SMALL_TRAIN[2:], "--iterations", "1")
+    done = evovae("train", "--out", tmp_path / "vae", *SMALL_TRAIN[2:], "--iterations", "1")
     assert "WARNING: it has learned nothing (test -ELBO" in done.stdout
     assert "the mean picture for all has 20" in done.stdout
     environment = json.loads((tmp_path / "vae" / "environment.json").read_text())
     assert len(environment["warnings"]) == 1
     assert 200 < environment["mean_picture"] < 215
-    evolved = checked("evolve", "--vae", tmp_path / "vae", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    evolved = evovae("evolve", "--vae", tmp_path / "vae", "--out", tmp_path / "run", *SMALL_EVOLVE)
     assert "WARNING" in evolved.stderr + evolved.stdout
     assert "learned nothing" in evolved.stderr + evolved.stdout
