@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-SPINS = "10000"
-"""How often a thread of torch looks for work before it sleeps: about 0.1 ms.
+SPINS = "1000"
+"""How often a thread of torch looks for work before it sleeps: about 0.01 ms.
 
-It is longer than the steps of a small network are apart, and about what waking up takes. As libgomp comes, it is 3 ms:
-where another process is busy, threads then spin on a core for what the others wait to do on it.
+As libgomp comes, it is 3 ms: where another process is busy, threads then spin on a core for what the others wait to do
+on it. `experiments/speed_busy.py` measures what a number costs on an idle machine and on a busy one.
 """
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():  # libgomp reads them when torch is imported
     os.environ["GOMP_SPINCOUNT"] = SPINS

@@ -5,8 +5,8 @@ A thread of OpenMP that has nothing to do looks for work again and again, "spins
 those that are waited for. Whole commands, a training, judges and an evolution, in turns: as libgomp comes, sleeping at
 once, after a few spins, and with one thread; with nothing else running, and beside one process that never rests. Idle,
 a few spins should lose at most 3% against libgomp's many (ratio 1.03); busy, take at most 1.3 times what one thread
-takes. Expect sleeping at once to fail the former, libgomp's many the latter by far, and about 10,000 spins (0.1 ms, the
-price of waking up) to hold both.
+takes. Expect sleeping at once to fail the former, libgomp's many the latter by far, and 1,000 spins (0.01 ms) to hold
+both.
 
     python experiments/speed_busy.py            about 45 minutes on two cores, with nothing else running
     python experiments/speed_busy.py --smoke    seconds, leaving no results
