@@ -26,6 +26,8 @@ from evovae.recording import InUseError, check_out, recording
 from evovae.runs import CONFIG, Run
 
 ERROR = "error.txt"
+PATIENCE = 0.5
+"""Seconds that cells are waited for at once: a Ctrl-C just before a wait is heard after it."""
 ATTEMPTS = 3
 """How often a cell is tried whose worker dies."""
 
@@ -142,7 +144,7 @@ def _outcomes(todo: list[Spec], executor: Executor) -> Iterator[tuple[int, Failu
             if waiting:
                 cell, attempt = waiting.popleft()
                 running[_submit(executor, todo[cell])] = cell, attempt
-            for future in wait(running, timeout=0 if waiting else None, return_when=FIRST_COMPLETED).done:
+            for future in wait(running, timeout=0 if waiting else PATIENCE, return_when=FIRST_COMPLETED).done:
                 cell, attempt = running.pop(future)
                 reason, died = _outcome(future)
                 if died and attempt < ATTEMPTS:

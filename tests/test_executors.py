@@ -121,7 +121,8 @@ def program():
     with ProcessExecutor(2) as executor:
         calls = [executor.submit(time.sleep, 60) for _ in range(2)]
         print("begun", flush=True)
-        [call.result() for call in calls]
+        while not all(call.done() for call in calls):
+            time.sleep(0.1)  # as `run_all` does; a wait without end may not hear a signal that comes just before it
 if __name__ == "__main__":
     run_program("it", program)
 """
