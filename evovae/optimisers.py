@@ -16,8 +16,8 @@ SCALE, HIGHEST = 0.36, 1.6e-2
 def suggest_rate(model: VAEConfig) -> float:
     """Return the learning rate, at its largest, for a model of V numbers: 0.36 / sqrt(V), half of it for convolutions.
 
-    At most 0.016. What a step of Adam's does to a unit's input grows with the number of inputs; the numbers were found
-    by measurement (`experiments/defaults.py`).
+    At most 0.016. What a step of Adam's does to a unit's input grows with the number of inputs; the numbers come of
+    trials, and `experiments/defaults.py` holds them against other rates.
     """
     scale = SCALE / 2 if model.network == "conv" else SCALE
     return min(HIGHEST, scale / math.sqrt(math.prod(model.data_shape)))
