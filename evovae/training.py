@@ -212,12 +212,15 @@ class Training:
 
     def _end_epoch(self, x: Tensor, weight: float, rate: float) -> Epoch:
         reconstruction, kl = (self._sums / self._seen).tolist()
-        if not self.vae.config.variational:
+        # The last step comes after the last loss: the state that it leaves must give a finite one, too.
+        due = self._validation.due(self.iteration) or self.iteration in self.schedule.ends
+        plain = not self.vae.config.variational
+        left = _loss_without_noise(self.vae, x) if due or plain else 0.0
+        if plain and math.isfinite(left):
             _fit_codes(self.vae, self._data, self.config, self._generator)
         looked, diverged = math.nan, False
-        if self._validation.due(self.iteration) or self.iteration in self.schedule.ends:
-            # The last step comes after the last loss: the state that it leaves must give a finite one, too.
-            loss = reconstruction + weight * kl + 0.0 * _loss_without_noise(self.vae, x)
+        if due:
+            loss = reconstruction + weight * kl + 0.0 * left
             found = self._validation.look(self.iteration, loss)
             if diverged := found is None:
                 self._go_back()

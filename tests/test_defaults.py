@@ -180,6 +180,23 @@ def test_a_divergence_goes_back_and_lowers_the_rate_once(few: Images, monkeypatc
     assert all(tensor.isfinite().all() for tensor in vae.state_dict().values())
 
 
+def test_an_autoencoder_whose_weights_are_ruined_comes_back_too(few: Images) -> None:
+    vae = VAE(replace(MODEL, variational=False), seed=0)
+    training = Training(vae, few, replace(CONFIG, epochs=12))
+    while training.iteration != 30:
+        training.step()
+    with torch.no_grad():
+        next(vae.parameters()).fill_(math.nan)
+    record = None
+    while not training.done:
+        record = training.step() or record
+        if record is not None and record.diverged:
+            break
+    assert record is not None
+    assert record.diverged
+    assert all(tensor.isfinite().all() for tensor in vae.state_dict().values())
+
+
 def test_a_learned_variance_is_that_of_what_is_held_out(few: Images) -> None:
     vae = VAE(replace(MODEL, likelihood="gaussian"), seed=0)
     list(fit(vae, few, replace(CONFIG, epochs=30)))
