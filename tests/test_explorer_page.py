@@ -162,7 +162,7 @@ def test_a_slider_changes_the_image_and_a_lock_holds_it(page: Page) -> None:
     page.get_by_role("button", name="Randomise").click()
     expect(page.locator("#groups input[type=number]").first).to_have_value("1.00")
     values = page.eval_on_selector_all("#groups input[type=number]", "all => all.map(one => one.value)")
-    assert len(set(values)) == len(values)
+    assert len(set(values[1:])) > 1  # two of them may be alike by chance
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#groups input[type=number]").nth(1)).to_have_value("0.00")
 
@@ -172,21 +172,21 @@ def test_the_last_value_of_a_quick_drag_is_the_one_that_is_shown(page: Page) -> 
     expect(page.locator("#live canvas")).to_be_visible()
     drag = """async () => {
         const slider = document.querySelector('#groups input[type=range]');
-        let last = 0;
-        document.addEventListener('evovae:drawn', (event) => { last = event.detail.serial; });
+        window.drawn = 0;
+        document.addEventListener('evovae:drawn', (event) => { window.drawn = event.detail.serial; });
         for (let i = 0; i < 60; i++) {
             slider.value = i / 20;
             slider.dispatchEvent(new Event('input'));
             if (i % 3 === 0) await new Promise((resume) => setTimeout(resume, 1));
         }
-        await new Promise((resume) => setTimeout(resume, 500));
-        return last;
     }"""
-    assert page.evaluate(drag) >= 60
+    page.evaluate(drag)
+    page.wait_for_function("() => window.drawn === 60")
     (dragged,) = images(page, "#live")
-    page.locator("#groups input[type=number]").first.fill("2.95")
-    page.keyboard.press("Tab")
-    page.wait_for_timeout(300)
+    for draws, value in ((61, "1.00"), (62, "2.95")):
+        page.locator("#groups input[type=number]").first.fill(value)
+        page.keyboard.press("Tab")
+        page.wait_for_function("draws => window.drawn >= draws", arg=draws)
     assert images(page, "#live") == [dragged]
 
 

@@ -118,9 +118,19 @@ function remember(made) {
 }
 
 /** @param {number[]} genome @param {string} origin */
-export const keep = async (genome, origin) => update(await ask(post(path("/favourites"), { genome, origin })));
+export const keep = (genome, origin) => change(path("/favourites"), (to) => post(to, { genome, origin }));
 /** @param {number} number */
-export const unkeep = async (number) => update(await ask(remove(path(`/favourites/${number}`))));
+export const unkeep = (number) => change(path(`/favourites/${number}`), remove);
+
+let turn = Promise.resolve();
+
+/** Each change waits for the answer to the one before: of two quick clicks, the first's answer must not come last. */
+/** @param {string} to @param {(to: string) => Promise<Session>} make */
+function change(to, make) {
+  const made = turn.then(async () => update(await ask(make(to))));
+  turn = made.catch(() => undefined).then(() => undefined);
+  return made;
+}
 
 /** An answer that comes after another session was opened says nothing of that one. @param {Session} next */
 const update = (next) => next.id === session.id && adopt(next, false);
