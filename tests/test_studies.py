@@ -65,6 +65,7 @@ BAD = {
     "reproduce_iwae": [{"seeds": 0}],
     "reproduce_coil": [{"pipelines": 1}, {"problem": "c3"}],
     "reproduce_fooling": [{"seeds": 0}],
+    "speed_judges": [{"steps": ()}, {"steps": (0,)}],
     "speed_busy": [{"rounds": 0}, {"spins": ()}, {"limit": 0}],
     "speed_coil": [{"rounds": 0}],
     "crossover": [

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evovae.checks import require_whole
 from evovae.data import Images, to_unit
 from evovae.data.images import hold_out
 from evovae.devices import multiplies_bfloat16
@@ -19,16 +20,17 @@ from evovae.state import State, adam_state, join, restore_adam
 from evovae.streams import make_generator
 
 BATCH_SIZE = 64
-ROUND = 200
+ROUND = 100
 """Steps between two looks at the held-back images, of the rise of the learning rate, and of its shortest fall."""
-LIMIT = 3200
-"""Most steps: both judges of images such as MNIST's take half a minute on two cores, whatever the number of
-images."""
+LIMIT = 1000
+"""Most steps: both judges of images such as MNIST's take half a minute on two cores, whatever the number of images;
+`results/speed/judges.csv` has what more and fewer come to."""
 PATIENCE, GAIN, LEAST_GAIN = 5, 0.02, 0.001
 """Rounds without a loss on held-back images that is lower by this part, or so many nats: the learning rate falls."""
 MOST_HELD_BACK, FEWEST = 1000, 200
 """Most images that are held back; of fewer training images than the second, none are: they are looked at themselves."""
-_LEARNING_RATES = {"lenet": 3e-3, "convnext": 1e-2}
+_LEARNING_RATES = {"lenet": 4e-3, "convnext": 2e-2}
+_BETAS, _WEIGHT_DECAY = (0.9, 0.95), 0.1
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class JudgeRound:
     """Since the start, or since it was gone on with."""
 
 
-def train_judge(judge: Judge, images: Images, seed: int = 0) -> Iterator[JudgeRound]:
+def train_judge(judge: Judge, images: Images, seed: int = 0, steps: int | None = None) -> Iterator[JudgeRound]:
     """Train `judge` in place, on the device it is on, yielding a record after each round; as `JudgeTraining` does."""
-    return _records(JudgeTraining(judge, images, seed))
+    return _records(JudgeTraining(judge, images, seed, steps))
 
 
 def _records(training: JudgeTraining) -> Iterator[JudgeRound]:
@@ -62,9 +64,15 @@ class JudgeTraining:
     """Trains `judge` in place, on the device it is on, a minibatch at a time.
 
     AdamW, with a learning rate that rises and falls once (Smith and Topin 2019, "Super-convergence"), down to zero at
-    `LIMIT`, or soon after held-back images are read no better: a small image set would only be learned by heart. Each
+    the limit, or soon after held-back images are read no better: a small image set would only be learned by heart. Each
     minibatch is moved by up to one pixel each way, for evolved images are rarely centred as exactly as a data set's.
     Products are of bfloat16 where the device has them.
+
+    Args:
+        judge: to be trained.
+        images: to learn from, uint8.
+        seed: of the order of the images, and of how they are moved.
+        steps: minibatches at most, 1 or more; `LIMIT` when left out.
 
     Attributes:
         judge: what is trained.
@@ -75,7 +83,9 @@ class JudgeTraining:
         InputError: if images and judge do not fit.
     """
 
-    def __init__(self, judge: Judge, images: Images, seed: int = 0) -> None:
+    def __init__(self, judge: Judge, images: Images, seed: int = 0, steps: int | None = None) -> None:
+        steps = LIMIT if steps is None else steps
+        require_whole("steps", steps, 1)
         if images.shape != judge.data_shape:
             raise InputError(f"images have shape {images.shape}: the judge reads {judge.data_shape}")
         if images.labels.max() >= judge.classes:
@@ -86,10 +96,12 @@ class JudgeTraining:
             held_back = held_back.subset(MOST_HELD_BACK, seed=0)
         self._images, self._held_back = _reduced(learned, judge), _reduced(held_back, judge)
         self._generator = make_generator(seed, 1)  # on the CPU: the same numbers wherever the judge is
-        self._adam = torch.optim.AdamW(judge.parameters(), _LEARNING_RATES[judge.architecture], fused=True)
+        self._adam = torch.optim.AdamW(
+            judge.parameters(), _LEARNING_RATES[judge.architecture], _BETAS, weight_decay=_WEIGHT_DECAY, fused=True
+        )
         self._order = torch.empty(0, dtype=torch.int64)  # of this epoch, the images to come
         self._losses: list[float] = []
-        self.iteration, self.total = 0, LIMIT
+        self.iteration, self.total = 0, steps
         self._fall, self._height = 0, 1.0  # the step from which the learning rate falls to zero, and where from
 
     @property
