@@ -57,10 +57,12 @@ def raises(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
 
 
 def misshapen(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
-    return fitness[:, 0] if call == 3 else fitness
+    return fitness[1:] if call == 3 else fitness
 
 
-@pytest.mark.parametrize(("spoil", "word"), [(raises, "raised ValueError: boom"), (misshapen, "gave shape")])
+@pytest.mark.parametrize(
+    ("spoil", "word"), [(raises, "raised ValueError: boom"), (misshapen, "gave torch.float32 of shape")]
+)
 def test_an_objective_that_fails_ends_the_run_with_its_name_and_the_generation(
     spoil: Callable, word: str, evolve: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
