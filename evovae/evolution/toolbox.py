@@ -14,7 +14,7 @@ from evovae.errors import InputError
 from evovae.evolution import operators
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
-from evovae.evolution.roles import blaming, check_fitness, describe
+from evovae.evolution.roles import all_finite, blaming, check_fitness, describe
 from evovae.streams import Draws, Streams
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ class Toolbox(base.Toolbox):
         with blaming(self._name):
             fitness = self._objective(phenotypes) if random is None else self._objective(phenotypes, random)
         fitness = check_fitness(fitness, genomes.shape[:-1], self.weights, self._name)
-        known = _finite(genomes, genomes.ndim - 1) & _finite(phenotypes, genomes.ndim - 1)
-        return torch.where(known.unsqueeze(-1), fitness, math.nan)
+        return torch.where(all_finite(phenotypes.detach().flatten(genomes.ndim - 1)).unsqueeze(-1), fitness, math.nan)
 
     def _violation(self, phenotypes: Tensor, shape: torch.Size) -> Tensor:
         with blaming("the constraints"):
@@ -187,12 +186,6 @@ class Toolbox(base.Toolbox):
         (gradient,) = torch.autograd.grad(self.weights[0] * fitness.sum(), genomes)
         known = fitness.isfinite() & gradient.isfinite()  # elsewhere there is no way up
         return fitness.detach(), torch.where(known, gradient, 0.0)
-
-
-def _finite(values: Tensor, dims: int) -> Tensor:
-    """Return bool (...): where `values` (..., *) are finite throughout; the first so many dimensions stay."""
-    low, high = values.detach().flatten(dims).aminmax(dim=-1)
-    return low.isfinite() & high.isfinite()
 
 
 def _check_weights(weights: Sequence[float]) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from evovae.devices import counts_are_free
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
-from evovae.evolution.roles import bear, blaming, check_fitness, describe
+from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
 from evovae.streams import Draws, Streams
 
 
@@ -128,7 +128,7 @@ def _ask(toolbox: base.Toolbox, genomes: Tensor, weights: tuple[float, ...], *ra
         answer = toolbox.evaluate(genomes, *random)
     fitness, *violation = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer,)
     fitness = check_fitness(fitness, genomes.shape[:-1], weights, "the role 'evaluate'").detach()
-    fitness = torch.where(genomes.isfinite().all(-1, keepdim=True), fitness, math.nan)
+    fitness = torch.where(all_finite(genomes).unsqueeze(-1), fitness, math.nan)
     for values in violation:
         if not isinstance(values, Tensor) or values.shape != genomes.shape[:-1]:
             expected = f"expected one violation for each of {tuple(genomes.shape[:-1])}"
