@@ -16,7 +16,7 @@ from deap import base, tools
 
 from evovae.errors import InputError
 from evovae.evolution.generations import Generation, begin, collect
-from evovae.evolution.operators.parameters import check_count, check_probability
+from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate_generation, varAnd, varOr
 from evovae.state import State
@@ -45,8 +45,7 @@ def eaSimple_iter(
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
     check_count("ngen", ngen)
-    if not 0 <= elites < len(population):
-        raise InputError(f"elites is {elites}: expected 0 to {len(population) - 1}, fewer than individuals")
+    check_count("elites", elites, most=len(population) - 1)
 
     def vary(parents: Population) -> Population:
         return varAnd(toolbox.select(parents, len(parents) - elites), toolbox, cxpb, mutpb)
@@ -307,10 +306,7 @@ def _evolve_by_or(
     state: State | None,
 ) -> Iterator[Generation]:
     """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
-    check_probability("cxpb", cxpb)
-    check_probability("mutpb", mutpb)
-    if cxpb + mutpb > 1:
-        raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
+    check_shares(cxpb, mutpb)
     check_count("ngen", ngen)
     check_count("mu", mu, least=1)
     check_count("lambda_", lambda_, least=1)

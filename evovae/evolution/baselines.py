@@ -10,10 +10,10 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
 from evovae.evolution.algorithms import Archive, Statistics
 from evovae.evolution.generations import Generation, collect
-from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.evolution.variation import evaluate_generation, naming
 from evovae.state import State, adam_state, join, restore_adam
@@ -46,7 +46,7 @@ def random_search(
     running maximum of the logbook.
 
     Raises:
-        InputError: if `evaluations` is below 1.
+        InputError: if `evaluations` is no whole number, 1 or more.
     """
     return collect(random_search_iter(population, toolbox, evaluations, halloffame), stats, verbose)
 
@@ -61,8 +61,8 @@ def gradient_ascent_iter(
 ) -> Iterator[Generation]:
     """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
     check_count("evaluations", evaluations, least=1)
-    if not 0 < learning_rate < math.inf:
-        raise InputError(f"learning rate is {learning_rate}: expected a positive number")
+    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
+        raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
     return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
 
 
