@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from deap import tools
 
+from evovae.errors import InputError, shown
 from evovae.evolution.population import Population
 
 MOST_SHOWN = 3  # replicates of which a line of the logbook shows each
@@ -19,6 +20,9 @@ def compile_statistics(stats: tools.Statistics | tools.MultiStatistics, populati
     Returns:
         For each statistic an array (R, ...) over replicates. Of `MultiStatistics` a dictionary of these for each of its
         parts, which a logbook takes for a chapter.
+
+    Raises:
+        InputError: if a statistic has not as many values of each replicate.
     """
     return _stack([stats.compile(population.replicate(r)) for r in range(population.replicates)])
 
@@ -61,7 +65,16 @@ def _show(value: Any) -> str:
 
 
 def _stack(compiled: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        name: _stack([c[name] for c in compiled]) if isinstance(value, dict) else np.array([c[name] for c in compiled])
-        for name, value in compiled[0].items()
-    }
+    names = [list(of_one) for of_one in compiled]
+    if any(of_one != names[0] for of_one in names):
+        raise InputError(f"statistics are {shown(names)}: expected the same of each replicate")
+    return {name: _over_replicates(name, [of_one[name] for of_one in compiled]) for name in names[0]}
+
+
+def _over_replicates(name: str, values: list[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return _stack(values)
+    try:
+        return np.array(values)
+    except ValueError as error:
+        raise InputError(f"the statistic {name} is {shown(values)}: expected as many of each replicate") from error

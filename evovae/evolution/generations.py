@@ -11,13 +11,15 @@ import torch
 from deap import tools
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
 from evovae.evolution.books import compile_statistics, record
 from evovae.evolution.fronts import hypervolume
 from evovae.evolution.operators.nondominated import nondominated_rank
-from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.state import State, join
+
+GENERATIONS = "expected those of eaSimple_iter or the like"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,8 @@ def collect(
     logbook = tools.Logbook()
     population = None
     for generation in generations:
+        if not isinstance(generation, Generation):
+            raise InputError(f"generations has a {type(generation).__name__}: {GENERATIONS}")
         population = generation.population
         compiled = {} if stats is None else compile_statistics(stats, population)
         record(logbook, {"gen": generation.gen, **generation.statistics(reference)}, compiled)
@@ -157,13 +161,13 @@ class EarlyStopping:
         evaluations: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        if target is not None and not np.isfinite(target):
-            raise InputError(f"target is {target}: expected a finite fitness")
+        if target is not None and not (is_number(target) and np.isfinite(target)):
+            raise InputError(f"target is {shown(target)}: expected a finite fitness")
         for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
             if value is not None:
                 check_count(name, value, least=1)
-        if seconds is not None and not seconds > 0:
-            raise InputError(f"seconds is {seconds}: expected a positive number")
+        if seconds is not None and not (is_number(seconds) and seconds > 0):
+            raise InputError(f"seconds is {shown(seconds)}: expected a positive number")
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
         self.reason: str | None = None
         self._best: np.ndarray | None = None
@@ -183,7 +187,13 @@ class EarlyStopping:
         self.reason, self._restored = state.bytes("reason").decode() or None, True
 
     def __call__(self, generations: Iterator[Generation]) -> Iterator[Generation]:
-        """Yield `generations` up to the one that meets a condition, that one included."""
+        """Yield `generations` up to the one that meets a condition, that one included.
+
+        Raises:
+            InputError: if they are none that an algorithm yields one after the other.
+        """
+        if not isinstance(generations, Iterator):
+            raise InputError(f"generations is a {type(generations).__name__}: {GENERATIONS}")
         if not self._restored:
             self.reason, self._best, self._improved, self._seconds = None, None, 0, 0.0
         self._restored = False

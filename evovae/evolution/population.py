@@ -11,7 +11,8 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.checks import require_whole
+from evovae.errors import InputError, shown
 from evovae.state import State
 from evovae.streams import Streams
 
@@ -69,6 +70,11 @@ class Population:
         finite = self.fitness.isfinite()
         return finite.squeeze(2) if finite.shape[2] == 1 else finite.all(2)
 
+    @property
+    def _kind(self) -> dict[str, object]:
+        """What two populations have in common that can be joined."""
+        return {"replicates": self.replicates, "genes": self.genomes.shape[2], "weights": tuple(self.weights)}
+
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
         rows = _rows(index, len(self))
@@ -79,7 +85,14 @@ class Population:
         return replace(self, genomes=genomes, fitness=fitness, valid=valid)
 
     def join(self, other: Population) -> Population:
-        """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`."""
+        """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`.
+
+        Raises:
+            InputError: if `other` has another number of replicates or genes, or other weights.
+        """
+        for name, value in self._kind.items():
+            if other._kind[name] != value:
+                raise InputError(f"other has {name} {other._kind[name]}: expected {value}, to join these")
         pairs = ((self.genomes, other.genomes), (self.fitness, other.fitness), (self.valid, other.valid))
         genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
         return replace(other, genomes=genomes, fitness=fitness, valid=valid)
@@ -91,8 +104,8 @@ class Population:
             InputError: if they are more than there are individuals, or have another number of genes.
         """
         replicates, size, genes = self.genomes.shape
-        if genomes.ndim != 2 or len(genomes) > size or genomes.shape[1] != genes:
-            raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (K, {genes}), K at most {size}")
+        if not isinstance(genomes, Tensor) or genomes.shape[1:] != (genes,) or len(genomes) > size:
+            raise InputError(f"genomes is {shown(genomes)}: expected a tensor (K, {genes}), K at most {size}")
         given = genomes.to(self.genomes).expand(replicates, -1, -1)
         rest = torch.arange(len(genomes), size, device=self.genomes.device).expand(replicates, -1)
         return Population.unevaluated(given, self.weights, self.streams).join(self.take(rest))
@@ -122,14 +135,23 @@ class Population:
         return replace(self, genomes=genomes, fitness=fitness, valid=valid)
 
     def best(self, k: int = 1) -> Population:
-        """Return the best `k` of each replicate, or all there are, best first; of equals the first."""
+        """Return the best `k` of each replicate, or all there are, best first; of equals the first.
+
+        Raises:
+            InputError: if `k` is no whole number, 0 or more.
+        """
+        require_whole("k", k)
         return self.take(ranking(self.wvalues)[:, :k])
 
     def replicate(self, r: int) -> list[Individual]:
         """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`.
 
         A fitness that is not finite is the worst there is, in every objective: DEAP's tools let NaN win.
+
+        Raises:
+            InputError: if there is no replicate `r`; a negative one counts from the end.
         """
+        require_whole("r", r, -self.replicates, self.replicates - 1)
         fitness_type = _fitness_type(self.weights)
         worst = -math.inf * _weights_on(self.weights, self.fitness.device)
         fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r], worst)
