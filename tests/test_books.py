@@ -67,7 +67,10 @@ def test_statistics_of_several_objectives_keep_them_apart():
 @pytest.mark.parametrize(
     ("statistic", "words"),
     [
-        (lambda values: [v for v in values if v > 0.0], ("the statistic above is [[", "expected as many of each")),
+        (
+            lambda values: [v for v in values if v > 0.0],
+            ("the statistic above has lengths [", "expected one shape for all"),
+        ),
         (lambda values: dict.fromkeys(v > 1.5 for v in values), ("statistics are [[", "expected the same of each")),
     ],
 )

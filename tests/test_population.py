@@ -234,10 +234,10 @@ def test_a_replicate_that_is_not_there_is_refused(r):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (population((1.0, 2.0)), "other has weights (1.0, 2.0): expected (1.0, -2.0)"),
-        (population((1.0,)), "other has weights (1.0,): expected (1.0, -2.0)"),
-        (population(replicates=1), "other has replicates 1: expected 3"),
-        (dataclasses.replace(population(), genomes=torch.zeros(3, 24, 4)), "other has genes 4: expected 5"),
+        (population((1.0, 2.0)), "other has weights (1.0, 2.0): expected weights (1.0, -2.0)"),
+        (population((1.0,)), "other has weights (1.0,): expected weights (1.0, -2.0)"),
+        (population(replicates=1), "other has 1 replicates: expected 3 replicates"),
+        (dataclasses.replace(population(), genomes=torch.zeros(3, 24, 4)), "other has 4 genes: expected 5 genes"),
     ],
     ids=["weights", "objectives", "replicates", "genes"],
 )

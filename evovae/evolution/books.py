@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,12 @@ def _show(value: Any) -> str:
 
 
 def _stack(compiled: list[dict[str, Any]]) -> dict[str, Any]:
-    names = [list(of_one) for of_one in compiled]
-    if any(of_one != names[0] for of_one in names):
-        raise InputError(f"statistics are {shown(names)}: expected the same of each replicate")
-    return {name: _over_replicates(name, [of_one[name] for of_one in compiled]) for name in names[0]}
+    names = compiled[0].keys()
+    if any(of_one.keys() != names for of_one in compiled):
+        raise InputError(
+            f"statistics are {shown([list(of_one) for of_one in compiled])}: expected the same of each replicate"
+        )
+    return {name: _over_replicates(name, [of_one[name] for of_one in compiled]) for name in names}
 
 
 def _over_replicates(name: str, values: list[Any]) -> Any:
@@ -77,4 +79,5 @@ def _over_replicates(name: str, values: list[Any]) -> Any:
     try:
         return np.array(values)
     except ValueError as error:
-        raise InputError(f"the statistic {name} is {shown(values)}: expected as many of each replicate") from error
+        lengths = [len(value) if isinstance(value, Sized) else 1 for value in values]
+        raise InputError(f"the statistic {name} has lengths {shown(lengths)}: expected one shape for all") from error

@@ -71,9 +71,10 @@ class Population:
         return finite.squeeze(2) if finite.shape[2] == 1 else finite.all(2)
 
     @property
-    def _kind(self) -> dict[str, object]:
+    def _kind(self) -> list[str]:
         """What two populations have in common that can be joined."""
-        return {"replicates": self.replicates, "genes": self.genomes.shape[2], "weights": tuple(self.weights)}
+        weights = tuple(map(float, self.weights))
+        return [f"{self.replicates} replicates", f"{self.genomes.shape[2]} genes", f"weights {weights}"]
 
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
@@ -90,9 +91,9 @@ class Population:
         Raises:
             InputError: if `other` has another number of replicates or genes, or other weights.
         """
-        for name, value in self._kind.items():
-            if other._kind[name] != value:
-                raise InputError(f"other has {name} {other._kind[name]}: expected {value}, to join these")
+        for ours, theirs in zip(self._kind, other._kind, strict=True):
+            if ours != theirs:
+                raise InputError(f"other has {theirs}: expected {ours}, to join these")
         pairs = ((self.genomes, other.genomes), (self.fitness, other.fitness), (self.valid, other.valid))
         genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
         return replace(other, genomes=genomes, fitness=fitness, valid=valid)
