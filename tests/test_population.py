@@ -1,6 +1,7 @@
 """A replicate is DEAP's list of individuals: its tools, its operators and its habits work on it."""
 
 import copy
+import dataclasses
 import math
 import random
 from operator import attrgetter
@@ -208,5 +209,43 @@ def test_given_genomes_take_the_first_places_of_each_replicate(count):
 
 @pytest.mark.parametrize("shape", [(25, 5), (2, 4), (5,)], ids=str)
 def test_given_genomes_that_do_not_fit_are_refused(shape):
-    with refused(str(shape), "(K, 5), K at most 24"):
+    with refused(f"genomes is Tensor of shape {shape}: expected a tensor (K, 5), K at most 24"):
         population().seeded(torch.zeros(shape))
+
+
+def test_given_genomes_that_are_no_tensor_are_refused():
+    with refused("genomes is [[0.0, 0.0, 0.0, 0.0, 0.0]]: expected a tensor (K, 5), K at most 24"):
+        population().seeded([[0.0] * 5])
+
+
+@pytest.mark.parametrize("k", [-1, 1.5, None])
+def test_a_number_of_the_best_that_is_none_is_refused(k):
+    with refused(f"k is {k}: expected a whole number, 0 or more"):
+        population().best(k)
+
+
+@pytest.mark.parametrize("r", [3, -4, 0.0, None])
+def test_a_replicate_that_is_not_there_is_refused(r):
+    with refused(f"r is {r}: expected a whole number, -3 to 2"):
+        population().replicate(r)
+    assert content(evaluated().replicate(-1)) == content(evaluated().replicate(2))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (population((1.0, 2.0)), "other has weights (1.0, 2.0): expected weights (1.0, -2.0)"),
+        (population((1.0,)), "other has weights (1.0,): expected weights (1.0, -2.0)"),
+        (population(replicates=1), "other has 1 replicates: expected 3 replicates"),
+        (dataclasses.replace(population(), genomes=torch.zeros(3, 24, 4)), "other has 4 genes: expected 5 genes"),
+    ],
+    ids=["weights", "objectives", "replicates", "genes"],
+)
+def test_populations_of_another_kind_do_not_join(other, words):
+    with refused(words):
+        population().join(other)
+
+
+def test_populations_of_any_two_sizes_join():
+    joined = population().join(population(n=2))
+    assert torch.equal(joined.genomes, torch.cat((population().genomes, population(n=2).genomes), dim=1))

@@ -145,15 +145,21 @@ def test_a_generator_is_determined_by_its_seed_and_by_its_whole_key():
     assert all(numbers(*key) == numbers(*key) for key in keys)
 
 
-@pytest.mark.parametrize("make", [lambda: Streams(-1, 2), lambda: make_generator(-1), lambda: make_generator(-1, 3)])
-def test_negative_seeds_are_refused(make):
-    with refused("seed is -1", "0 or more"):
-        make()
+@pytest.mark.parametrize("seed", [-1, None, 1.5, "1", True, [1]])
+@pytest.mark.parametrize("make", [lambda s: Streams(s, 2), make_generator, lambda s: make_generator(s, 3)])
+def test_what_is_no_seed_is_refused(make, seed):
+    with refused(f"seed is {seed!r}: expected a whole number, 0 or more"):
+        make(seed)
 
 
-@pytest.mark.parametrize("replicates", [0, -2, [], range(0)])
-def test_no_replicates_are_refused(replicates):
-    with refused("replicates", "1 or more"):
+def test_seeds_may_be_numpys_and_large():
+    assert torch.equal(draw(Streams(np.int64(5), 2)), draw(Streams(5, 2)))
+    assert not torch.equal(draw(Streams(2**64 + 5, 2)), draw(Streams(5, 2)))
+
+
+@pytest.mark.parametrize("replicates", [0, -2, [], range(0), 2.0, "3", None, True, [0, 1.5]])
+def test_what_are_no_replicates_is_refused(replicates):
+    with refused(f"replicates is {replicates!r}: expected a whole number, 1 or more, or a list of such"):
         Streams(0, replicates)
 
 
@@ -175,9 +181,13 @@ def test_selected_individuals_meet_their_own_numbers_whatever_is_drawn():
         assert torch.equal(packed, everyone.flatten(0, 1)[chosen])
 
 
-def test_numbers_for_other_rows_than_there_are_streams_are_refused():
+def test_numbers_for_other_rows_than_there_are_streams_or_from_no_range_are_refused():
     with refused("(4, 3)", "2 rows"):
         Streams(0, 2).uniform(4, 3)
+    with refused("()", "2 rows"):
+        Streams(0, 2).uniform()
+    with refused("high is 2.5: expected a whole number, 0 or more"):
+        Streams(0, 2).integers(2.5, 2)
     with refused("(7, 2)", "1 rows"):
         Streams(0, 2).select(torch.tensor([3]), 3).uniform(7, 2)
 

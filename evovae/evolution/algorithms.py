@@ -19,7 +19,7 @@ from torch import Tensor
 from evovae.errors import InputError
 from evovae.evolution.course import Archive, Course
 from evovae.evolution.generations import Generation, Generations, Steps, begin, collect
-from evovae.evolution.operators.parameters import check_count, check_probability
+from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import naming, select
 from evovae.evolution.variation import evaluate, lasts_not, numbered, pending, varAnd, varOr
@@ -42,8 +42,7 @@ def eaSimple_iter(
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
     check_count("ngen", ngen)
-    if not 0 <= elites < len(population):
-        raise InputError(f"elites is {elites}: expected 0 to {len(population) - 1}, fewer than individuals")
+    check_count("elites", elites, most=len(population) - 1)
 
     def vary(parents: Population) -> Population:
         return varAnd(select(toolbox.select, parents, len(parents) - elites), toolbox, cxpb, mutpb)
@@ -323,10 +322,7 @@ def _evolve_by_or(
     state: Mapping[str, Tensor] | None,
 ) -> Generations:
     """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
-    check_probability("cxpb", cxpb)
-    check_probability("mutpb", mutpb)
-    if cxpb + mutpb > 1:
-        raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
+    check_shares(cxpb, mutpb)
     check_count("ngen", ngen)
     check_count("mu", mu, least=1)
     check_count("lambda_", lambda_, least=1)

@@ -10,11 +10,11 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
 from evovae.evolution.algorithms import Statistics
 from evovae.evolution.course import Archive, Course
 from evovae.evolution.generations import Generation, Generations, Steps, collect
-from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.evolution.roles import blaming, naming
 from evovae.evolution.variation import evaluate
@@ -48,7 +48,7 @@ def random_search(
     running maximum of the logbook.
 
     Raises:
-        InputError: if `evaluations` is below 1.
+        InputError: if `evaluations` is no whole number, 1 or more.
     """
     return collect(random_search_iter(population, toolbox, evaluations, halloffame), stats, verbose)
 
@@ -63,8 +63,8 @@ def gradient_ascent_iter(
 ) -> Generations:
     """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
     check_count("evaluations", evaluations, least=1)
-    if not 0 < learning_rate < math.inf:
-        raise InputError(f"learning rate is {learning_rate}: expected a positive number")
+    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
+        raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
     return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
 
 

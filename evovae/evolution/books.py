@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from deap import tools
 from torch import Tensor
 
+from evovae.errors import InputError, shown
 from evovae.evolution.operators.nondominated import nondominated_rank
 from evovae.evolution.population import Population
 
@@ -52,6 +53,9 @@ def compile_statistics(stats: tools.Statistics | tools.MultiStatistics, populati
     Returns:
         For each statistic an array (R, ...) over replicates. Of `MultiStatistics` a dictionary of these for each of its
         parts, which a logbook takes for a chapter.
+
+    Raises:
+        InputError: if a statistic has not as many values of each replicate.
     """
     return _stack([stats.compile(population.replicate(r)) for r in range(population.replicates)])
 
@@ -124,7 +128,19 @@ def _show(value: Any, spec: str) -> str:
 
 
 def _stack(compiled: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        name: _stack([c[name] for c in compiled]) if isinstance(value, dict) else np.array([c[name] for c in compiled])
-        for name, value in compiled[0].items()
-    }
+    names = compiled[0].keys()
+    if any(of_one.keys() != names for of_one in compiled):
+        raise InputError(
+            f"statistics are {shown([list(of_one) for of_one in compiled])}: expected the same of each replicate"
+        )
+    return {name: _over_replicates(name, [of_one[name] for of_one in compiled]) for name in names}
+
+
+def _over_replicates(name: str, values: list[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return _stack(values)
+    try:
+        return np.array(values)
+    except ValueError as error:
+        lengths = [len(value) if isinstance(value, Sized) else 1 for value in values]
+        raise InputError(f"the statistic {name} has lengths {shown(lengths)}: expected one shape for all") from error

@@ -21,6 +21,8 @@ from evovae.state import State, join
 if TYPE_CHECKING:
     import pandas as pd
 
+GENERATIONS = "expected those of eaSimple_iter or the like"
+
 
 class Generations(Iterator["Generation"]):
     """The generations of an algorithm, which know the course that they are part of.
@@ -175,6 +177,8 @@ def collect(
     logbook = tools.Logbook()
     population = None
     for generation in generations:
+        if not isinstance(generation, Generation):
+            raise InputError(f"generations has a {type(generation).__name__}: {GENERATIONS}")
         if population is None and generation.course is not None:
             for line in generation.course.lines[:-1]:
                 record(logbook, {**line, "gen": int(line["gen"])}, {})

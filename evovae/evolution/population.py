@@ -13,7 +13,8 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.checks import require_whole
+from evovae.errors import InputError, shown
 from evovae.state import State
 from evovae.streams import Streams
 
@@ -125,6 +126,12 @@ class Population:
         """Who keeps all constraints, bool (R, N); everybody where there are none."""
         return torch.ones_like(self.valid) if self.violation is None else self.violation <= 0
 
+    @property
+    def _kind(self) -> list[str]:
+        """What two populations have in common that can be joined."""
+        weights = tuple(map(float, self.weights))
+        return [f"{self.replicates} replicates", f"{self.genomes.shape[2]} genes", f"weights {weights}"]
+
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
         rows = _rows(index, len(self))
@@ -134,8 +141,12 @@ class Population:
         """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`.
 
         Raises:
-            InputError: if one of the two alone has constraints, or is traced.
+            InputError: if `other` has another number of replicates or genes, or other weights, or if one of the two
+                alone has constraints or is traced.
         """
+        for ours, theirs in zip(self._kind, other._kind, strict=True):
+            if ours != theirs:
+                raise InputError(f"other has {theirs}: expected {ours}, to join these")
         joined: dict[str, Any] = {}
         for name in self._rows_of:
             first, second = getattr(self, name), getattr(other, name)
@@ -160,8 +171,8 @@ class Population:
             InputError: if they are more than there are individuals, or have another number of genes.
         """
         replicates, size, genes = self.genomes.shape
-        if genomes.ndim != 2 or len(genomes) > size or genomes.shape[1] != genes:
-            raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (K, {genes}), K at most {size}")
+        if not isinstance(genomes, Tensor) or genomes.shape[1:] != (genes,) or len(genomes) > size:
+            raise InputError(f"genomes is {shown(genomes)}: expected a tensor (K, {genes}), K at most {size}")
         given = genomes.to(self.genomes).expand(replicates, -1, -1)
         count = len(genomes)
         valid, fitness = self.valid.clone(), self.fitness.clone()
@@ -233,14 +244,23 @@ class Population:
         return pd.DataFrame(columns | {f"gene_{d}": genotypes[:, d] for d in range(genes)})
 
     def best(self, k: int = 1) -> Population:
-        """Return the best `k` of each replicate, or all there are, best first; of equals the first."""
+        """Return the best `k` of each replicate, or all there are, best first; of equals the first.
+
+        Raises:
+            InputError: if `k` is no whole number, 0 or more.
+        """
+        require_whole("k", k)
         return self.take(ranking(self.wvalues)[:, :k])
 
     def replicate(self, r: int) -> list[Individual]:
         """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`.
 
         A fitness that is not finite is the worst there is, in every objective: DEAP's tools let NaN win.
+
+        Raises:
+            InputError: if there is no replicate `r`; a negative one counts from the end.
         """
+        require_whole("r", r, -self.replicates, self.replicates - 1)
         fitness_type = _fitness_type(self.weights)
         worst = -math.inf * _weights_on(self.weights, self.fitness.device)
         fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r].double(), worst)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError
-from evovae.evolution.generations import Generation, Generations
-from evovae.evolution.operators.parameters import check_count
+from evovae.errors import InputError, shown
+from evovae.evolution.generations import GENERATIONS, Generation, Generations
+from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.state import State, join
 
@@ -47,13 +47,13 @@ class EarlyStopping:
         evaluations: int | None = None,
         seconds: float | None = None,
     ) -> None:
-        if target is not None and not np.isfinite(target):
-            raise InputError(f"target is {target}: expected a finite fitness")
+        if target is not None and not (is_number(target) and np.isfinite(target)):
+            raise InputError(f"target is {shown(target)}: expected a finite fitness")
         for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
             if value is not None:
                 check_count(name, value, least=1)
-        if seconds is not None and not seconds > 0:
-            raise InputError(f"seconds is {seconds}: expected a positive number")
+        if seconds is not None and not (is_number(seconds) and seconds > 0):
+            raise InputError(f"seconds is {shown(seconds)}: expected a positive number")
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
         self.reason: str | None = None
         self._best: np.ndarray | None = None
@@ -74,7 +74,13 @@ class EarlyStopping:
         self.reason, self.restored = state.bytes("reason").decode() or None, True
 
     def __call__(self, generations: Iterator[Generation]) -> Iterator[Generation]:
-        """Return `generations` up to the one that meets a condition, that one included."""
+        """Return `generations` up to the one that meets a condition, that one included.
+
+        Raises:
+            InputError: if they are none that an algorithm yields one after the other.
+        """
+        if not isinstance(generations, Iterator):
+            raise InputError(f"generations is a {type(generations).__name__}: {GENERATIONS}")
         course = generations.course if isinstance(generations, Generations) else None
         if course is not None:
             course.follow(self)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evovae.devices import counts_are_free
 from evovae.errors import InputError
-from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
 from evovae.streams import Draws, Streams
@@ -23,7 +23,12 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
 
     Neighbours (0, 1), (2, 3), ... mate with probability `cxpb`; then every individual mutates with probability `mutpb`.
     Changed individuals are projected into the support (`toolbox.project`), and their fitness is invalid.
+
+    Raises:
+        InputError: if a probability is none.
     """
+    check_probability("cxpb", cxpb)
+    check_probability("mutpb", mutpb)
     streams, n = population.streams, len(population)
     genomes, valid = population.genomes.flatten(0, 1).clone(), population.valid.flatten().clone()
     pairs = n // 2
@@ -49,9 +54,10 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     (`toolbox.project`), and their fitness is invalid.
 
     Raises:
-        InputError: if `lambda_` is below 1, or a single individual is to mate.
+        InputError: if `lambda_` is below 1, a probability or their sum is none, or a single individual is to mate.
     """
     check_count("lambda_", lambda_, least=1)
+    check_shares(cxpb, mutpb)
     streams, n = population.streams, len(population)
     if n < 2 and cxpb > 0:
         raise InputError(f"cxpb is {cxpb}: a single individual has nobody to mate with; expected 0")

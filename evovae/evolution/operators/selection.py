@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.operators.parameters import check_count, check_nonnegative
+from evovae.evolution.operators.parameters import check_count, check_strength
 from evovae.evolution.population import Population, ranking, ranking_key
 
 CHUNK = 2**20
@@ -25,7 +25,6 @@ def selRandom(population: Population, k: int) -> Population:
 
 def selBest(population: Population, k: int) -> Population:
     """Select the `k` best, best first; of equals the first."""
-    check_count("k", k)
     return population.best(k)
 
 
@@ -84,7 +83,7 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     `epsilon` is in the units of the objectives, whatever their weights.
     """
     check_count("k", k)
-    check_nonnegative("epsilon", epsilon)
+    check_strength("epsilon", epsilon)
     _refuse_constraints(population)
     replicates, n, objectives = population.fitness.shape
     draws = population.streams.uniform(replicates, k, objectives + 1)
