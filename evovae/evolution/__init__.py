@@ -42,7 +42,7 @@ from evovae.evolution.operators import (
     slerp,
 )
 from evovae.evolution.population import Individual, Population
-from evovae.evolution.strategies import SeparableCMAES, StockStrategies
+from evovae.evolution.strategies import SearchError, SeparableCMAES, StockStrategies
 from evovae.evolution.toolbox import toolbox
 from evovae.evolution.variation import EvaluationError, evaluate, varAnd, varOr
 
@@ -55,6 +55,7 @@ __all__ = [
     "Individual",
     "ParetoFront",
     "Population",
+    "SearchError",
     "SeparableCMAES",
     "StockStrategies",
     "clip",
