@@ -71,7 +71,7 @@ class Streams(Draws):
 
     def _start(self, seeds: list[int], device: torch.device | str) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-        self._block = torch.empty(len(seeds), 0, device=device)
+        self._block = torch.empty(len(seeds), 0, device=device, dtype=torch.float32)
         self._used = 0
 
     def __len__(self) -> int:
@@ -141,9 +141,10 @@ class Streams(Draws):
         return SelectedStreams(self, chosen, individuals)
 
     def _draw(self, count: int) -> Tensor:
+        device, dtype = self._block.device, self._block.dtype
         if len(self) == 1:
-            return torch.rand(1, count, generator=self[0], device=self._block.device)
-        return torch.stack([torch.rand(count, generator=g, device=self._block.device) for g in self._generators])
+            return torch.rand(1, count, generator=self[0], device=device, dtype=dtype)
+        return torch.stack([torch.rand(count, generator=g, device=device, dtype=dtype) for g in self._generators])
 
 
 class SelectedStreams(Draws):

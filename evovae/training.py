@@ -266,7 +266,7 @@ def _loss_terms(
         return errors, errors, mean.new_zeros(())
     mean, log_variance = mean.float(), log_variance.float()
     shape = (config.samples, *mean.shape)  # k B D
-    noise = torch.randn(shape, generator=generator, device=mean.device)
+    noise = torch.randn(shape, generator=generator, device=mean.device, dtype=torch.float32)
     z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
     errors = _errors(vae, z.flatten(0, 1), x, config)
     if config.bound == "iwae":

@@ -178,7 +178,7 @@ class JudgeTraining:
     @torch.no_grad()
     def _look(self) -> tuple[float, float]:
         """Return loss and accuracy of the held-back images."""
-        sums, held_back = torch.zeros(2, device=self.judge.device), self._held_back
+        sums, held_back = torch.zeros(2, device=self.judge.device, dtype=torch.float32), self._held_back
         for images, labels in zip(held_back.images.split(500), held_back.labels.split(500), strict=True):
             logits = self._logits(to_unit(images))
             right = (logits.argmax(1) == labels).sum()
