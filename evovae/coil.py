@@ -104,7 +104,7 @@ def _feasible(problem: Problem, replicates: range, seed: int) -> Tensor:
 
     toolbox = _operators(VectorEncoding(problem.dim, -1.0, 1.0), violation, (-1.0,))
     population = toolbox.population(n=DATA_POPULATION, replicates=replicates, seed=seed)
-    points = torch.empty(len(replicates), problem.dim)
+    points = torch.empty(len(replicates), problem.dim, dtype=torch.float32)
     done = torch.zeros(len(replicates), dtype=torch.bool)
     for generation in evolution.eaSimple_iter(population, toolbox, CXPB, MUTPB, DATA_GENERATIONS):
         best = generation.population.best()
@@ -198,7 +198,7 @@ def duel(objective: Tensor, violations: Tensor, random: Draws) -> Tensor:
         neither = (mine != 0) & (theirs != 0)
         score_first += torch.where(neither, mine < theirs, mine == 0)
         score_second += torch.where(neither, theirs <= mine, theirs == 0)
-    scores, duels = torch.zeros(2, replicates, size, device=objective.device)
+    scores, duels = torch.zeros(2, replicates, size, device=objective.device, dtype=torch.float32)
     for place, score in ((first, score_first), (second, score_second)):
         scores.scatter_add_(1, place, score)
         duels.scatter_add_(1, place, torch.ones_like(score))

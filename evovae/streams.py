@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ class Streams(Draws):
 
     def _start(self, seeds: list[int], device: torch.device | str) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-        self._block = torch.empty(len(seeds), 0, device=device)
+        self._block = torch.empty(len(seeds), 0, device=device, dtype=torch.float32)
         self._used = 0
 
     def __len__(self) -> int:
@@ -103,12 +103,13 @@ class Streams(Draws):
         generators = torch.stack([generator.get_state() for generator in self._generators])
         return join(generators=generators, block=self._block, used=self._used)
 
-    def restored(self, state: State) -> Streams:
+    def restored(self, state: Mapping[str, Tensor]) -> Streams:
         """Return as many streams, on the same device, that are where `state` says.
 
         Raises:
             InputError: if `state` is that of other streams.
         """
+        state = State(state)
         copy = self.clone()
         generators, block = state["generators"], state["block"].to(self._block.device)
         if len(generators) != len(self) or block.dtype != torch.float32 or block.shape[:1] != (len(self),):
@@ -146,9 +147,10 @@ class Streams(Draws):
         return SelectedStreams(self, chosen, individuals)
 
     def _draw(self, count: int) -> Tensor:
+        device, dtype = self._block.device, self._block.dtype
         if len(self) == 1:
-            return torch.rand(1, count, generator=self[0], device=self._block.device)
-        return torch.stack([torch.rand(count, generator=g, device=self._block.device) for g in self._generators])
+            return torch.rand(1, count, generator=self[0], device=device, dtype=dtype)
+        return torch.stack([torch.rand(count, generator=g, device=device, dtype=dtype) for g in self._generators])
 
 
 class SelectedStreams(Draws):

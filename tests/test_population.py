@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import math
+import multiprocessing
+import pickle
 import random
 from operator import attrgetter
 
@@ -82,7 +84,9 @@ def test_a_replicate_shares_no_memory_with_its_population():
     assert torch.equal(drawn.fitness, fitness)
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, base.Toolbox().clone])
+@pytest.mark.parametrize(
+    "clone", [copy.deepcopy, base.Toolbox().clone, lambda one: pickle.loads(pickle.dumps(one))], ids=str
+)
 def test_a_clone_is_an_individual_of_its_own(clone):
     one = evaluated().replicate(0)[0]
     before = content([one])
@@ -97,6 +101,31 @@ def test_a_clone_is_an_individual_of_its_own(clone):
     other.fitness.values = (1.0, 2.0)
     assert other.fitness.valid
     assert other.fitness.values == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_individuals_are_pickled_with_all_that_tools_keep_in_them(protocol):
+    individuals = population().replicate(0)
+    tools.emo.assignCrowdingDist([one for one in individuals if one.fitness.valid])
+    individuals[0].note = "kept"
+    again = pickle.loads(pickle.dumps(individuals, protocol))
+    assert content(again) == content(individuals)
+    assert {type(one.fitness) for one in again} == {type(one.fitness) for one in individuals}
+    assert [one.fitness.valid for one in again] == [one.fitness.valid for one in individuals]
+    assert [vars(one.fitness) for one in again] == [vars(one.fitness) for one in individuals]
+    assert "crowding_dist" in vars(again[0].fitness)
+    assert again[0].note == "kept"
+
+
+def test_individuals_go_to_another_process_and_back():
+    individuals = evaluated().replicate(0)
+    hall = tools.HallOfFame(3)
+    hall.update(individuals)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        varied = pool.map(copy.deepcopy, [*individuals, *hall])
+    assert content(varied) == content([*individuals, *hall])
+    assert all(type(one.fitness) is type(individuals[0].fitness) for one in varied)
+    assert content(tools.selNSGA2(varied[:24], 8)) == content(tools.selNSGA2(individuals, 8))
 
 
 def test_fitness_is_compared_as_deap_compares_it():

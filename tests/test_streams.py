@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from precision import default_dtype
 from refusals import refused
 from scipy import stats
 
@@ -200,6 +201,19 @@ def test_normal_draws_are_normal_and_finite_at_the_extremes(monkeypatch):
     monkeypatch.setattr(Streams, "uniform", lambda self, *shape: extremes.clone())
     assert Streams(1, 1).normal(1, 2).abs().amax() < 5.5
     assert Streams(1, 1).normal(1, 2).abs().amin() > 5.0
+
+
+def test_draws_are_the_same_whatever_torchs_default_type():
+    def drawn() -> list[torch.Tensor]:
+        streams = Streams(2, 3)
+        few, many = streams.uniform(3, 5), streams.normal(3, 2000)
+        return [few, many, streams.select(torch.tensor([1, 5]), 2).normal(2, 4), streams.integers(7, 3, 9)]
+
+    expected = drawn()
+    with default_dtype(torch.float64):
+        found = drawn()
+    assert [values.dtype for values in found] == [torch.float32] * 3 + [torch.int64]
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_numpys_global_numbers_are_lent_and_given_back():

@@ -76,6 +76,26 @@ def test_an_objective_that_fails_ends_the_run_with_its_name_and_the_generation(
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["status"] == "failed"
 
 
+def test_a_search_that_diverges_ends_the_run_and_keeps_what_it_found(
+    evolve: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost_after_two(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
+        return torch.cat((fitness[:6], torch.full_like(fitness[6:], torch.nan))) if call > 2 else fitness
+
+    assert evolve(lost_after_two, "--algorithm", "eaGenerateUpdate") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evovae: ")]
+    assert "SeparableCMAES diverged in replicate 1" in line
+    assert "at update 3" in line
+    assert "a smaller sigma" in line
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert list(history["generation"].unique()) == [0, 1, 2]
+    assert history["best"].notna().all()
+    assert (tmp_path / "run" / "population.safetensors").exists()
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["status"] == "failed"
+    assert "generation 2, 6 of 12 individuals" in environment["nonfinite"]["evolution"]
+
+
 def spoil_some(value: float) -> Callable:
     def spoil(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
         return torch.cat((fitness[:1] * 0 + value, fitness[1:])) if call == 3 else fitness

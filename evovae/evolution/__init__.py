@@ -45,7 +45,7 @@ from evovae.evolution.operators import (
 from evovae.evolution.population import Individual, Population
 from evovae.evolution.roles import EvaluationError
 from evovae.evolution.stopping import EarlyStopping
-from evovae.evolution.strategies import SeparableCMAES, StockStrategies
+from evovae.evolution.strategies import SearchError, SeparableCMAES, StockStrategies
 from evovae.evolution.toolbox import Toolbox, toolbox
 from evovae.evolution.variation import evaluate, varAnd, varOr
 
@@ -58,6 +58,7 @@ __all__ = [
     "Individual",
     "ParetoFront",
     "Population",
+    "SearchError",
     "SeparableCMAES",
     "StockStrategies",
     "Toolbox",

@@ -274,9 +274,20 @@ def _weights_on(weights: tuple[float, ...], device: torch.device) -> Tensor:
     return torch.tensor(weights, dtype=torch.float64, device=device)
 
 
+class _Fitness(base.Fitness):
+    """What the fitness types of all weights have in common: they are made when needed, and found again by weights."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _no_fitness, (self.weights,), self.__dict__
+
+
+def _no_fitness(weights: tuple[float, ...]) -> Any:
+    return _fitness_type(weights)()
+
+
 @functools.cache
 def _fitness_type(weights: tuple[float, ...]) -> Any:
-    return type("Fitness", (base.Fitness,), {"weights": weights})
+    return type("Fitness", (_Fitness,), {"weights": weights})
 
 
 def _count(number: int, what: str) -> str:
