@@ -36,9 +36,9 @@ def is_whole(value: object) -> bool:
 
 def require_whole(name: str, value: int, least: int = 0, most: int = MOST) -> None:
     """Raise `InputError` unless `value` is a whole number from `least` to `most`; NaN and infinity are none."""
-    limits = f"{least} or more, below 2^63" if most == MOST else f"{least} to {most}"
-    fits = is_whole(value) and least <= value <= most
-    require(fits, f"{name} is {shown(value)}: expected a whole number, {limits}")
+    if not (is_whole(value) and least <= value <= most):
+        limits = f"{least} or more, below 2^63" if most == MOST else f"{least} to {most}"
+        raise InputError(f"{name} is {shown(value)}: expected a whole number, {limits}")
 
 
 def require_counts(config: Any, *names: str, most: int = MOST) -> None:
