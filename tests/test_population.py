@@ -85,7 +85,9 @@ def test_a_replicate_shares_no_memory_with_its_population():
 
 
 @pytest.mark.parametrize(
-    "clone", [copy.deepcopy, base.Toolbox().clone, lambda one: pickle.loads(pickle.dumps(one))], ids=str
+    "clone",
+    [copy.deepcopy, base.Toolbox().clone, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["deepcopy", "clone", "pickle"],
 )
 def test_a_clone_is_an_individual_of_its_own(clone):
     one = evaluated().replicate(0)[0]

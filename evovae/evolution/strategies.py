@@ -12,8 +12,8 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError
-from evovae.evolution.operators.parameters import LARGEST, check_count
+from evovae.errors import InputError, shown
+from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
 from evovae.state import State, join
@@ -71,8 +71,8 @@ class SeparableCMAES:
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
         lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
-        if not 0 < sigma <= LARGEST:
-            raise InputError(f"sigma is {sigma}: expected a positive number, up to {LARGEST:.2g}")
+        if not (is_number(sigma) and 0 < sigma <= LARGEST):
+            raise InputError(f"sigma is {shown(sigma)}: expected a positive number, up to {LARGEST:.2g}")
         check_count("lambda_", lambda_, least=2)
         if len(population.weights) > 1:
             raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
