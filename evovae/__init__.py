@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evovae.data import load_images
     from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
     from evovae.errors import InputError
+    from evovae.files import load_state, save_state
     from evovae.judges import judges_for
     from evovae.likelihood import evaluate
     from evovae.training import fit
@@ -43,6 +44,8 @@ __all__ = [
     "fit",
     "judges_for",
     "load_images",
+    "load_state",
+    "save_state",
 ]
 
 _ROOMS = {
@@ -59,6 +62,8 @@ _ROOMS = {
     "fit": "training",
     "judges_for": "judges",
     "load_images": "data",
+    "load_state": "files",
+    "save_state": "files",
 }
 
 

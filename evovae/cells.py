@@ -21,6 +21,7 @@ from rich.text import Text
 
 from evovae import files
 from evovae.errors import InputError
+from evovae.executors import UnguardedError, refuse_rerun
 from evovae.progress import hidden, track
 from evovae.recording import InUseError, check_out, recording
 from evovae.runs import CONFIG, Run
@@ -107,7 +108,9 @@ def run_all(specs: Iterable[Spec], executor: Executor) -> list[Run]:
         InputError: before anything runs, if two specs share a folder, or a folder holds a cell of other settings.
         CellsFailedError: after everything ran, if cells failed; a table of them is printed, and the folder of each that
             raised keeps the traceback in error.txt.
+        UnguardedError: if the script that calls this has no guard, and so calls it in every worker process.
     """
+    refuse_rerun()
     specs = [replace(spec, folder=spec.folder.absolute()) for spec in specs]
     for folder, cells in Counter(spec.folder for spec in specs).items():
         if cells > 1:
@@ -204,7 +207,9 @@ def _outcome(future: Future[str | None]) -> tuple[str | None, bool]:
     """Return why a cell failed, None if it did not, and whether its worker died."""
     if future.cancelled():
         return "it was cancelled: the scheduler is gone", False
-    if (error := future.exception()) is not None:
+    if isinstance(error := future.exception(), UnguardedError):
+        raise error
+    if error is not None:
         return _one_line(error), isinstance(error, BrokenExecutor)
     return future.result(), False
 

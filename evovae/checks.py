@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -28,11 +29,16 @@ def require(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
-def require_whole(name: str, value: int, least: int, most: int = MOST) -> None:
+def is_whole(value: object) -> bool:
+    """Whether `value` is a whole number, Python's or numpy's; true and false are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def require_whole(name: str, value: int, least: int = 0, most: int = MOST) -> None:
     """Raise `InputError` unless `value` is a whole number from `least` to `most`; NaN and infinity are none."""
-    limits = f"{least} or more, below 2^63" if most == MOST else f"{least} to {most}"
-    fits = _is_of(value, int) and least <= value <= most
-    require(fits, f"{name} is {shown(value)}: expected a whole number, {limits}")
+    if not (is_whole(value) and least <= value <= most):
+        limits = f"{least} or more, below 2^63" if most == MOST else f"{least} to {most}"
+        raise InputError(f"{name} is {shown(value)}: expected a whole number, {limits}")
 
 
 def require_counts(config: Any, *names: str, most: int = MOST) -> None:
@@ -47,7 +53,8 @@ def require_counts(config: Any, *names: str, most: int = MOST) -> None:
 def require_number(name: str, value: float, least: float = 0.0, most: float = LARGEST) -> None:
     """Raise `InputError` unless `value` is from `least`, 0 or positive, to `most`; NaN is not."""
     limits = f"a positive number, {least:.2g} to {most:.2g}" if least else f"0 or more, up to {most:.2g}"
-    require(least <= value <= most, f"{name} is {value}: expected {limits}")
+    fits = isinstance(value, Real) and least <= value <= most
+    require(fits, f"{name} is {shown(value)}: expected {limits}")
 
 
 @functools.cache

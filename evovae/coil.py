@@ -8,7 +8,7 @@ Fitness is relative: individuals of a generation duel for objective and constrai
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -20,8 +20,7 @@ from evovae.checks import require
 from evovae.config import TrainConfig, VAEConfig
 from evovae.encodings import VectorEncoding
 from evovae.ensembles import fit_together
-from evovae.evolution import Population
-from evovae.streams import Streams, make_generator
+from evovae.streams import Draws, make_generator
 from evovae.vae import VAE
 
 CXPB, MUTPB = 0.5, 0.2
@@ -105,7 +104,7 @@ def _feasible(problem: Problem, replicates: range, seed: int) -> Tensor:
 
     toolbox = _operators(VectorEncoding(problem.dim, -1.0, 1.0), violation, (-1.0,))
     population = toolbox.population(n=DATA_POPULATION, replicates=replicates, seed=seed)
-    points = torch.empty(len(replicates), problem.dim)
+    points = torch.empty(len(replicates), problem.dim, dtype=torch.float32)
     done = torch.zeros(len(replicates), dtype=torch.bool)
     for generation in evolution.eaSimple_iter(population, toolbox, CXPB, MUTPB, DATA_GENERATIONS):
         best = generation.population.best()
@@ -145,13 +144,13 @@ def learn(points: Tensor, seed: int, models: int = 10, epochs: int = 200) -> Spa
     )
     *_, losses = fit_together(vaes, (points - low) / (high - low) * 2.0 - 1.0, training)
     encoding = VectorEncoding(dim, -LATENT_LIMIT, LATENT_LIMIT, vae=vaes[int(losses.argmin())])
-    return Space(encoding, lambda genomes: low + (encoding.decode(genomes) + 1.0) / 2.0 * (high - low))
+    return Space(encoding, lambda decoded: low + (decoded + 1.0) / 2.0 * (high - low))
 
 
 def variables(problem: Problem) -> Space:
     """Return the space of the variables themselves, in [-1, 1]: the genetic algorithm that COIL is compared with."""
     encoding = VectorEncoding(problem.dim, -1.0, 1.0)
-    return Space(encoding, encoding.decode)
+    return Space(encoding, lambda decoded: decoded)
 
 
 @torch.no_grad()
@@ -161,22 +160,20 @@ def search(problem: Problem, space: Space, replicates: int, seed: int) -> Outcom
     Every individual is judged anew in every generation, by duels with others of it.
     """
 
-    def judged(population: Population) -> Population:
-        points = problem.scaled(space.to_unit(population.genomes.flatten(0, 1)))
-        points = points.unflatten(0, population.genomes.shape[:2])
-        fitness = duel(problem.objective(points), problem.violations(points), population.streams)
-        return replace(population, fitness=fitness.unsqueeze(2), valid=torch.ones_like(population.valid))
+    def duels(phenotypes: Tensor, random: Draws) -> Tensor:
+        points = problem.scaled(space.to_unit(phenotypes))
+        return duel(problem.objective(points), problem.violations(points), random)
 
-    toolbox = _operators(space.encoding, torch.zeros_like, (1.0,))
-    population = judged(toolbox.population(n=POPULATION, replicates=replicates, seed=seed))
-    for _ in range(GENERATIONS):
-        population = judged(evolution.varAnd(toolbox.select(population, POPULATION), toolbox, CXPB, MUTPB))
-    points = problem.scaled(space.to_unit(population.best().genomes[:, 0]))
+    toolbox = _operators(space.encoding, duels, (1.0,), duels=True)
+    population = toolbox.population(n=POPULATION, replicates=replicates, seed=seed)
+    for generation in evolution.eaSimple_iter(population, toolbox, CXPB, MUTPB, GENERATIONS):
+        population = generation.population
+    points = problem.scaled(space.to_unit(space.encoding.decode(population.best().genomes[:, 0])))
     distance = (problem.objective(points) - problem.optimum).abs()
     return Outcome(points, distance, problem.violations(points).sum(-1))
 
 
-def duel(objective: Tensor, violations: Tensor, streams: Streams) -> Tensor:
+def duel(objective: Tensor, violations: Tensor, random: Draws) -> Tensor:
     """Return the fitness (R, N) of individuals: points won per duel fought, 0 without one.
 
     For each individual five participants are drawn, and ten times two of them duel. A duel gives a point to the lower
@@ -186,13 +183,13 @@ def duel(objective: Tensor, violations: Tensor, streams: Streams) -> Tensor:
     Args:
         objective: (R, N), to be minimised.
         violations: (R, N, C), 0 where a constraint is kept.
-        streams: of the R replicates.
+        random: streams of the R replicates.
     """
     replicates, size = objective.shape
     require(size >= PARTICIPANTS, f"{size} individuals: expected {PARTICIPANTS} or more, the participants of duels")
-    participants = streams.uniform(replicates, size, size).topk(PARTICIPANTS).indices  # R N P: a random subset
-    one = streams.integers(PARTICIPANTS, replicates, size, DUELS)
-    other = (one + 1 + streams.integers(PARTICIPANTS - 1, replicates, size, DUELS)) % PARTICIPANTS
+    participants = random.uniform(replicates, size, size).topk(PARTICIPANTS).indices  # R N P: a random subset
+    one = random.integers(PARTICIPANTS, replicates, size, DUELS)
+    other = (one + 1 + random.integers(PARTICIPANTS - 1, replicates, size, DUELS)) % PARTICIPANTS
     first, second = (participants.gather(2, place).flatten(1) for place in (one, other))  # R, N * DUELS
     mine, theirs = objective.gather(1, first), objective.gather(1, second)
     score_first, score_second = (mine <= theirs).float(), (theirs <= mine).float()
@@ -201,7 +198,7 @@ def duel(objective: Tensor, violations: Tensor, streams: Streams) -> Tensor:
         neither = (mine != 0) & (theirs != 0)
         score_first += torch.where(neither, mine < theirs, mine == 0)
         score_second += torch.where(neither, theirs <= mine, theirs == 0)
-    scores, duels = torch.zeros(2, replicates, size, device=objective.device)
+    scores, duels = torch.zeros(2, replicates, size, device=objective.device, dtype=torch.float32)
     for place, score in ((first, score_first), (second, score_second)):
         scores.scatter_add_(1, place, score)
         duels.scatter_add_(1, place, torch.ones_like(score))
@@ -209,10 +206,10 @@ def duel(objective: Tensor, violations: Tensor, streams: Streams) -> Tensor:
 
 
 def _operators(
-    encoding: VectorEncoding, objective: Callable[[Tensor], Tensor], weights: tuple[float, ...]
+    encoding: VectorEncoding, objective: Callable[..., Tensor], weights: tuple[float, ...], duels: bool = False
 ) -> base.Toolbox:
-    """Return a toolbox with the genetic operators of both searches."""
-    toolbox = evolution.toolbox(encoding, objective, weights)
+    """Return a toolbox with the genetic operators of both searches; `duels` need everybody, and draw."""
+    toolbox = evolution.toolbox(encoding, objective, weights, population=duels, random=duels)
     toolbox.register("mate", evolution.cxUniform, indpb=0.05)
     toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=1.0, indpb=0.2)
     return toolbox

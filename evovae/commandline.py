@@ -19,6 +19,8 @@ from evovae.interruption import heeding
 from evovae.printing import GONE, lenient_output
 
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
+LONGEST = 400
+"""Most characters of what tyro says that are told."""
 PLAINER = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),
@@ -41,7 +43,7 @@ PLAINER = (
     (r"^Missing from evovae (\w+): ", r"\1 needs "),
     (r"^Expected one of \{", "no command was given: expected one of {"),
 )
-"""What tyro says of Python's types, and what is said instead."""
+"""What tyro 1.0.14 to 1.0.17 say of Python's types, and what is said instead; other words are told as they are."""
 
 
 def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None:
@@ -118,20 +120,25 @@ def _check_text(arguments: list[str]) -> None:
             raise InputError(f"{option} has an empty value: expected some text; give one, or leave {option} out")
 
 
-def _one_line(box: str) -> str:
-    """Return the text of tyro's error box, drawn in Unicode or ASCII, up to its first rule, as one line."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip("│╭╮╰╯|+ ") for line in box.splitlines()]
+def _one_line(said: str) -> str:
+    """Return what tyro said as one line, in plainer words: the text of its box, of Unicode or ASCII, up to a rule.
+
+    What is drawn or worded as in no tyro that is known here stays as it is, but for its length.
+    """
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+    title = next((number for number, line in enumerate(lines[:-1]) if line.startswith(("╭", "+"))), -1)
     body: list[str] = []
-    for line in lines[1:]:
-        is_rule = set(line) <= {"─", "-"}
+    for line in lines[title + 1 :]:
+        text = line.strip("│╭╮╰╯├┤|+ ")
+        is_rule = set(text) <= {"─", "-"}
         if is_rule and body:
             break
         if not is_rule:
-            body.append(line)
+            body.append(text)
     text = re.sub(r"^Error parsing __tyro\S*: |\(required\)|\.$", "", " ".join(" ".join(body).split()))
     for pattern, plainer in PLAINER:
         text = re.sub(pattern, plainer, text)
-    return text.strip()
+    return text.strip()[:LONGEST] or "the command line is not understood"
 
 
 def _end(name: str, error: object, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 import torch
@@ -61,6 +62,17 @@ def synchronise(device: torch.device) -> None:
     """Wait until `device` has done what it was given, so that a clock tells the truth."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def beside(tensor: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return `tensor` on the device and in the type of `other`: copied there once, for every copy would wait for it."""
+    there = (tensor.device, tensor.dtype) == (other.device, other.dtype)
+    return tensor if there else _copied(tensor, other.device, other.dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _copied(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.to(device, dtype)
 
 
 def counts_are_free(tensor: torch.Tensor) -> bool:

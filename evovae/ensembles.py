@@ -66,7 +66,7 @@ def _fit(vaes: Sequence[VAE], data: Tensor, config: TrainConfig, schedule: Sched
         order = streams.uniform(len(vaes), len(data)).argsort(1)
         noise = streams.normal(len(vaes), len(data), vaes[0].config.latent_dim)
         batches = zip(data[order].split(config.batch_size, 1), noise.split(config.batch_size, 1), strict=True)
-        total = torch.zeros(len(vaes), device=data.device)
+        total = torch.zeros(len(vaes), device=data.device, dtype=torch.float32)
         for x, drawn in batches:
             losses = _losses(vaes[0], encoder, decoder, x, drawn, config.beta)
             adam.zero_grad()

@@ -14,6 +14,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecu
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,7 +26,30 @@ from evovae.interruption import heeding, sparing_children, stand_apart
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
 SECONDS_TO_CONNECT = 10.0
+WORKER = "evovae worker"
+UNGUARDED = 86
+"""Exit status of a worker process in which its script began the study anew."""
+GUARD = 'the script runs itself again in every worker: expected `if __name__ == "__main__":` around what it starts'
 T = TypeVar("T")
+
+
+class UnguardedError(InputError):
+    """A script runs itself again in every worker process, for what it starts stands under no guard."""
+
+
+def refuse_rerun() -> None:
+    """End a worker process in which its script begins the study anew, as one without a guard does when it is imported.
+
+    At once, with nothing cleaned up: files and folders are the parent's, which the exit status tells what is wrong.
+
+    Raises:
+        UnguardedError: if it is a worker process of somebody else.
+    """
+    process = multiprocessing.current_process()
+    if getattr(process, "_inheriting", False):  # it imports the script: multiprocessing tells by this, too
+        if process.name == WORKER:
+            os._exit(UNGUARDED)
+        raise UnguardedError(GUARD)
 
 
 @dataclass(frozen=True)
@@ -91,7 +115,11 @@ class ProcessExecutor(Executor):
         self._closed = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Return a future of the call; it has a `BrokenExecutor` if the process dies."""
+        """Return a future of the call.
+
+        It has a `BrokenExecutor` if the process dies, and an `UnguardedError` if the script has no guard.
+        """
+        refuse_rerun()
         return self._threads.submit(self._call, fn, args, kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -148,7 +176,7 @@ class _Process:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs,), name=WORKER, daemon=True)
         with sparing_children():
             self._process.start()
         theirs.close()
@@ -163,6 +191,8 @@ class _Process:
             self.alive = False
             self._process.join()
             code = self._process.exitcode or 0
+            if code == UNGUARDED:
+                raise UnguardedError(GUARD) from None
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
             raise BrokenExecutor(f"the worker process died ({how})") from error
         return answer
@@ -191,7 +221,7 @@ def _serve(calls: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt, ConnectionError), heeding():
         while True:
-            calls.send(_answer(calls))  # nobody is there to read it when the calls have ended
+            _send(calls, *_answer(calls))  # nobody is there to read it when the calls have ended
 
 
 def _answer(calls: Connection) -> tuple[bool, Any]:
@@ -200,6 +230,20 @@ def _answer(calls: Connection) -> tuple[bool, Any]:
         return True, fn(*args, **kwargs)
     except Exception as error:
         return False, error
+
+
+def _send(calls: Connection, good: bool, value: Any) -> None:
+    """Answer a call; what does not pickle there and back is told by an error that does."""
+    try:
+        if not good:
+            ForkingPickler.loads(ForkingPickler.dumps(value))
+        calls.send((good, value))
+    except ConnectionError:
+        raise
+    except Exception as error:
+        name = type(value).__name__
+        told = f"the result, a {name}, does not pickle: {error}" if good else f"{name}: {value}"
+        calls.send((False, RuntimeError(told)))
 
 
 def _end_with_parent() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from evovae.devices import beside
 from evovae.errors import InputError
 
 WINDOW, SIGMA, C1, C2 = 11, 1.5, 0.01**2, 0.03**2
@@ -47,7 +48,7 @@ def ssim_to(reference: Tensor) -> Callable[[Tensor], Tensor]:
     """Return the function that takes images (B, C, H, W) in [0, 1] to their structural similarity (B,) to `reference`.
 
     Wang et al. 2004, eq. 13: Gaussian window of 11 x 11 with standard deviation 1.5, averaged over the positions where
-    it fits and over channels. What depends on the reference alone is computed once.
+    it fits and over channels. What depends on the reference alone is computed once; the function can be pickled.
 
     Args:
         reference: one image (C, H, W) for all, or one for each (B, C, H, W), in [0, 1].
@@ -57,23 +58,19 @@ def ssim_to(reference: Tensor) -> Callable[[Tensor], Tensor]:
     """
     if min(reference.shape[-2:]) < WINDOW:
         raise InputError(f"image has shape {tuple(reference.shape)}: ssim needs at least {WINDOW} pixels a side")
-    reference_mean, reference_square = _blur(torch.stack((reference, reference.square())))
-    reference_variance = reference_square - reference_mean.square()
-    # Copied to a device once: a copy in each generation would wait for it.
-    references_on = functools.cache(
-        lambda device: [t.to(device) for t in (reference, reference_mean, reference_variance)]
-    )
+    mean, square = _blur(torch.stack((reference, reference.square())))
+    return functools.partial(_similarity, (reference, mean, square - mean.square()))
 
-    def similarity(x: Tensor) -> Tensor:
-        r, r_mean, r_variance = references_on(x.device)
-        mean, square, product = _blur(torch.stack((x, x.square(), x * r)))
-        covariance = product - mean * r_mean
-        variance = square - mean.square()
-        numerator = (2 * mean * r_mean + C1) * (2 * covariance + C2)
-        denominator = (mean.square() + r_mean.square() + C1) * (variance + r_variance + C2)
-        return (numerator / denominator).flatten(1).mean(1)
 
-    return similarity
+def _similarity(reference: tuple[Tensor, Tensor, Tensor], x: Tensor) -> Tensor:
+    """Return the similarity (B,) of `x` (B, C, H, W) to a reference, of which mean and variance come with it."""
+    r, r_mean, r_variance = (beside(part, x) for part in reference)
+    mean, square, product = _blur(torch.stack((x, x.square(), x * r)))
+    covariance = product - mean * r_mean
+    variance = square - mean.square()
+    numerator = (2 * mean * r_mean + C1) * (2 * covariance + C2)
+    denominator = (mean.square() + r_mean.square() + C1) * (variance + r_variance + C2)
+    return (numerator / denominator).flatten(1).mean(1)
 
 
 def _blur(x: Tensor) -> Tensor:

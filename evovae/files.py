@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = 1
-CHECKSUM = "sha256"
+CHECKSUM, STATE = "sha256", "state"
 
 MAX_BYTES = 4 << 30
 """Most bytes of a file that is read: 4 GiB."""
@@ -114,6 +114,27 @@ def load_tensors(path: Path, kind: str, most: int = MAX_BYTES) -> tuple[dict[str
             version, or without a configuration.
     """
     return parse_tensors(read_bytes(path, most), kind, path)
+
+
+def save_state(path: str | Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a state, such as `Generation.state` gives, to a safetensors file, atomically; `load_state` reads it again.
+
+    Raises:
+        InputError: if it is no mapping of tensors by name.
+    """
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not hasattr(tensor, "dtype"):
+            raise InputError(f"the state has {name!r} as {type(tensor).__name__}: expected tensors by name")
+    save_tensors(Path(path), STATE, dict(state), {})
+
+
+def load_state(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the state that `save_state` wrote, on the CPU: what takes it up brings it to its own device.
+
+    Raises:
+        InputError: if the file is missing, damaged, or no state.
+    """
+    return load_tensors(Path(path), STATE)[0]
 
 
 def parse_tensors(content: bytes, kind: str, name: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -88,7 +88,7 @@ def evaluate(
         if vae.config.variational:
             kl += vae.kl_divergence(mean, log_variance).sum(dtype=torch.float64)
         for _ in range(samples):
-            noise = torch.randn(mean.shape, generator=generator, device=vae.device)
+            noise = torch.randn(mean.shape, generator=generator, device=vae.device, dtype=torch.float32)
             logits = vae.decode_logits(vae.reparameterise(mean, log_variance, noise))
             reconstruction += vae.reconstruction_error(logits, x).sum(dtype=torch.float64) / samples
     return Likelihood(
@@ -226,10 +226,10 @@ def _mean_bound(
     at_once = min(samples, chunk)
     for batch in _tensor(images).split(max(1, chunk // at_once)):
         x = binarise(as_floats(batch.to(vae.device)), binarisation, generator)
-        log_sum = torch.full((len(x),), -math.inf, device=vae.device)
+        log_sum = torch.full((len(x),), -math.inf, device=vae.device, dtype=torch.float32)
         for start in range(0, samples, at_once):
             shape = (min(at_once, samples - start), len(x), vae.config.latent_dim)
-            noise = torch.randn(shape, generator=generator, device=vae.device)
+            noise = torch.randn(shape, generator=generator, device=vae.device, dtype=torch.float32)
             log_sum = torch.logaddexp(log_sum, torch.logsumexp(log_importance_weights(vae, x, noise), 0))
         total += (log_sum - math.log(samples)).sum(dtype=torch.float64)
     return total.item() / len(images)

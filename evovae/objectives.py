@@ -1,7 +1,8 @@
 """Objectives: what a batch of phenotypes is worth, and the registry that finds them by name ("class:Bag").
 
 An objective takes phenotypes (B, C, H, W) in [0, 1] to fitness (B, M) and knows DEAP's weights: +1 maximises, -1
-minimises. Any callable of that form will do; those here carry names and weights along.
+minimises. Any callable of that form will do; those here carry names and weights along, give fitness in the precision of
+the phenotypes (a weighted sum float64), and can be pickled as far as a judge can.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from evovae import class_names, files
 from evovae.data import ImageSet, to_unit
 from evovae.data.limits import MAX_PICTURE_BYTES
 from evovae.data.pictures import read_picture
+from evovae.devices import beside
 from evovae.errors import InputError, shown
 from evovae.expressions import CLASS, Sum, Term, take_apart
 from evovae.fidelity import ssim_to
@@ -49,15 +51,12 @@ class Objective:
 
 def target(image: Tensor, name: str = "target") -> Objective:
     """Mean squared error to `image` (C, H, W), uint8 or in [0, 1]; minimised, 0 to 1."""
-    goal = _unit_image(image)
+    return Objective((name,), (-1.0,), functools.partial(_squared_error, _unit_image(image)))
 
-    goal_on = functools.cache(goal.to)  # copied to a device once: a copy in each generation would wait for it
 
-    def error(x: Tensor) -> Tensor:
-        _require_shape(x, goal)
-        return (x - goal_on(x.device)).square_().flatten(1).mean(1, keepdim=True)
-
-    return Objective((name,), (-1.0,), error)
+def _squared_error(goal: Tensor, x: Tensor) -> Tensor:
+    _require_shape(x, goal.shape)
+    return (x - beside(goal, x)).square_().flatten(1).mean(1, keepdim=True)
 
 
 def ssim(image: Tensor, name: str = "ssim") -> Objective:
@@ -67,13 +66,12 @@ def ssim(image: Tensor, name: str = "ssim") -> Objective:
         InputError: if the image is smaller than the window.
     """
     goal = _unit_image(image)
-    similarity_to_goal = ssim_to(goal)
+    return Objective((name,), (1.0,), functools.partial(_similarity, ssim_to(goal), goal.shape))
 
-    def similarity(x: Tensor) -> Tensor:
-        _require_shape(x, goal)
-        return similarity_to_goal(x).unsqueeze(1)
 
-    return Objective((name,), (1.0,), similarity)
+def _similarity(to_goal: Callable[[Tensor], Tensor], shape: torch.Size, x: Tensor) -> Tensor:
+    _require_shape(x, shape)
+    return to_goal(x).unsqueeze(1)
 
 
 def digit(judge: Callable[[Tensor], Tensor], k: int, name: str = "") -> Objective:
@@ -81,57 +79,65 @@ def digit(judge: Callable[[Tensor], Tensor], k: int, name: str = "") -> Objectiv
 
     From the logits, since probabilities saturate at 1 and hide all progress beyond. Without a `name` it is digit:K.
     """
-    function = lambda x: log_odds(judge(x), k).unsqueeze(1)  # noqa: E731
-    return Objective((name or f"digit:{k}",), (1.0,), function, judged=True)
+    return Objective((name or f"digit:{k}",), (1.0,), functools.partial(_log_odds, judge, k), judged=True)
+
+
+def _log_odds(judge: Callable[[Tensor], Tensor], k: int, x: Tensor) -> Tensor:
+    return log_odds(judge(x), k).unsqueeze(1)
 
 
 def ink() -> Objective:
     """Mean intensity of the image; maximised, 0 to 1."""
-    return Objective(("ink",), (1.0,), lambda x: x.flatten(1).mean(1, keepdim=True))
+    return Objective(("ink",), (1.0,), _mean)
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.flatten(1).mean(1, keepdim=True)
 
 
 def symmetry() -> Objective:
     """Part of the ink that its mirror image (left to right) covers; maximised, 0 to 1, and 0 for an empty image."""
+    return Objective(("symmetry",), (1.0,), _covered)
 
-    def covered(x: Tensor) -> Tensor:
-        overlap = torch.minimum(x, x.flip(-1)).flatten(1).sum(1, keepdim=True)
-        return overlap / x.flatten(1).sum(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
 
-    return Objective(("symmetry",), (1.0,), covered)
+def _covered(x: Tensor) -> Tensor:
+    overlap = torch.minimum(x, x.flip(-1)).flatten(1).sum(1, keepdim=True)
+    return overlap / x.flatten(1).sum(1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
 
 
 def boldness() -> Objective:
-    """Number of pixels at 0.5 or above (colours averaged); maximised, 0 to H * W."""
+    """Number of pixels at 0.5 or above (colours averaged); maximised, 0 to H * W, and NaN with a pixel that is NaN."""
+    return Objective(("boldness",), (1.0,), _bold, smooth=False)
 
-    def count(x: Tensor) -> Tensor:
-        return (x.mean(1) >= BOLD).flatten(1).sum(1, keepdim=True).to(x.dtype)
 
-    return Objective(("boldness",), (1.0,), count, smooth=False)
+def _bold(x: Tensor) -> Tensor:
+    grey = x.mean(1).flatten(1)
+    return torch.where(grey.isnan(), grey, (grey >= BOLD).to(x.dtype)).sum(1, keepdim=True)
 
 
 def lightness() -> Objective:
     """Mean of the pixels at 0.5 or above (colours averaged); maximised, 0.5 to 1, and 0 where there are none."""
+    return Objective(("lightness",), (1.0,), _mean_bold)
 
-    def mean_bold(x: Tensor) -> Tensor:
-        grey = x.mean(1).flatten(1)
-        bold = grey >= BOLD
-        return (grey * bold).sum(1, keepdim=True) / bold.sum(1, keepdim=True).clamp_min(1)
 
-    return Objective(("lightness",), (1.0,), mean_bold)
+def _mean_bold(x: Tensor) -> Tensor:
+    grey = x.mean(1).flatten(1)
+    bold = grey >= BOLD
+    return (grey * bold).sum(1, keepdim=True) / bold.sum(1, keepdim=True).clamp_min(1)
 
 
 def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
-    """Sum of coefficient * weight * objective over single objectives; maximised.
+    """Sum of coefficient * weight * objective over single objectives, in float64; maximised.
 
     The weight turns each term the way it is meant, so that a positive coefficient always asks for more of it.
     """
-
-    def total(x: Tensor) -> Tensor:
-        parts = [coefficient * objective.weights[0] * objective(x) for coefficient, objective in terms]
-        return torch.stack(parts).sum(0)
-
     smooth, judged = (all(o.smooth for _, o in terms), any(o.judged for _, o in terms))
-    return Objective((name,), (1.0,), total, smooth, judged)
+    return Objective((name,), (1.0,), functools.partial(_total, terms), smooth, judged)
+
+
+def _total(terms: list[tuple[float, Objective]], x: Tensor) -> Tensor:
+    parts = [coefficient * objective.weights[0] * objective(x).double() for coefficient, objective in terms]
+    return torch.stack(parts).sum(0)
 
 
 def several(objectives: list[Objective]) -> Objective:
@@ -141,7 +147,11 @@ def several(objectives: list[Objective]) -> Objective:
         raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
     smooth, judged = all(o.smooth for o in objectives), any(o.judged for o in objectives)
-    return Objective(names, weights, lambda x: torch.cat([o(x) for o in objectives], dim=1), smooth, judged)
+    return Objective(names, weights, functools.partial(_side_by_side, objectives), smooth, judged)
+
+
+def _side_by_side(objectives: list[Objective], x: Tensor) -> Tensor:
+    return torch.cat([objective(x) for objective in objectives], dim=1)
 
 
 @dataclass(frozen=True)
@@ -303,9 +313,9 @@ def _unit_image(image: Tensor) -> Tensor:
         return to_unit(image)
     if not (image.is_floating_point() and image.min() >= 0 and image.max() <= 1):
         raise InputError(f"target image of {image.dtype}: expected uint8, or floats in [0, 1]; is it scaled?")
-    return image
+    return image.clone()  # a view would take all images along when it is pickled
 
 
-def _require_shape(x: Tensor, goal: Tensor) -> None:
-    if x.shape[1:] != goal.shape:
-        raise InputError(f"phenotypes have shape {tuple(x.shape)}: the target is {tuple(goal.shape)}, without B")
+def _require_shape(x: Tensor, shape: torch.Size) -> None:
+    if x.shape[1:] != shape:
+        raise InputError(f"phenotypes have shape {tuple(x.shape)}: the target is {tuple(shape)}, without B")

@@ -78,7 +78,8 @@ def scrutinise(images: Tensor, label: int, judges: Judges, vae: VAE, seed: int =
             pixels taken as probabilities, so that it compares images, and is no density.
         distance: root mean square between the image and its reconstruction by the VAE, 0 to 1.
     """
-    noise = torch.randn(SAMPLES, len(images), vae.config.latent_dim, generator=make_generator(seed, 5)).to(vae.device)
+    shape = (SAMPLES, len(images), vae.config.latent_dim)
+    noise = torch.randn(shape, generator=make_generator(seed, 5), dtype=torch.float32).to(vae.device)
     columns = {
         "judge": judges.judge(images).softmax(1)[:, label],
         "held_out": judges.held_out(images).softmax(1)[:, label],

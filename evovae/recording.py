@@ -40,12 +40,12 @@ def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:
     if folder.is_dir() and not all(_is_leftover(path) for path in folder.iterdir()):
         if not overwrite:
             raise InputError(f"{folder} is not empty: choose another --out, or give --overwrite to replace it")
-        if not (folder / CONFIG).is_file():
+        if (found := Run(folder).kind) is None:
             raise InputError(f"{folder} is not empty and no run folder: --overwrite replaces runs only")
-        if (found := Run(folder).config.get("kind")) != kind:
+        if found != kind:
             raise InputError(f"{folder} holds a run of {found}: --overwrite replaces runs of {kind} only")
     for parent in folder.absolute().parents:
-        if (parent / CONFIG).is_file() and (parent / ENVIRONMENT).is_file() and Run(parent).config["kind"] != "cell":
+        if (parent / ENVIRONMENT).is_file() and Run(parent).kind not in (None, "cell"):
             raise InputError(f"{folder} is inside {parent}, a run that may be replaced: choose another --out")
     check_writable(folder)
 
@@ -87,8 +87,9 @@ def recording(
     """
     run = Run(folder)
     entered = resume and (run.folder / CONFIG).is_file()
-    if entered and (found := run.config.get("kind")) != kind:
-        raise InputError(f"{folder} holds a run of {found}, and not of {kind}")
+    if entered and (found := run.kind) != kind:
+        what = f"a run of {found}" if found else "no run"
+        raise InputError(f"{folder} holds {what}: expected one of {kind}")
     if not entered:
         check_out(folder, kind, overwrite)
     with holding(run):

@@ -61,6 +61,16 @@ class Run:
         return files.read_json(self.folder / CONFIG)
 
     @property
+    def kind(self) -> str | None:
+        """What the run is, one of `KINDS`; None where there is none: other programs write a `config.json`, too."""
+        try:
+            config = self.config
+        except InputError:
+            return None
+        kind = config.get("kind")
+        return kind if kind in KINDS and "format" in config else None
+
+    @property
     def settings(self) -> TrainingSettings | EvolutionSettings:
         """The settings of a training or an evolution, each of the right type and in range.
 

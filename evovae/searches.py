@@ -116,13 +116,12 @@ class Search:
             frames |= {"genomes": torch.stack(genomes), "fitness": torch.stack(fitness)}  # T R D, T R M
         return join(
             history=self.history.state(),
-            archive=self.archive.state(),
             stopping=self.stopping.state(),
             frames=frames,
             stride=self._stride,
             evaluations=self.evaluations,
             trouble=self.trouble.encode(),
-            last=self.last or State(),
+            last={name: part for name, part in (self.last or {}).items() if not name.startswith("books/")},
         )
 
     def restore(self, state: State, like: Population) -> None:
@@ -132,9 +131,10 @@ class Search:
             InputError: if it is the state of another search.
         """
         self.history.restore(state.part("history"))
-        self.archive.restore(state.part("archive"), like)
         self.stopping.restore(state.part("stopping"))
         numbers, last = state["frames/numbers"].flatten().tolist(), state.part("last")
+        kept = last if "archived" in last else state  # an older version kept it beside the last generation
+        self.archive.restore(kept.part("archive"), like)
         if numbers:
             genomes, fitness = (state[f"frames/{name}"].to(like.genomes.device) for name in ("genomes", "fitness"))
             self.frames = list(zip(numbers, genomes, fitness, strict=True))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,15 @@ from evovae.errors import InputError
 
 
 class State(dict[str, Tensor]):
-    """Tensors by name; asked for one that it has not, it raises `InputError`."""
+    """Tensors by name; asked for one that it has not, it raises `InputError`.
+
+    Made of any mapping of tensors: what restores from a state takes one that a file gave back. `torch.save` writes it
+    as an ordered dictionary, which `torch.load` reads again.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be a plain mapping to `torch.load`, which reads no other classes."""
+        return OrderedDict, (), None, None, iter(self.items())
 
     def __missing__(self, name: str) -> Tensor:
         raise InputError(f"the state has no {name}: it is of another run, or of another version")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.checks import is_whole, require_whole
+from evovae.errors import InputError, shown
 from evovae.state import State, join
 
 BLOCK = 1024
@@ -23,7 +26,7 @@ def make_generator(seed: int, *key: int, device: torch.device | str = "cpu") -> 
     """Return a generator on `device` for the purpose `key` of `seed`, by numpy's SeedSequence.
 
     Raises:
-        InputError: if `seed` is negative.
+        InputError: if `seed` is no whole number, 0 or more.
     """
     return torch.Generator(device).manual_seed(_entropy(seed, *key))
 
@@ -42,6 +45,7 @@ class Draws(ABC):
 
     def integers(self, high: int, *shape: int) -> Tensor:
         """Draw from 0 ... high - 1: int64 in `shape`, even to 2^-48 also where `high` nears 2^24."""
+        require_whole("high", high)
         draws = self.uniform(*shape, 2).double()
         return (draws @ _places(high, draws.device)).long()
 
@@ -57,21 +61,22 @@ class Streams(Draws):
         seed: the seed s, 0 or more.
         replicates: how many streams, numbered from 0; or the numbers r themselves.
         device: where the numbers are drawn, and where they stay.
+
+    Raises:
+        InputError: if the seed is no whole number, 0 or more, or there is no replicate, or one twice.
     """
 
     def __init__(self, seed: int, replicates: int | Sequence[int], device: torch.device | str = "cpu") -> None:
-        keys = range(replicates) if isinstance(replicates, int | np.integer) else replicates
-        if len(keys) < 1:
-            raise InputError(f"replicates is {replicates}: expected 1 or more")
+        keys = _numbers_of(replicates)
         if len(set(keys)) < len(keys):
-            raise InputError(f"replicates are {list(keys)}: expected each once, for equal ones draw the same numbers")
+            raise InputError(f"replicates are {shown(keys)}: expected each once, for equal ones draw the same numbers")
         start = _entropy(seed, 0)
         # An odd multiplier makes r -> seed a bijection on 32 bits; this one (2^32 / golden ratio) spreads neighbours.
         self._start([(start + r * 2654435769) & _MASK for r in keys], device)
 
     def _start(self, seeds: list[int], device: torch.device | str) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-        self._block = torch.empty(len(seeds), 0, device=device)
+        self._block = torch.empty(len(seeds), 0, device=device, dtype=torch.float32)
         self._used = 0
 
     def __len__(self) -> int:
@@ -98,12 +103,13 @@ class Streams(Draws):
         generators = torch.stack([generator.get_state() for generator in self._generators])
         return join(generators=generators, block=self._block, used=self._used)
 
-    def restored(self, state: State) -> Streams:
+    def restored(self, state: Mapping[str, Tensor]) -> Streams:
         """Return as many streams, on the same device, that are where `state` says.
 
         Raises:
             InputError: if `state` is that of other streams.
         """
+        state = State(state)
         copy = self.clone()
         generators, block = state["generators"], state["block"].to(self._block.device)
         if len(generators) != len(self) or block.dtype != torch.float32 or block.shape[:1] != (len(self),):
@@ -141,9 +147,10 @@ class Streams(Draws):
         return SelectedStreams(self, chosen, individuals)
 
     def _draw(self, count: int) -> Tensor:
+        device, dtype = self._block.device, self._block.dtype
         if len(self) == 1:
-            return torch.rand(1, count, generator=self[0], device=self._block.device)
-        return torch.stack([torch.rand(count, generator=g, device=self._block.device) for g in self._generators])
+            return torch.rand(1, count, generator=self[0], device=device, dtype=dtype)
+        return torch.stack([torch.rand(count, generator=g, device=device, dtype=dtype) for g in self._generators])
 
 
 class SelectedStreams(Draws):
@@ -182,11 +189,21 @@ def _places(high: int, device: torch.device) -> Tensor:
 
 
 def _check_rows(shape: tuple[int, ...], rows: int) -> None:
-    if shape[0] != rows:
+    if shape[:1] != (rows,):
         raise InputError(f"numbers of shape {shape}: expected {rows} rows, each with its own stream")
 
 
+def _numbers_of(replicates: Any) -> list[int]:
+    try:
+        numbers = [operator.index(r) for r in (range(replicates) if is_whole(replicates) else replicates)]
+    except TypeError:
+        numbers = []
+    if not numbers:
+        raise InputError(f"replicates is {shown(replicates)}: expected a whole number, 1 or more, or a list of such")
+    return numbers
+
+
 def _entropy(seed: int, *key: int) -> int:
-    if seed < 0:
-        raise InputError(f"seed is {seed}: expected 0 or more")
+    if not is_whole(seed) or seed < 0:
+        raise InputError(f"seed is {shown(seed)}: expected a whole number, 0 or more")
     return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0])

@@ -23,13 +23,19 @@ from evovae.checks import require_counts
 from evovae.commandline import read_options, run_program
 from evovae.config import TrainConfig, VAEConfig
 from evovae.data import ImageSet, load_images
-from evovae.executors import Workers
+from evovae.executors import Workers, refuse_rerun
 from evovae.provenance import describe_environment
 from evovae.runs import Run, format_table
 from evovae.training import fit
 from evovae.vae import FILE_NAME, VAE
 
-RESULTS = Path(__file__).parents[1] / "results"
+
+def results_folder(root: Path) -> Path:
+    """Return where studies leave results: in a source checkout `root` there, else below the current folder."""
+    return (root if (root / "experiments").is_dir() else Path()) / "results"
+
+
+RESULTS = results_folder(Path(__file__).parents[1])
 CELLS = Path("runs")
 A = TypeVar("A")
 
@@ -104,7 +110,11 @@ def _covered(spans: Iterable[tuple[datetime, datetime]]) -> float:
 
 
 def start(main: Callable[[A], None], arguments: type[A], description: str | None) -> None:
-    """Run a study from the command line; ends the process as `run_program` does."""
+    """Run a study from the command line; ends the process as `run_program` does.
+
+    In a worker process, in which a script without a guard would run once more, it ends that (`refuse_rerun`).
+    """
+    refuse_rerun()
     name = Path(sys.argv[0]).name
     go_on = "interrupted: the same command goes on where it stopped"
     run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
@@ -164,10 +174,13 @@ def train_cell(run: Run, seed: int, smoke: bool, **config: Any) -> None:
 def study(name: str, smoke: bool, provenance: str = "provenance.json") -> Iterator[Results]:
     """Yield the results folder of a study, `results/NAME`, and write where they came from into it at the end.
 
+    It lies in the source checkout, or below the current folder where evovae is installed without one.
+
     Its cells are in `runs/NAME` below the current folder, and stay there: the study started again goes on with them. A
     smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
     name their `provenance` apart.
     """
+    refuse_rerun()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -177,12 +177,13 @@ class Training:
             seen=self._seen,
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, in a training made with the same arguments, or one that goes on for longer.
 
         Raises:
             InputError: if it is that of another.
         """
+        state = State(state)
         weights = state.part("vae")
         self.vae.load_state_dict({name: weights.like(name, own) for name, own in self.vae.state_dict().items()})
         self._validation.restore(state.part("validation"))
@@ -266,7 +267,7 @@ def _loss_terms(
         return errors, errors, mean.new_zeros(())
     mean, log_variance = mean.float(), log_variance.float()
     shape = (config.samples, *mean.shape)  # k B D
-    noise = torch.randn(shape, generator=generator, device=mean.device)
+    noise = torch.randn(shape, generator=generator, device=mean.device, dtype=torch.float32)
     z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
     errors = _errors(vae, z.flatten(0, 1), x, config)
     if config.bound == "iwae":

@@ -100,8 +100,8 @@ class VAE(nn.Module):
         require_room(self.config, torch.device("cpu"))
         # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
         with torch.device("meta"):
-            self.encoder = build_encoder(self.config)
-            self.decoder = build_decoder(self.config)
+            self.encoder = build_encoder(self.config).float()
+            self.decoder = build_decoder(self.config).float()
         if seed is not None:
             self.to_empty(device="cpu")
             initialise(self, self.config.initialisation, make_generator(seed))
@@ -109,19 +109,20 @@ class VAE(nn.Module):
             self._add_constants()
 
     def _add_constants(self) -> None:
+        real = torch.float32  # whatever torch's default may be
         # Subtracted from what the encoder reads: centred inputs make learning faster, and its rate a matter of the data
         # no more (LeCun et al. 1998, "Efficient BackProp", sec. 4.3). Zero until `centre`.
-        self.register_buffer("data_mean", torch.zeros(self.config.data_shape))
+        self.register_buffer("data_mean", torch.zeros(self.config.data_shape, dtype=real))
         if self.config.likelihood == "gaussian":
             if self.config.variance is None:
-                self.data_log_variance = nn.Parameter(torch.zeros(()))
+                self.data_log_variance = nn.Parameter(torch.zeros((), dtype=real))
             else:
-                self.register_buffer("data_log_variance", torch.full((), math.log(self.config.variance)))
+                self.register_buffer("data_log_variance", torch.full((), math.log(self.config.variance), dtype=real))
         if not self.config.variational:
             # A plain autoencoder has no prior. A normal distribution fitted to its codes afterwards takes that place
             # (Ghosh et al. 2020, "From variational to deterministic autoencoders", sec. 4).
-            self.register_buffer("code_mean", torch.zeros(self.config.latent_dim))
-            self.register_buffer("code_cholesky", torch.eye(self.config.latent_dim))
+            self.register_buffer("code_mean", torch.zeros(self.config.latent_dim, dtype=real))
+            self.register_buffer("code_cholesky", torch.eye(self.config.latent_dim, dtype=real))
 
     @property
     def device(self) -> torch.device:
@@ -186,8 +187,9 @@ class VAE(nn.Module):
 
     def sample_prior(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` latent vectors (n, D) from the prior N(0, I); from the fitted codes for a plain autoencoder."""
-        noise = torch.randn(n, self.config.latent_dim, generator=generator, device=generator.device).to(self.device)
-        return self.codes_from_noise(noise)
+        shape = (n, self.config.latent_dim)
+        noise = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32)
+        return self.codes_from_noise(noise.to(self.device))
 
     def codes_from_noise(self, noise: Tensor) -> Tensor:
         """Return the latent vectors (B, D) of standard normal `noise` (B, D): itself for a VAE."""
@@ -253,6 +255,6 @@ class VAE(nn.Module):
         except (TypeError, InputError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
             raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
-        tensors.setdefault("data_mean", torch.zeros(config.data_shape))  # of files older than it
+        tensors.setdefault("data_mean", torch.zeros(config.data_shape, dtype=torch.float32))  # of files older than it
         files.load_weights(vae, path, tensors)
         return vae

@@ -148,6 +148,6 @@ class Validation:
         for batch in self._held_out.split(SOME):
             x = as_floats(batch)
             mean, log_variance = vae.posterior(x)
-            noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+            noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=torch.float32)
             total += (vae.decode(vae.reparameterise(mean, log_variance, noise)) - x).square().sum()
         vae.data_log_variance.copy_((total / self._held_out.numel()).clamp_min(SMALLEST_VARIANCE).log())

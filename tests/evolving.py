@@ -47,7 +47,9 @@ def assert_same(one: Population, other: Population, rows: slice = slice(None)) -
 
 
 def assert_same_logbook(one: tools.Logbook, other: tools.Logbook, rows: slice = slice(None)) -> None:
+    """Compare two logbooks: `one` with the replicates `rows` of `other`, of which there may be a single one."""
     assert [sorted(entry) for entry in one] == [sorted(entry) for entry in other]
     for ours, theirs in zip(one, other, strict=True):
         for name, values in ours.items():
-            np.testing.assert_array_equal(values, theirs[name] if name == "gen" else theirs[name][rows], err_msg=name)
+            chosen = theirs[name] if name == "gen" or rows == slice(None) else theirs[name][rows]
+            np.testing.assert_array_equal(values, np.squeeze(chosen) if np.ndim(values) == 0 else chosen, err_msg=name)

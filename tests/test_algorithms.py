@@ -69,7 +69,7 @@ def test_through_a_decoder_a_replicate_alone_equals_the_same_among_many_to_round
     many, one = (algorithm(box.population(n=12, replicates=r, seed=7), box, ngen=3) for r in (range(7), range(5, 6)))
     torch.testing.assert_close(one[0].genomes[0], many[0].genomes[5], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(one[0].fitness[0], many[0].fitness[5], rtol=1e-5, atol=1e-6)
-    assert [entry["nevals"][0] for entry in one[1]] == [entry["nevals"][5] for entry in many[1]]
+    assert [entry["nevals"] for entry in one[1]] == [entry["nevals"][5] for entry in many[1]]
 
 
 @algorithms
@@ -399,11 +399,26 @@ def test_stopping_can_be_used_again_and_anew():
         ({"evaluations": 0}, ("evaluations is 0", "1 or more")),
         ({"seconds": 0.0}, ("seconds is 0.0", "positive")),
         ({"seconds": math.nan}, ("seconds is nan", "positive")),
+        ({"target": [1.0, 2.0]}, ("target is [1.0, 2.0]: expected a finite fitness",)),
+        ({"target": "0.5"}, ("target is '0.5': expected a finite fitness",)),
+        ({"stagnation": [5]}, ("stagnation is [5]: expected a whole number, 1 or more",)),
+        ({"evaluations": 1e6}, ("evaluations is 1000000.0: expected a whole number, 1 or more",)),
+        ({"seconds": "60"}, ("seconds is '60': expected a positive number",)),
     ],
 )
 def test_impossible_conditions_are_refused(settings, words):
     with refused(*words):
         EarlyStopping(**settings)
+
+
+def test_what_are_no_generations_is_refused():
+    box = toolbox()
+    generations = list(eaSimple_iter(box.population(n=4), box, 0.5, 0.3, 2))
+    with refused("generations is a list: expected those of eaSimple_iter or the like"):
+        list(EarlyStopping(evaluations=1)(generations))
+    assert [generation.gen for generation in EarlyStopping()(iter(generations))] == [0, 1, 2]
+    with refused("generations has a Population: expected those of eaSimple_iter or the like"):
+        collect(eaSimple(box.population(n=4), box, 0.5, 0.3, 2))
 
 
 @pytest.mark.parametrize("settings", [{"target": 1.0}, {"stagnation": 3}])
@@ -422,6 +437,8 @@ def test_of_several_objectives_there_is_no_best_to_stop_at(settings):
         ({"mu": 0}, ("mu is 0", "1 or more")),
         ({"mu": 1}, ("mu is 1", "nobody to mate with")),
         ({"lambda_": 7.5}, ("lambda_ is 7.5", "whole number")),
+        ({"mu": None}, ("mu is None", "whole number")),
+        ({"cxpb": "0.5"}, ("cxpb is '0.5'", "from 0 to 1")),
         ({"lambda_": 0}, ("lambda_ is 0", "1 or more")),
         ({"ngen": -1}, ("ngen is -1", "0 or more")),
     ],
@@ -474,8 +491,8 @@ def test_comma_needs_as_many_offspring_as_survivors():
         eaMuCommaLambda(box.population(n=8), box, 8, 7, 0.5, 0.3, 1)
 
 
-@pytest.mark.parametrize("elites", [-1, 6])
+@pytest.mark.parametrize("elites", [-1, 6, 1.5, None])
 def test_elites_must_leave_room_for_offspring(elites):
     box = toolbox()
-    with refused(f"elites is {elites}", "0 to 5"):
+    with refused(f"elites is {elites}: expected a whole number, 0 to 5"):
         eaSimple(box.population(n=6), box, 0.5, 0.2, 1, elites=elites)

@@ -170,6 +170,8 @@ def test_objectives_without_a_slope_are_refused(objective, weights, words):
         ({"evaluations": 0}, ("evaluations is 0", "1 or more")),
         ({"evaluations": 10, "learning_rate": 0.0}, ("learning rate is 0.0", "positive")),
         ({"evaluations": 10, "learning_rate": math.nan}, ("learning rate is nan", "positive")),
+        ({"evaluations": 10, "learning_rate": "0.1"}, ("learning rate is '0.1': expected a positive number",)),
+        ({"evaluations": 1e3}, ("evaluations is 1000.0: expected a whole number, 1 or more",)),
     ],
 )
 def test_impossible_climbs_are_refused(arguments, words):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from deap import tools
+from refusals import refused
 
 from evovae.evolution import Population
 from evovae.evolution.books import compile_statistics, record
@@ -61,6 +62,23 @@ def test_statistics_of_several_objectives_keep_them_apart():
     stats.register("avg", np.mean, axis=0)
     drawn = population(3, objectives=2)
     np.testing.assert_allclose(compile_statistics(stats, drawn)["avg"], drawn.fitness.double().mean(1), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "words"),
+    [
+        (
+            lambda values: [v for v in values if v > 0.0],
+            ("the statistic above has lengths [", "expected one shape for all"),
+        ),
+        (lambda values: dict.fromkeys(v > 1.5 for v in values), ("statistics are [[", "expected the same of each")),
+    ],
+)
+def test_statistics_of_unequal_length_are_refused(statistic, words):
+    stats = tools.Statistics(lambda individual: individual.fitness.values[0])
+    stats.register("above", statistic)
+    with refused(*words):
+        compile_statistics(stats, population(6))
 
 
 def test_the_parts_of_multistatistics_become_chapters():
@@ -136,7 +154,7 @@ def test_a_generation_is_printed_in_one_short_line(replicates, objectives):
         ([1], "1"),
         ([0.5, 0.25, -1e-9], "0.5 0.25 -1e-09"),
         ([1.0, 2.0, 3.0, 4.0], "1 ... 4"),
-        ([[1.0, 0.123456789]], "[1 0.123457]"),
+        ([[1.0, 0.123456789]], "1 0.123457"),
         ([[1.0, 2.0]] * 2, "[1 2] [1 2]"),
         ([np.nan, np.inf], "nan inf"),
     ],

@@ -17,7 +17,7 @@ from refusals import refused
 
 from evovae import files
 from evovae.cells import CellsFailedError, Spec, run_all
-from evovae.executors import SerialExecutor
+from evovae.executors import GUARD, SerialExecutor
 from evovae.progress import track
 from evovae.recording import recording
 from evovae.runs import Run
@@ -320,6 +320,15 @@ def fill(run, seed):
 if __name__ == "__main__":
     start(main, Arguments, "A study.")
 """
+
+
+def test_a_study_without_a_guard_ends_in_one_line_that_names_it(tmp_path):
+    (tmp_path / "study.py").write_text(STUDY.replace('if __name__ == "__main__":', "if True:"))
+    command = [sys.executable, "study.py", "--workers", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if "cells" not in line] == [f"study.py: {GUARD}"]
+    assert [path.name for path in tmp_path.iterdir()] == ["study.py"], "nothing ran"
 
 
 class Study:

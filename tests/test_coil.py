@@ -82,7 +82,7 @@ def test_the_best_of_the_models_is_taken_and_its_points_fill_the_range_of_the_da
     genomes = torch.linspace(-2, 2, 21).unsqueeze(1).expand(-1, 2)
     decoded = given[1].decode(genomes)
     expected = torch.tensor([0.5, -0.2]) + (decoded + 1) / 2 * torch.tensor([0.4, 0.6])
-    torch.testing.assert_close(space.to_unit(genomes), expected)
+    torch.testing.assert_close(space.to_unit(space.encoding.decode(genomes)), expected)
 
 
 def test_equal_violations_give_the_point_to_the_second_as_in_the_authors_code() -> None:

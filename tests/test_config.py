@@ -6,10 +6,14 @@ import subprocess
 import sys
 import typing
 
+import numpy as np
 import pytest
+import torch
 from refusals import refused
 
+from evovae.checks import require_number, require_whole
 from evovae.config import EvolveConfig, TrainConfig, VAEConfig
+from evovae.errors import shown
 
 BASE = {VAEConfig: {"likelihood": "gaussian"}, TrainConfig: {"corruption": "gaussian"}, EvolveConfig: {}}
 
@@ -171,3 +175,36 @@ def test_settings_are_shown_without_importing_torch(module):
     script = f"import sys, {module}; print(*({{'torch', 'numpy'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "0.5"),
+        (np.float32(0.5), "0.5"),
+        (np.int64(3), "3"),
+        (True, "True"),
+        ("a\nb", r"'a\nb'"),
+        ([1.0] * 9, "[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, ...]"),
+        (np.zeros((2, 3)), "ndarray of shape (2, 3)"),
+        (torch.zeros(2, 300), "Tensor of shape (2, 300)"),
+        (torch.tensor(2.0), "tensor(2.)"),
+        (torch.Tensor, "<class 'torch.Tensor'>"),
+        ([torch.zeros(2, 2)], "[tensor([[0., 0.], [0., 0.]])]"),
+    ],
+)
+def test_a_value_is_shown_in_one_short_line(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("value", [None, "3", 2.5, True, [3], math.nan])
+def test_what_is_no_whole_number_is_refused_where_one_is_expected(value):
+    with refused(f"number is {value!r}: expected a whole number, 1 to 9"):
+        require_whole("number", value, 1, 9)
+    require_whole("number", np.int64(9), 1, 9)
+
+
+@pytest.mark.parametrize("value", [None, "3", [3.0], math.nan, -0.5])
+def test_what_is_no_number_is_refused_where_one_is_expected(value):
+    with refused(f"number is {value!r}: expected 0 or more"):
+        require_number("number", value)

@@ -2,11 +2,14 @@
 
 import functools
 import math
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from deap import base
+from precision import default_dtype
 from refusals import refused
 from scipy import stats
 
@@ -23,13 +26,15 @@ from evovae.encodings import (
     Uniform,
     VectorEncoding,
 )
+from evovae.evolution import Population
+from evovae.streams import Streams
 
 DIM = 32
 SHAPE = (3, 5, 4)
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
 def even(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -39,7 +44,7 @@ def even(*shape: int, seed: int = 0) -> torch.Tensor:
 def pictures(n: int = 100) -> torch.Tensor:
     """Images (n, *SHAPE) of bytes whose pixels hang together, so that their components have unlike variances."""
     pixels = math.prod(SHAPE)
-    logits = normal(n, 20) @ (normal(20, pixels, seed=1) * torch.linspace(0.5, 0.1, 20).unsqueeze(1))
+    logits = normal(n, 20) @ (normal(20, pixels, seed=1) * torch.linspace(0.5, 0.1, 20, dtype=torch.float32)[:, None])
     return (torch.sigmoid(logits) * 255).round().to(torch.uint8).view(n, *SHAPE)
 
 
@@ -115,7 +120,7 @@ def test_samples_come_from_the_generator_and_lie_inside_the_support(each):
     assert drawn[0].device == each.encoding.device == torch.device("cpu")
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
-    torch.testing.assert_close(each.encoding.project(drawn[0]), drawn[0], rtol=1e-6, atol=0)
+    assert torch.equal(each.encoding.project(drawn[0]), drawn[0])
 
 
 @pytest.mark.parametrize("name", ["latent free", "pca free", "cppn free", "pixel", "vector", "bounded vector", "coil"])
@@ -132,7 +137,7 @@ def test_projection_is_idempotent_and_changes_nothing_in_place(each, scale):
     projected = each.encoding.project(genomes)
     assert torch.equal(genomes, kept)
     assert projected.shape == genomes.shape
-    torch.testing.assert_close(each.encoding.project(projected), projected, rtol=1e-6, atol=0)
+    assert torch.equal(each.encoding.project(projected), projected)
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
@@ -201,6 +206,38 @@ def test_evolution_stays_in_the_support_and_climbs(each):
     torch.testing.assert_close(each.encoding.project(last.genomes), last.genomes, rtol=1e-5, atol=1e-6)
 
 
+def evolved(encoding: Encoding) -> list[torch.Tensor]:
+    """Genomes, phenotypes and log-priors of a small evolution, generation by generation."""
+    box, streams = base.Toolbox(), Streams(3, 2)
+    box.register("mate", evolution.cxBlend, alpha=0.5)
+    box.register("mutate", evolution.mutGaussian, mu=0.0, sigma=encoding.sigma, indpb=0.2)
+    box.register("project", encoding.project)
+    genomes = torch.stack([encoding.sample(6, stream) for stream in streams])
+    population, kept = Population.unevaluated(genomes, (1.0,), streams), []
+    for _ in range(4):
+        phenotypes = encoding.decode(population.genomes.flatten(0, 1))
+        fitness = phenotypes.flatten(1).mean(1).view(2, 6, 1)
+        kept += [population.genomes, phenotypes, encoding.log_prior(population.genomes)]
+        population = replace(population, fitness=fitness, valid=torch.ones_like(population.valid))
+        population = evolution.varAnd(evolution.selTournament(population, 6, 3), box, 0.5, 0.5)
+    return kept
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_gives_the_same_bits_whatever_torchs_default_type(name):
+    expected = evolved(case(name).encoding)
+    with default_dtype(torch.float64):
+        found = evolved(case.__wrapped__(name).encoding)
+    assert {values.dtype for values in found} == {torch.float32}
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+
+
+def test_an_encoding_that_was_pickled_is_the_same(each):
+    again = pickle.loads(pickle.dumps(each.encoding))
+    assert (again.dim, again.sigma, again.device) == (each.encoding.dim, each.encoding.sigma, each.encoding.device)
+    assert all(torch.equal(*pair) for pair in zip(evolved(again), evolved(each.encoding), strict=True))
+
+
 # Priors and supports
 
 
@@ -238,6 +275,20 @@ def test_the_box_clips_each_gene_by_itself():
     assert StandardNormal(5, "box").project(genomes).tolist() == [[-3.0, -3.0, 0.5, 3.0, 3.0]]
 
 
+@pytest.mark.parametrize("support", SUPPORTS)
+@pytest.mark.parametrize("dim", [1, 2, 3, 50, 784, 5000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_projecting_twice_gives_the_bits_of_once(support, dim, dtype):
+    prior = StandardNormal(dim, support)
+    scales = torch.logspace(-20, 15, 36, dtype=dtype).view(-1, 1, 1)
+    near = normal(2000, dim).to(dtype) * (1 + 1e-6 * normal(2000, 1, seed=1).to(dtype))
+    near = near / near.norm(dim=1, keepdim=True) * prior.radius
+    for genomes in (normal(20, dim).to(dtype) * scales, near, torch.zeros(2, dim, dtype=dtype)):
+        once = prior.project(genomes)
+        assert once.isfinite().all()
+        assert torch.equal(prior.project(once), once)
+
+
 @pytest.mark.parametrize("support", ["ball", "shell"])
 def test_ball_and_shell_keep_the_direction(support):
     genomes = normal(50, DIM) * 20
@@ -263,6 +314,69 @@ def test_bounds_clip_and_have_no_density_outside():
     genomes = torch.tensor([[0.0, 3.0], [-1.0, 5.0], [-7.0, 2.0], [math.nan, 0.0]])
     assert encoding.project(genomes[:3]).tolist() == [[0.0, 3.0], [-1.0, 3.0], [-1.0, 2.0]]
     assert encoding.log_prior(genomes).tolist() == pytest.approx([-2 * math.log(4.0), *[-math.inf] * 3])
+
+
+MIXED = {"low": [-1.0, 0.0, -math.inf, -math.inf], "high": [2.0, math.inf, 3.0, math.inf]}
+
+
+def test_each_gene_has_bounds_of_its_own():
+    encoding = VectorEncoding(4, **MIXED)
+    genomes = genomes_of(encoding, 4000)
+    spread = (stats.uniform(-1, 3), stats.halfnorm(), None, stats.norm())
+    for gene, distribution in zip((genomes[:, 0], genomes[:, 1], None, genomes[:, 3]), spread, strict=True):
+        if distribution is not None:
+            assert stats.kstest(gene.numpy(), distribution.cdf).pvalue > 1e-3
+    assert stats.kstest((3.0 - genomes[:, 2]).numpy(), stats.halfnorm().cdf).pvalue > 1e-3
+    assert (genomes.T.corrcoef() - torch.eye(4)).abs().max() < 0.07
+    expected = sum(
+        (
+            stats.uniform(-1, 3).logpdf(genomes[:, 0]),
+            stats.halfnorm().logpdf(genomes[:, 1]),
+            stats.halfnorm().logpdf(3.0 - genomes[:, 2]),
+            stats.norm().logpdf(genomes[:, 3]),
+        )
+    )
+    np.testing.assert_allclose(encoding.log_prior(genomes), expected, rtol=1e-4, atol=1e-5)
+    outside = torch.tensor([[-1.1, 1.0, 0.0, 0.0], [0.0, -0.1, 0.0, 0.0], [0.0, 1.0, 3.1, 0.0], [0.0, 1.0, 0.0, 1e9]])
+    assert encoding.log_prior(outside).isfinite().tolist() == [False, False, False, True]
+    assert encoding.project(5 * torch.tensor([[-1.0] * 4, [1.0] * 4])).tolist() == [
+        [-1.0, 0.0, -5.0, -5.0],
+        [2.0, 5.0, 3.0, 5.0],
+    ]
+    assert encoding.sigma == pytest.approx((0.3, 0.5, 0.5, 0.5))
+
+
+def test_one_bound_may_stand_for_all_genes():
+    above, below = VectorEncoding(3, low=2.0), VectorEncoding(3, high=[1.0, 2.0, 3.0])
+    assert above.sigma == 0.5
+    assert stats.kstest(genomes_of(above, 700).flatten().numpy(), stats.halfnorm(2.0).cdf).pvalue > 1e-3
+    assert above.project(torch.tensor([[1.0, 2.0, 1e30]])).tolist() == [[2.0, 2.0, float(np.float32(1e30))]]
+    assert below.project(torch.full((1, 3), 9.0)).tolist() == [[1.0, 2.0, 3.0]]
+    assert (genomes_of(below, 700) <= torch.tensor([1.0, 2.0, 3.0])).all()
+    assert VectorEncoding(2, 0.0, [1.0, 10.0]).sigma == pytest.approx((0.1, 1.0))
+
+
+@pytest.mark.parametrize("as_given", [list, tuple, np.array, torch.tensor])
+def test_bounds_that_are_equal_for_all_genes_are_those_of_two_numbers(as_given):
+    numbers, each_gene = VectorEncoding(3, -0.3, 0.353), VectorEncoding(3, as_given([-0.3] * 3), as_given([0.353] * 3))
+    drawn = genomes_of(numbers, 50)
+    expected = torch.rand(50, 3, generator=torch.Generator().manual_seed(0)) * (0.353 + 0.3) - 0.3
+    assert torch.equal(drawn, expected.clamp(-0.3, 0.353))
+    if as_given is not torch.tensor:  # which rounds them to float32
+        assert torch.equal(genomes_of(each_gene, 50), drawn)
+    torch.testing.assert_close(each_gene.log_prior(drawn[:9]), numbers.log_prior(drawn[:9]))
+    assert each_gene.sigma == pytest.approx((numbers.sigma,) * 3)
+
+
+def test_evolution_keeps_to_bounds_of_every_kind():
+    encoding = VectorEncoding(4, **MIXED)
+    box = evolution.toolbox(encoding, lambda x: x.sum(1, keepdim=True))
+    last, _ = evolution.eaSimple(box.population(n=40, seed=1), box, cxpb=0.5, mutpb=0.5, ngen=60)
+    best = last.best().genomes[0, 0].tolist()
+    assert best[0] == 2.0
+    assert best[2] == 3.0
+    assert min(best[1], best[3]) > 5.0
+    assert torch.equal(encoding.project(last.genomes), last.genomes)
 
 
 def test_draws_rounded_over_a_bound_are_brought_back(monkeypatch):
@@ -533,12 +647,19 @@ def test_a_vae_of_images_or_of_another_size_decodes_no_vectors(dim, vae, words):
     ("arguments", "words"),
     [
         ((0,), ("dim is 0", "1 or more")),
-        ((2, 0.0), ("give both or neither",)),
-        ((2, None, 1.0), ("give both or neither",)),
+        ((3, [0.0, 1.0]), ("low is [0.0, 1.0]", "one for each of 3 genes")),
+        ((2, 0.0, [[1.0, 1.0]]), ("high is [[1.0, 1.0]]", "a number")),
+        ((2, "0"), ("low is '0'", "a number")),
+        ((2, [0.0, None]), ("low is [0.0, None]", "a number")),
+        ((2, [0.0, 3.0], [1.0, 2.0]), ("bounds are 3.0 and 2.0", "low < high")),
         ((2, 1.0, 1.0), ("1.0", "low < high")),
         ((2, 3.0, 1.0), ("3.0", "low < high")),
         ((2, math.nan, 1.0), ("nan", "low < high")),
-        ((2, -math.inf, 1.0), ("-inf", "finite")),
+        ((2, math.inf), ("inf and inf", "low < high")),
+        ((2, None, -math.inf), ("-inf and -inf", "low < high")),
+        ((2, -1e39), ("-1e+39 and inf", "float32")),
+        ((2, -3e38, 3e38), ("-3e+38 and 3e+38", "float32")),
+        ((2, 1.0, 1.0 + 1e-12), ("1.000000000001", "float32")),
         ((2, None, None, "abacus"), ("'abacus'", "cpu")),
     ],
 )

@@ -308,7 +308,8 @@ def test_a_replicate_without_any_finite_fitness_runs_to_the_end_beside_the_other
 
 
 @pytest.mark.parametrize(
-    "objective", [lambda x: x.sum(-1), lambda x: x[:, :2], lambda x: x[:1, :1], lambda x: x.sum(), lambda x: x[:, :0]]
+    "objective",
+    [lambda x: x.sum(-1)[1:], lambda x: x[:, :2], lambda x: x[:1, :1], lambda x: x.sum(), lambda x: x[:, :0]],
 )
 def test_an_objective_of_the_wrong_shape_is_refused(objective):
     box = toolbox(objective)
@@ -316,12 +317,20 @@ def test_an_objective_of_the_wrong_shape_is_refused(objective):
         eaSimple(box.population(n=6), box, 0.5, 0.2, 1)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.5, math.nan])
+@pytest.mark.parametrize("value", [-0.1, 1.5, math.nan, "0.5", None, [0.5]])
 @pytest.mark.parametrize("name", ["cxpb", "mutpb"])
 def test_a_probability_out_of_range_is_refused(name, value):
     box = toolbox()
-    with refused(f"{name} is {value}", "from 0 to 1"):
-        eaSimple(box.population(n=6), box, ngen=1, **({"cxpb": 0.5, "mutpb": 0.5} | {name: value}))
+    given, population = {"cxpb": 0.5, "mutpb": 0.5} | {name: value}, box.population(n=6)
+    for vary in (partial(eaSimple, ngen=1), evolution.varAnd, partial(evolution.varOr, lambda_=4)):
+        with refused(f"{name} is {value!r}: expected a probability from 0 to 1"):
+            vary(population, box, **given)
+
+
+def test_variation_by_or_refuses_shares_of_more_than_all():
+    box = toolbox()
+    with refused("cxpb and mutpb are 0.6 and 0.5", "at most 1"):
+        evolution.varOr(box.population(n=6), box, 4, 0.6, 0.5)
 
 
 def test_negative_generations_are_refused():
@@ -338,6 +347,10 @@ def test_negative_generations_are_refused():
         ({"n": 5, "replicates": [3, 3]}, ("[3, 3]", "each once")),
         ({"n": 5, "replicates": 0}, ("replicates is 0", "1 or more")),
         ({"n": 5, "seed": -1}, ("seed is -1", "0 or more")),
+        ({"n": 5, "seed": None}, ("seed is None: expected a whole number, 0 or more",)),
+        ({"n": 5, "seed": 1.5}, ("seed is 1.5: expected a whole number, 0 or more",)),
+        ({"n": 5, "replicates": 2.0}, ("replicates is 2.0: expected a whole number, 1 or more",)),
+        ({"n": "5"}, ("population is '5': expected a whole number, 1 or more",)),
     ],
 )
 def test_populations_that_cannot_be_are_refused(arguments, words):
@@ -574,8 +587,9 @@ def test_an_empty_hall_of_fame_and_one_without_places_are_refused():
     for ask in (lambda hall: hall.genomes, lambda hall: hall.fitness):
         with refused("empty"):
             ask(HallOfFame(3))
-    with refused("maxsize is 0", "1 or more"):
-        HallOfFame(0)
+    for maxsize in (0, 2.5, None):
+        with refused(f"maxsize is {maxsize}: expected a whole number, 1 or more"):
+            HallOfFame(maxsize)
 
 
 # Toolbox
@@ -606,7 +620,7 @@ def test_weights_that_rank_nothing_are_refused(weights):
 def test_weights_may_be_any_numbers():
     population = toolbox(weights=np.array([-2])).population(n=4)
     assert population.weights == (-2.0,)
-    assert population.wvalues.dtype == torch.float32
+    assert population.wvalues.dtype == torch.float64
 
 
 def test_populations_compare_by_identity():

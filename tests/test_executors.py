@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -79,6 +80,59 @@ def test_a_death_costs_one_call_and_errors_cost_none():
         assert executor.submit(os.getpid).result() == second
     assert not lives(first)
     assert not lives(second)
+
+
+class Wordy(Exception):
+    """Does not come out of a pickle: it is made of more than its message."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"{words} ({code})")
+
+
+class Holding(Exception):
+    """Does not get into one."""
+
+    def __init__(self) -> None:
+        super().__init__("the file was open")
+        self.file = threading.Lock()
+
+
+def fail(kind: type[Exception], *details: object) -> None:
+    raise kind(*details)
+
+
+def test_what_does_not_pickle_keeps_its_message_and_costs_no_process():
+    with ProcessExecutor(1) as executor:
+        process = executor.submit(os.getpid).result()
+        with pytest.raises(RuntimeError, match=r"^Wordy: it broke \(7\)$"):
+            executor.submit(fail, Wordy, 7, "it broke").result()
+        with pytest.raises(RuntimeError, match=r"^Holding: the file was open$"):
+            executor.submit(fail, Holding).result()
+        with pytest.raises(RuntimeError, match=r"^the result, a lock, does not pickle: cannot pickle"):
+            executor.submit(threading.Lock).result()
+        with pytest.raises(KeyError, match=r"^'kind'$"):
+            executor.submit(fail, KeyError, "kind").result()
+        assert executor.submit(os.getpid).result() == process
+
+
+UNGUARDED = """
+import os, sys
+from evovae.executors import ProcessExecutor
+with open("log", "a") as log:
+    print(os.getpid(), file=log)
+with ProcessExecutor(1) as executor:
+    executor.submit(abs, -1).result()
+"""
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"evovae.executors.UnguardedError: {executors.GUARD}"
+    assert done.stderr.count("Traceback") == 1, "of the parent"
+    assert 'if __name__ == "__main__":' in executors.GUARD
+    assert len((tmp_path / "log").read_text().split()) == 2
 
 
 def test_leaving_by_an_exception_lets_calls_save_and_drops_the_others(tmp_path):

@@ -45,6 +45,14 @@ def test_ssim_of_images_smaller_than_the_window_is_refused():
         ssim(small, small)
 
 
+def test_ssim_has_the_precision_of_the_images():
+    single, double = ssim(NOISY, CLEAN), ssim(NOISY.double(), CLEAN.double())
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(double.float(), single, rtol=1e-4, atol=1e-4)
+    assert ssim(NOISY, CLEAN.double()).dtype == torch.float32
+    assert ssim(NOISY.double(), CLEAN).dtype == torch.float64
+
+
 @pytest.mark.parametrize("measure", [psnr, ssim])
 def test_both_fall_with_noise(measure):
     weak, strong = (CLEAN.lerp(NOISY, part) for part in (0.1, 0.6))

@@ -240,7 +240,7 @@ def test_only_finite_points_better_than_the_reference_add_volume():
         assert hypervolume(population(np.empty((2, 0, m)), (1.0,) * m), [0.0] * m).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("reference", [(0.0,), (0.0, 0.0, 0.0), (0.0, math.nan), (math.inf, 0.0), ()])
+@pytest.mark.parametrize("reference", [(0.0,), (0.0, 0.0, 1), (0.0, math.nan), (math.inf, 0.0), (), None, ("a", 0)])
 def test_a_reference_that_is_no_point_is_refused(reference):
     with refused(f"reference is {reference}", "2 finite values"):
         hypervolume(drawn(KINDS["no ties"], (1.0, 1.0)), reference)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from precision import default_dtype
 from safetensors.torch import load_file, save_file
 
 from evovae import files
@@ -65,6 +66,15 @@ def stripes(name: str = "stripes", shape=(1, 16, 16), n: int = 64, seed: int = 3
 def trained(architecture, seed: int, image_set: ImageSet) -> tuple[Judge, list]:
     judge = Judge(architecture, image_set.shape, len(image_set.classes), seed)
     return judge, list(train_judge(judge, image_set.train, seed))
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "convnext"])
+def test_a_judge_learns_and_reads_the_same_whatever_torchs_default_type(architecture):
+    expected, rounds = trained(architecture, 1, stripes())
+    with default_dtype(torch.float64):
+        found, others = trained(architecture, 1, stripes())
+    assert same(found, expected)
+    assert [(one.loss, one.accuracy) for one in others] == [(one.loss, one.accuracy) for one in rounds]
 
 
 def same(a: Judge, b: Judge) -> bool:

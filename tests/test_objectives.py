@@ -1,10 +1,13 @@
 """Objectives: equal to direct computation, turned the way they are meant, and found by name or refused."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 import torch
+from precision import default_dtype
 from refusals import refused
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
@@ -205,6 +208,60 @@ def test_no_registered_objective_is_left_untested():
     assert {name.partition(":")[0] for name in EACH} == set(REGISTRY)
 
 
+SUM_AND_SEVERAL = ["ink+-0.5*symmetry+0.1*target:test/1", "digit:1,boldness", "ssim:train/0,2*class:2+ink"]
+ALL = [*EACH, *SUM_AND_SEVERAL]
+
+
+def asking(dtype: torch.dtype = torch.float32) -> Context:
+    """A context whose judge can be pickled."""
+    return Context(some_set(), Judge().to(dtype))
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("copied", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy], ids=["pickle", "copy"])
+def test_an_objective_that_was_pickled_gives_the_same_bits(name, copied):
+    objective, x = parse(name, asking()), rand(7, 1, 12, 13)
+    again = copied(objective)
+    assert (again.names, again.weights, again.smooth) == (objective.names, objective.weights, objective.smooth)
+    assert torch.equal(again(x), objective(x))
+
+
+def test_the_pickle_of_a_target_holds_one_image():
+    images = rand(1000, 1, 12, 13)
+    for make in (target, ssim):
+        assert len(pickle.dumps(make(images[3]))) < 10_000
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_fitness_has_the_precision_of_the_phenotypes(name):
+    objective, x = parse(name, asking(torch.float64)), rand(7, 1, 12, 13).double()
+    fitness = objective(x)
+    assert fitness.dtype == torch.float64
+    if "boldness" not in name:
+        assert (fitness != objective(x ** (1 + 1e-12))).any(1).all()
+    torch.testing.assert_close(fitness, objective(x.float()).double(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_fitness_is_the_same_whatever_torchs_default_type(name):
+    x = rand(7, 1, 12, 13)
+    expected = parse(name, asking())(x)
+    with default_dtype(torch.float64):
+        found = parse(name, asking())(x)
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if ":" not in name or "target" in name])
+@pytest.mark.parametrize("hole", [math.nan])
+def test_an_image_with_a_hole_is_worth_nothing(name, hole):
+    x = rand(2, 1, 12, 13)
+    x[1, 0, 3, 4] = hole
+    fitness = parse(name, asking())(x)
+    assert fitness[0].isfinite().all()
+    assert fitness[1].isnan().any()
+
+
 # Together
 
 
@@ -219,7 +276,18 @@ def test_in_a_sum_a_target_is_approached():
 def test_a_sum_adds_its_terms_each_turned_the_way_it_is_meant():
     x, goal = rand(5, 1, 12, 13), rand(1, 12, 13, seed=1)
     total = weighted_sum([(2.0, target(goal)), (0.5, ink()), (-0.25, symmetry())], "sum")
-    torch.testing.assert_close(total(x), -2 * target(goal)(x) + 0.5 * ink()(x) - 0.25 * symmetry()(x))
+    expected = -2 * target(goal)(x) + 0.5 * ink()(x) - 0.25 * symmetry()(x)
+    torch.testing.assert_close(total(x).float(), expected)
+
+
+def test_a_sum_loses_no_term_however_small_or_large_its_factor():
+    x = rand(5, 1, 12, 13)
+    for factor in (1e-46, 1e-300, 1e40):
+        total = weighted_sum([(factor, ink())], "scaled")(x)
+        assert torch.equal(total.argsort(dim=0), ink()(x).argsort(dim=0))
+        torch.testing.assert_close(total / factor, ink()(x).double())
+    both = weighted_sum([(1e8, ink()), (1.0, symmetry())], "both")(x) - 1e8 * ink()(x).double()
+    torch.testing.assert_close(both, symmetry()(x).double(), rtol=0, atol=1e-7)
 
 
 def test_several_objectives_stand_side_by_side_in_their_order():
@@ -255,7 +323,7 @@ def test_sums_are_parsed(spec, terms):
     expected = torch.zeros(5, 1)
     for coefficient, name in terms:
         expected += coefficient * EACH.get(name, (-1,))[0] * parse(name, context(Judge()))(x)
-    torch.testing.assert_close(objective(x), expected)
+    torch.testing.assert_close(objective(x).float(), expected)
 
 
 @pytest.mark.parametrize("spec", ["ink,target:test/2,0.5*ink+symmetry", " ink , target:test/2 , 0.5*ink+symmetry "])

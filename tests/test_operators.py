@@ -413,6 +413,52 @@ REFUSED = {
         ("indpb is 2.0",),
     ),
     "mutShuffleIndexes indpb": (partial(mutShuffleIndexes, indpb=math.nan), 1, ("indpb is nan", "probability")),
+    "indpb text": (partial(cxUniform, indpb="0.5"), 2, ("indpb is '0.5': expected a probability from 0 to 1",)),
+    "indpb None": (partial(mutGaussian, mu=0.0, sigma=1.0, indpb=None), 1, ("indpb is None: expected a probability",)),
+    "indpbs": (partial(mutGaussian, mu=0.0, sigma=1.0, indpb=[0.5] * 8), 1, ("indpb is [0.5, ", "a probability")),
+    "indpbs in a tensor": (
+        partial(mutShuffleIndexes, indpb=torch.ones(8)),
+        1,
+        ("indpb is Tensor of shape (8,): expected a probability",),
+    ),
+    "alphas": (partial(cxBlend, alpha=[0.5, 0.5]), 2, ("alpha is [0.5, 0.5]: expected a finite number, 0 or more",)),
+    "eta text": (partial(cxSimulatedBinary, eta="20"), 2, ("eta is '20': expected a finite number, 0 or more",)),
+    "eta None": (
+        partial(mutPolynomialBounded, eta=None, low=0.0, up=1.0, indpb=0.5),
+        1,
+        ("eta is None: expected a finite number, 0 or more",),
+    ),
+    "sigma text": (
+        partial(mutGaussian, mu=0.0, sigma="0.5", indpb=0.5),
+        1,
+        ("sigma is '0.5': expected a number, or one value a gene",),
+    ),
+    "sigma None": (
+        partial(mutGaussian, mu=0.0, sigma=None, indpb=0.5),
+        1,
+        ("sigma is None: expected a number, or one value a gene",),
+    ),
+    "2 sigmas": (
+        partial(mutGaussian, mu=0.0, sigma=[1.0, 2.0], indpb=0.5),
+        1,
+        ("sigma has shape (2,) for 8 genes: expected a number, or one value a gene",),
+    ),
+    "ragged sigmas": (
+        partial(mutGaussian, mu=0.0, sigma=[[1.0], [1.0, 2.0]], indpb=0.5),
+        1,
+        ("sigma is [[1.0], [1.0, 2.0]]: expected a number",),
+    ),
+    "mu text": (partial(mutGaussian, mu="0", sigma=1.0, indpb=0.5), 1, ("mu is '0': expected a number",)),
+    "a mu None": (
+        partial(mutGaussian, mu=[None] + [0.0] * 7, sigma=1.0, indpb=0.5),
+        1,
+        ("mu is [None, 0.0, ", "expected a number, or one value a gene"),
+    ),
+    "up None": (
+        partial(mutPolynomialBounded, eta=1.0, low=0.0, up=None, indpb=0.5),
+        1,
+        ("up is None: expected a number, or one value a gene",),
+    ),
 }
 
 
@@ -420,6 +466,15 @@ REFUSED = {
 def test_a_parameter_out_of_its_range_is_refused(operator, arity, words):
     with refused(*words):
         operator(*[normal(2, 30, 8)] * arity, Streams(0, 2))
+
+
+@pytest.mark.parametrize("form", [np.float32, torch.tensor])
+def test_one_number_may_come_in_any_form(form):
+    first, second = normal(1, 50, 3), normal(1, 50, 3, seed=1)
+    for operator, name, number in ((cxUniform, "indpb", 0.25), (cxBlend, "alpha", 0.5), (cxSimulatedBinary, "eta", 2)):
+        expected = operator(first, second, Streams(0, 1), **{name: number})
+        for one, other in zip(operator(first, second, Streams(0, 1), **{name: form(number)}), expected, strict=True):
+            assert torch.equal(one, other)
 
 
 VARIATIONS = {name: (mate, 2) for name, mate in CROSSOVERS.items()}
@@ -559,6 +614,9 @@ def test_bounds_fill_the_role_project(project):
         (math.nan, 1.0, "bounds are nan and 1"),
         (-3e38, 3e38, "bounds are -3e+38 and 3e+38"),
         ([0.0, 0.0], 1.0, "low has shape (2,)"),
+        (0.0, None, "up is None: expected a number, or one value a gene"),
+        ("0", 1.0, "low is '0': expected a number, or one value a gene"),
+        ([0.0, None, 0.0], 1.0, "low is [0.0, None, 0.0]: expected a number, or one value a gene"),
     ],
 )
 def test_bounds_that_hold_nothing_are_refused(project, low, up, words):
@@ -643,8 +701,8 @@ def test_each_replicate_selects_by_its_own_numbers(select):
 def test_none_may_be_selected_but_not_fewer_or_a_part(select):
     entrants = population([1.0, 2.0], (1.0,), replicates=3)
     assert select(entrants, 0).genomes.shape == (3, 0, 1)
-    for k in (-1, 2.5):
-        with refused(f"k is {k}", "0 or more"):
+    for k in (-1, 2.5, True, None, [2]):
+        with refused(f"k is {k}: expected a whole number, 0 or more"):
             select(entrants, k)
 
 
@@ -655,8 +713,15 @@ def test_as_many_as_there_are_are_the_best_and_the_worst():
 
 
 def test_a_tournament_of_none_is_refused():
-    with refused("tournsize is 0", "1 or more"):
-        selTournament(population([1.0, 2.0], (1.0,)), 2, 0)
+    for tournsize in (0, 2.0, None):
+        with refused(f"tournsize is {tournsize}: expected a whole number, 1 or more"):
+            selTournament(population([1.0, 2.0], (1.0,)), 2, tournsize)
+
+
+@pytest.mark.parametrize("epsilon", [-1.0, None, [0.5, 0.5]])
+def test_an_epsilon_that_is_no_distance_is_refused(epsilon):
+    with refused(f"epsilon is {str(epsilon).removesuffix('.0')}: expected a finite number, 0 or more"):
+        selEpsilonLexicase(population([1.0, 2.0], (1.0,)), 2, epsilon)
 
 
 @roulettes

@@ -1,7 +1,10 @@
 """A replicate is DEAP's list of individuals: its tools, its operators and its habits work on it."""
 
 import copy
+import dataclasses
 import math
+import multiprocessing
+import pickle
 import random
 from operator import attrgetter
 
@@ -81,7 +84,11 @@ def test_a_replicate_shares_no_memory_with_its_population():
     assert torch.equal(drawn.fitness, fitness)
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, base.Toolbox().clone])
+@pytest.mark.parametrize(
+    "clone",
+    [copy.deepcopy, base.Toolbox().clone, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["deepcopy", "clone", "pickle"],
+)
 def test_a_clone_is_an_individual_of_its_own(clone):
     one = evaluated().replicate(0)[0]
     before = content([one])
@@ -96,6 +103,31 @@ def test_a_clone_is_an_individual_of_its_own(clone):
     other.fitness.values = (1.0, 2.0)
     assert other.fitness.valid
     assert other.fitness.values == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_individuals_are_pickled_with_all_that_tools_keep_in_them(protocol):
+    individuals = population().replicate(0)
+    tools.emo.assignCrowdingDist([one for one in individuals if one.fitness.valid])
+    individuals[0].note = "kept"
+    again = pickle.loads(pickle.dumps(individuals, protocol))
+    assert content(again) == content(individuals)
+    assert {type(one.fitness) for one in again} == {type(one.fitness) for one in individuals}
+    assert [one.fitness.valid for one in again] == [one.fitness.valid for one in individuals]
+    assert [vars(one.fitness) for one in again] == [vars(one.fitness) for one in individuals]
+    assert "crowding_dist" in vars(again[0].fitness)
+    assert again[0].note == "kept"
+
+
+def test_individuals_go_to_another_process_and_back():
+    individuals = evaluated().replicate(0)
+    hall = tools.HallOfFame(3)
+    hall.update(individuals)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        varied = pool.map(copy.deepcopy, [*individuals, *hall])
+    assert content(varied) == content([*individuals, *hall])
+    assert all(type(one.fitness) is type(individuals[0].fitness) for one in varied)
+    assert content(tools.selNSGA2(varied[:24], 8)) == content(tools.selNSGA2(individuals, 8))
 
 
 def test_fitness_is_compared_as_deap_compares_it():
@@ -208,5 +240,43 @@ def test_given_genomes_take_the_first_places_of_each_replicate(count):
 
 @pytest.mark.parametrize("shape", [(25, 5), (2, 4), (5,)], ids=str)
 def test_given_genomes_that_do_not_fit_are_refused(shape):
-    with refused(str(shape), "(K, 5), K at most 24"):
+    with refused(f"genomes is Tensor of shape {shape}: expected a tensor (K, 5), K at most 24"):
         population().seeded(torch.zeros(shape))
+
+
+def test_given_genomes_that_are_no_tensor_are_refused():
+    with refused("genomes is [[0.0, 0.0, 0.0, 0.0, 0.0]]: expected a tensor (K, 5), K at most 24"):
+        population().seeded([[0.0] * 5])
+
+
+@pytest.mark.parametrize("k", [-1, 1.5, None])
+def test_a_number_of_the_best_that_is_none_is_refused(k):
+    with refused(f"k is {k}: expected a whole number, 0 or more"):
+        population().best(k)
+
+
+@pytest.mark.parametrize("r", [3, -4, 0.0, None])
+def test_a_replicate_that_is_not_there_is_refused(r):
+    with refused(f"r is {r}: expected a whole number, -3 to 2"):
+        population().replicate(r)
+    assert content(evaluated().replicate(-1)) == content(evaluated().replicate(2))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (population((1.0, 2.0)), "other has weights (1.0, 2.0): expected weights (1.0, -2.0)"),
+        (population((1.0,)), "other has weights (1.0,): expected weights (1.0, -2.0)"),
+        (population(replicates=1), "other has 1 replicates: expected 3 replicates"),
+        (dataclasses.replace(population(), genomes=torch.zeros(3, 24, 4)), "other has 4 genes: expected 5 genes"),
+    ],
+    ids=["weights", "objectives", "replicates", "genes"],
+)
+def test_populations_of_another_kind_do_not_join(other, words):
+    with refused(words):
+        population().join(other)
+
+
+def test_populations_of_any_two_sizes_join():
+    joined = population().join(population(n=2))
+    assert torch.equal(joined.genomes, torch.cat((population().genomes, population(n=2).genomes), dim=1))

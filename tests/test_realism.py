@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from precision import default_dtype
 from refusals import refused
 from torch import nn
 
@@ -22,7 +23,8 @@ class Stub(nn.Module):
 
     def __init__(self, seed: int, pixels: int = 36) -> None:
         super().__init__()
-        self.matrix = torch.randn(pixels, 3, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        self.matrix = torch.randn(pixels, 3, generator=generator, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(1) @ self.matrix
@@ -32,7 +34,7 @@ JUDGES = Judges(Stub(2), Stub(1))
 
 
 def genomes(n: int, dim: int = 3) -> torch.Tensor:
-    return torch.randn(n, dim, generator=torch.Generator().manual_seed(5))
+    return torch.randn(n, dim, generator=torch.Generator().manual_seed(5), dtype=torch.float32)
 
 
 def latent(variational: bool = True) -> LatentEncoding:
@@ -156,6 +158,17 @@ def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
     bound = evaluate(vae, images, samples=500).elbo
     assert bound < seen["log_likelihood"].mean() < bound + 5
     assert scrutinise(images, 2, JUDGES, vae, seed=4).equals(seen)
+
+
+def test_realism_is_the_same_whatever_torchs_default_type():
+    def seen() -> list:
+        images, encoding = latent().decode(genomes(6)), latent()
+        return [realism(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
+
+    expected = seen()
+    with default_dtype(torch.float64):
+        found = seen()
+    assert all(one.equals(other) for one, other in zip(found, expected, strict=True))
 
 
 def test_a_clean_image_is_likelier_than_a_noisy_one_to_a_vae_trained_on_such():

@@ -68,6 +68,31 @@ def test_a_run_of_another_kind_is_not_overwritten(tmp_path: Path) -> None:
     assert Run.open(tmp_path / "run").config["precious"] == 1
 
 
+@pytest.mark.parametrize("content", ["{}", '{"kind": "training"}', '{"kind": ["cell"], "format": 1}', "no JSON", "[]"])
+def test_what_another_program_calls_config_is_no_run(tmp_path: Path, content: str) -> None:
+    for name in ("config.json", "environment.json"):
+        (tmp_path / name).write_text(content)
+    with recording(tmp_path / "runs" / "vae", "training", {}):
+        pass
+    assert Run.open(tmp_path / "runs" / "vae").finished
+    with refused(f"{tmp_path} is not empty and no run folder", "--overwrite replaces runs only"):
+        check_out(tmp_path, "training", overwrite=True)
+    with refused(f"{tmp_path} holds no run: expected one of cell"), recording(tmp_path, "cell", {}, resume=True):
+        pass
+    assert (tmp_path / "config.json").read_text() == content
+
+
+@pytest.mark.parametrize(("kind", "open"), [("training", False), ("evolution", False), ("cell", True)])
+def test_only_a_cell_may_hold_other_runs(tmp_path: Path, kind: str, open: bool) -> None:
+    with recording(tmp_path / "outer", kind, {}):
+        pass
+    if open:
+        check_out(tmp_path / "outer" / "inner", "training")
+    else:
+        with refused("inner is inside", "choose another --out"):
+            check_out(tmp_path / "outer" / "inner", "training")
+
+
 def test_a_file_or_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -151,7 +176,7 @@ def test_a_run_that_is_entered_again_keeps_its_files_and_says_what_is_other(tmp_
     assert resumed["seed"] == 2
     assert first["end"] == resumed["left"] <= resumed["start"] <= run.environment["end"]
     assert "versions" not in resumed
-    with refused("run of training", "not of evolution"), recording(run.folder, "evolution", {}, resume=True):
+    with refused("run of training: expected one of evolution"), recording(run.folder, "evolution", {}, resume=True):
         pass
 
 

@@ -15,6 +15,7 @@ from evovae.evolution import (
     HallOfFame,
     Individual,
     Population,
+    SearchError,
     SeparableCMAES,
     StockStrategies,
     eaGenerateUpdate,
@@ -136,6 +137,60 @@ def test_seeds_differ(make):
     assert not torch.isin(runs[0], runs[1]).any()
 
 
+def downhill(x: torch.Tensor) -> torch.Tensor:
+    """A plane without a bottom, minimised; no number is too large for it."""
+    return x.double().sum(-1, keepdim=True)
+
+
+def generations_until_it_stops(box: base.Toolbox, most: int = 3000) -> tuple[list, str]:
+    """The generations that there were, and the message of the error that ended them."""
+    done = []
+    with pytest.raises(SearchError) as caught:
+        done.extend(eaGenerateUpdate_iter(box, most))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "bound the genes, give a smaller sigma" in message
+    return done, message
+
+
+@both
+def test_a_search_without_a_minimum_stops_and_says_so(make):
+    box = searching(make, objective=downhill, dim=2, weights=(-1.0,))
+    with pytest.raises(SearchError, match=r"^(SeparableCMAES|Strategy) diverged in replicate [0-2]: .*; bound"):
+        eaGenerateUpdate(box, 3000)
+
+
+@both
+def test_a_step_size_beyond_all_numbers_stops_the_search(make):
+    population = toolbox().population(n=10, replicates=2, seed=3)
+    stock = lambda mean: cma.Strategy(mean, sigma=1e30, lambda_=10)  # noqa: E731
+    far = SeparableCMAES(population, 1e30, 10) if make is separable else StockStrategies(population, stock)
+    box = toolbox()
+    far.register(box)
+    done, message = generations_until_it_stops(box)
+    assert len(done) <= 1
+    assert "diverged in replicate 0" in message
+
+
+@both
+@pytest.mark.parametrize("lost", [0, 2])
+def test_where_nobody_has_a_finite_fitness_the_search_stops(make, lost):
+    """Of three replicates one leaves the ground that its objective knows, after five generations."""
+    calls = [0]
+
+    def objective(x: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        fitness = sphere(x)
+        if calls[0] > 5:
+            fitness[10 * lost : 10 * lost + 10] = math.nan
+        return fitness
+
+    done, message = generations_until_it_stops(searching(make, objective=objective))
+    assert f"diverged in replicate {lost}" in message
+    assert len(done) >= 5
+    assert all(generation.population.genomes.isfinite().all() for generation in done)
+
+
 def test_no_generations_are_refused():
     with refused("ngen is 0", "1 or more"):
         eaGenerateUpdate(searching(separable), 0)
@@ -215,10 +270,31 @@ def test_the_search_starts_at_the_mean_of_each_replicates_population():
     assert (drawn - population.genomes.mean(1, keepdim=True)).abs().max() < 0.6
 
 
+@pytest.mark.parametrize("dim", [2, 10, 32])
+def test_a_diverging_distribution_is_finite_to_the_last_generation(dim):
+    box = searching(lambda population: SeparableCMAES(population, 0.7), 1, downhill, dim, weights=(-1.0,))
+    done, message = generations_until_it_stops(box)
+    assert f"at update {len(done)}," in message
+    assert 100 < len(done) < 1000
+    assert done[-2].population.fitness.isfinite().any()
+    state = done[-1].state()
+    again = searching(lambda population: SeparableCMAES(population, 0.7), 1, downhill, dim, weights=(-1.0,))
+    with pytest.raises(SearchError):
+        next(eaGenerateUpdate_iter(again, 3000, state=state))
+
+
+def test_a_search_that_has_come_down_to_a_point_stays_there():
+    make = lambda population: SeparableCMAES(population, 0.7, lambda_=100)  # noqa: E731
+    box = searching(make, 2, downhill, 2, low=-1.0, high=1.0, weights=(-1.0,))
+    last, _ = eaGenerateUpdate(box, 700)
+    torch.testing.assert_close(last.genomes, torch.full_like(last.genomes, -1.0), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"sigma": 0.0}, ("sigma is 0.0", "positive")),
+        ({"sigma": 1e39}, ("sigma is 1e+39", "up to 3.4e+38")),
         ({"sigma": math.nan}, ("sigma is nan", "positive")),
         ({"sigma": 1.0, "lambda_": 1}, ("lambda_ is 1", "2 or more")),
     ],
@@ -235,6 +311,20 @@ def test_several_objectives_have_no_cma_es():
 
 
 # DEAP's strategies
+
+
+def test_eigenvalues_that_cannot_be_found_end_the_search_with_the_replicate_that_has_none():
+    class Lost(cma.Strategy):
+        def update(self, individuals):
+            self.C = self.C + (math.nan if self.centroid[0] > 0 else 0.0)
+            np.linalg.eigh(self.C)
+
+    box = toolbox(dim=3)
+    start = box.population(n=4, replicates=2, seed=1)
+    start = replace(start, genomes=start.genomes.abs() * torch.tensor([-1.0, 1.0]).view(2, 1, 1))
+    StockStrategies(start, lambda mean: Lost(mean, sigma=0.5, lambda_=6)).register(box)
+    with pytest.raises(SearchError, match=r"^Lost diverged in replicate 1: Eigenvalues did not converge; bound the"):
+        eaGenerateUpdate(box, 3)
 
 
 def test_deaps_strategy_draws_what_it_would_draw_with_numpys_seed():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from precision import default_dtype
 from refusals import refused
 from scipy import stats
 
@@ -145,15 +146,21 @@ def test_a_generator_is_determined_by_its_seed_and_by_its_whole_key():
     assert all(numbers(*key) == numbers(*key) for key in keys)
 
 
-@pytest.mark.parametrize("make", [lambda: Streams(-1, 2), lambda: make_generator(-1), lambda: make_generator(-1, 3)])
-def test_negative_seeds_are_refused(make):
-    with refused("seed is -1", "0 or more"):
-        make()
+@pytest.mark.parametrize("seed", [-1, None, 1.5, "1", True, [1]])
+@pytest.mark.parametrize("make", [lambda s: Streams(s, 2), make_generator, lambda s: make_generator(s, 3)])
+def test_what_is_no_seed_is_refused(make, seed):
+    with refused(f"seed is {seed!r}: expected a whole number, 0 or more"):
+        make(seed)
 
 
-@pytest.mark.parametrize("replicates", [0, -2, [], range(0)])
-def test_no_replicates_are_refused(replicates):
-    with refused("replicates", "1 or more"):
+def test_seeds_may_be_numpys_and_large():
+    assert torch.equal(draw(Streams(np.int64(5), 2)), draw(Streams(5, 2)))
+    assert not torch.equal(draw(Streams(2**64 + 5, 2)), draw(Streams(5, 2)))
+
+
+@pytest.mark.parametrize("replicates", [0, -2, [], range(0), 2.0, "3", None, True, [0, 1.5]])
+def test_what_are_no_replicates_is_refused(replicates):
+    with refused(f"replicates is {replicates!r}: expected a whole number, 1 or more, or a list of such"):
         Streams(0, replicates)
 
 
@@ -175,9 +182,13 @@ def test_selected_individuals_meet_their_own_numbers_whatever_is_drawn():
         assert torch.equal(packed, everyone.flatten(0, 1)[chosen])
 
 
-def test_numbers_for_other_rows_than_there_are_streams_are_refused():
+def test_numbers_for_other_rows_than_there_are_streams_or_from_no_range_are_refused():
     with refused("(4, 3)", "2 rows"):
         Streams(0, 2).uniform(4, 3)
+    with refused("()", "2 rows"):
+        Streams(0, 2).uniform()
+    with refused("high is 2.5: expected a whole number, 0 or more"):
+        Streams(0, 2).integers(2.5, 2)
     with refused("(7, 2)", "1 rows"):
         Streams(0, 2).select(torch.tensor([3]), 3).uniform(7, 2)
 
@@ -190,6 +201,19 @@ def test_normal_draws_are_normal_and_finite_at_the_extremes(monkeypatch):
     monkeypatch.setattr(Streams, "uniform", lambda self, *shape: extremes.clone())
     assert Streams(1, 1).normal(1, 2).abs().amax() < 5.5
     assert Streams(1, 1).normal(1, 2).abs().amin() > 5.0
+
+
+def test_draws_are_the_same_whatever_torchs_default_type():
+    def drawn() -> list[torch.Tensor]:
+        streams = Streams(2, 3)
+        few, many = streams.uniform(3, 5), streams.normal(3, 2000)
+        return [few, many, streams.select(torch.tensor([1, 5]), 2).normal(2, 4), streams.integers(7, 3, 9)]
+
+    expected = drawn()
+    with default_dtype(torch.float64):
+        found = drawn()
+    assert [values.dtype for values in found] == [torch.float32] * 3 + [torch.int64]
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
 
 
 def test_numpys_global_numbers_are_lent_and_given_back():

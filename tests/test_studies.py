@@ -11,7 +11,7 @@ import pytest
 
 from evovae import statistics
 from evovae.errors import InputError
-from evovae.studies import curves, intervals
+from evovae.studies import curves, intervals, results_folder
 
 sys.path.append(str(Path(__file__).parents[1] / "experiments"))  # for what they import of their own
 
@@ -82,3 +82,11 @@ def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name, options
     with pytest.raises(InputError, match=next(iter(options))) as error:
         arguments(**options)
     assert "\n" not in str(error.value)
+
+
+def test_results_are_left_in_the_checkout_or_below_the_current_folder(tmp_path):
+    checkout = Path(__file__).parents[1]
+    assert results_folder(checkout) == checkout / "results"
+    site = tmp_path / "lib" / "site-packages"
+    site.mkdir(parents=True)
+    assert results_folder(site) == Path("results")

@@ -57,10 +57,12 @@ def raises(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
 
 
 def misshapen(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
-    return fitness[:, 0] if call == 3 else fitness
+    return fitness[1:] if call == 3 else fitness
 
 
-@pytest.mark.parametrize(("spoil", "word"), [(raises, "raised ValueError: boom"), (misshapen, "gave shape")])
+@pytest.mark.parametrize(
+    ("spoil", "word"), [(raises, "raised ValueError: boom"), (misshapen, "gave torch.float32 of shape")]
+)
 def test_an_objective_that_fails_ends_the_run_with_its_name_and_the_generation(
     spoil: Callable, word: str, evolve: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +74,26 @@ def test_an_objective_that_fails_ends_the_run_with_its_name_and_the_generation(
     assert list(history["generation"].unique()) == [0, 1], "what there was of the generations before is kept"
     assert (tmp_path / "run" / "population.safetensors").exists()
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["status"] == "failed"
+
+
+def test_a_search_that_diverges_ends_the_run_and_keeps_what_it_found(
+    evolve: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost_after_two(x: torch.Tensor, fitness: torch.Tensor, call: int) -> torch.Tensor:
+        return torch.cat((fitness[:6], torch.full_like(fitness[6:], torch.nan))) if call > 2 else fitness
+
+    assert evolve(lost_after_two, "--algorithm", "eaGenerateUpdate") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evovae: ")]
+    assert "SeparableCMAES diverged in replicate 1" in line
+    assert "at update 3" in line
+    assert "a smaller sigma" in line
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert list(history["generation"].unique()) == [0, 1, 2]
+    assert history["best"].notna().all()
+    assert (tmp_path / "run" / "population.safetensors").exists()
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["status"] == "failed"
+    assert "generation 2, 6 of 12 individuals" in environment["nonfinite"]["evolution"]
 
 
 def spoil_some(value: float) -> Callable:
@@ -127,6 +149,6 @@ def test_in_the_library_errors_name_generation_and_culprit_too() -> None:
     box = toolbox(fails)
     with pytest.raises(EvaluationError, match="generation 1: the objective raised ZeroDivisionError: by nothing"):
         evolution.eaSimple(box.population(n=10), box, 0.5, 0.2, 5)
-    box = toolbox(lambda x: sphere(x).squeeze(1))
-    with refused("generation 0", "the objective gave shape"):
+    box = toolbox(lambda x: sphere(x)[1:])
+    with refused("generation 0", "the objective gave torch.float32 of shape"):
         evolution.eaSimple(box.population(n=10), box, 0.5, 0.2, 5)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from precision import default_dtype
 from refusals import refused
 from torch.distributions import Normal, kl_divergence
 from torch.nn import functional
@@ -33,11 +34,11 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=generator(seed))
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float32)
 
 
 def rand(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(shape, generator=generator(seed))
+    return torch.rand(shape, generator=generator(seed), dtype=torch.float32)
 
 
 def weights(vae: VAE) -> dict[str, torch.Tensor]:
@@ -53,6 +54,24 @@ def test_data_of_any_shape_and_batch_size_is_encoded_and_decoded(config, n):
     z = vae.reparameterise(mean, log_variance, randn(n, config.latent_dim))
     assert vae.decode(z).shape == vae.decode_logits(z).shape == vae.reconstruct(x).shape == x.shape
     assert vae.reconstruction_error(vae.decode_logits(z), x).shape == (n,)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_vae_made_or_loaded_is_the_same_whatever_torchs_default_type(config, tmp_path):
+    vae, path = VAE(config, seed=3), tmp_path / "vae.safetensors"
+    if not config.variational:
+        vae.fit_codes(randn(50, config.latent_dim))
+    vae.save(path)
+    x, z = rand(4, *config.data_shape), randn(4, config.latent_dim)
+    expected = (vae.decode(z), *vae.encode(x), vae.sample_prior(5, generator()), vae.reconstruction_error(x, x))
+    with default_dtype(torch.float64):
+        made = VAE(config, seed=3)
+        if not config.variational:
+            made.fit_codes(randn(50, config.latent_dim))
+        for one in (made, VAE.load(path)):
+            found = (one.decode(z), *one.encode(x), one.sample_prior(5, generator()), one.reconstruction_error(x, x))
+            assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+            assert {values.dtype for values in (*found, *weights(one).values())} == {torch.float32}
 
 
 @pytest.mark.parametrize(

@@ -61,4 +61,4 @@ def binarise(x: Tensor, convention: Binarisation, generator: torch.Generator) ->
     if convention != "dynamic":
         return x
     # Three times as fast as torch.bernoulli with a generator on the CPU, and the same distribution.
-    return (torch.rand(x.shape, generator=generator, device=x.device) < x).to(x.dtype)
+    return (torch.rand(x.shape, generator=generator, device=x.device, dtype=torch.float32) < x).to(x.dtype)

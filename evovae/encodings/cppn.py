@@ -88,6 +88,6 @@ def _activate(x: Tensor) -> Tensor:
 def _places(height: int, width: int) -> Tensor:
     """Return x, y and r of every pixel's middle: (3, H * W)."""
     half = max(height, width) / 2
-    y, x = ((torch.arange(size) + 0.5 - size / 2) / half for size in (height, width))
+    y, x = ((torch.arange(size, dtype=torch.float32) + 0.5 - size / 2) / half for size in (height, width))
     y, x = torch.meshgrid(y, x, indexing="ij")
     return torch.stack((x, y, torch.hypot(x, y))).flatten(1)

@@ -28,8 +28,8 @@ class Encoding(ABC):
 
     dim: int
     """Number of genes D."""
-    sigma: float
-    """A standard deviation for mutation that suits the scale of the genes."""
+    sigma: float | tuple[float, ...]
+    """A standard deviation for mutation that suits the scale of the genes: one for all, or one for each."""
     device: torch.device
     """Where genomes live and phenotypes are made."""
     vae: VAE | None = None

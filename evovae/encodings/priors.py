@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
 from typing import get_args
 
+import numpy as np
 import torch
 from scipy.stats import chi2
 from torch import Tensor
-from torch.nn import functional
 
-from evovae.checks import require, require_whole
+from evovae.checks import LARGEST, require, require_whole
 from evovae.config import Support
+from evovae.errors import InputError, shown
 
 SUPPORTS: tuple[Support, ...] = get_args(Support)
 BOX_LIMIT = 3.0
 BALL_QUANTILE = 0.99
+TOLERANCE = 1e-6
+ZERO = 1e-12
+
+PerGene = float | Sequence[float] | np.ndarray | Tensor
+"""A number, or one value a gene."""
 
 
 class StandardNormal:
@@ -35,50 +43,117 @@ class StandardNormal:
         self.radius = math.sqrt(chi2.ppf(BALL_QUANTILE, dim)) if support == "ball" else math.sqrt(dim)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw `n` genomes (n, D), projected into the support, on the generator's device."""
-        return self.project(torch.randn(n, self.dim, generator=generator, device=generator.device))
+        """Draw `n` genomes float32 (n, D), projected into the support, on the generator's device."""
+        drawn = torch.randn(n, self.dim, generator=generator, device=generator.device, dtype=torch.float32)
+        return self.project(drawn)
 
     def log_density(self, genomes: Tensor) -> Tensor:
         """Return log N(genomes; 0, I) in nats, whatever the support: (..., D) -> (...)."""
         return -0.5 * (genomes.square().sum(-1) + self.dim * math.log(2 * math.pi))
 
     def project(self, genomes: Tensor) -> Tensor:
-        """Return `genomes` (..., D) clipped to the box, or scaled into the ball or onto the shell (but zero stays)."""
+        """Return `genomes` (..., D) clipped to the box, or scaled into the ball or onto the shell (but zero stays).
+
+        A norm within a millionth of the radius counts as on it; one below 1e-12 as zero. To project again changes
+        nothing.
+        """
         if self.support == "free":
             return genomes
         if self.support == "box":
             return genomes.clamp(-BOX_LIMIT, BOX_LIMIT)
-        if self.support == "shell":
-            return functional.normalize(genomes, dim=-1) * self.radius
         norm = torch.linalg.vector_norm(genomes, dim=-1, keepdim=True)
-        return genomes * (self.radius / norm).clamp_max(1.0)
+        # What was scaled has the radius to rounding only: without a tolerance it would be scaled again, and again.
+        if self.support == "shell":
+            there = ((norm - self.radius).abs() <= TOLERANCE * self.radius) | (norm < ZERO)
+            return torch.where(there, genomes, genomes / norm * self.radius)
+        inside = norm <= (1.0 + TOLERANCE) * self.radius
+        return genomes * torch.where(inside, 1.0, self.radius / norm)
 
 
 class Uniform:
-    """Genes drawn evenly from `low` to `high`, and clipped to them.
+    """Genes drawn evenly between two bounds, and clipped to them.
+
+    A bound may be missing: of a gene with one, the distance from it is drawn as |N(0, 1)|, and one without any is drawn
+    from N(0, 1).
 
     Args:
         dim: number of genes D.
-        low: smallest value of a gene.
-        high: largest value of a gene.
+        low: smallest value, a number or one a gene; minus infinity where there is none.
+        high: largest value, a number or one a gene; infinity where there is none.
+
+    Attributes:
+        low, high: both numbers, or D numbers each.
+        width: how far they are apart, a number or D numbers; infinite where one is missing.
+
+    Raises:
+        InputError: if a lower bound is not below the upper one, they are finite but no float32 numbers, or another
+            number of them is given than there are genes.
     """
 
-    def __init__(self, dim: int, low: float, high: float) -> None:
+    def __init__(self, dim: int, low: PerGene, high: PerGene) -> None:
         require_whole("dim", dim, 1)
-        require(-math.inf < low < high < math.inf, f"bounds are {low} and {high}: expected finite ones, low < high")
         self.dim = dim
-        self.low, self.high = low, high
+        bounds = torch.broadcast_tensors(_values("low", low, dim), _values("high", high, dim))
+        _require_bounds(*bounds)
+        self.low, self.high, self.width = map(_plain, (*bounds, bounds[1] - bounds[0]))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw `n` genomes (n, D), on the generator's device."""
-        even = torch.rand(n, self.dim, generator=generator, device=generator.device)
-        return self.project(even * (self.high - self.low) + self.low)  # rounding may step over a bound
+        """Draw `n` genomes float32 (n, D), on the generator's device."""
+        device, dtype = generator.device, torch.float32
+        low, high, width = (_tensor(values, dtype, device) for values in (self.low, self.high, self.width))
+        genomes = torch.rand(n, self.dim, generator=generator, device=device, dtype=dtype) * width + low
+        if not np.isfinite(self.width).all():
+            normal = torch.randn(n, self.dim, generator=generator, device=device, dtype=dtype)
+            below = torch.where(high.isfinite(), high - normal.abs(), normal)
+            genomes = torch.where(width.isfinite(), genomes, torch.where(low.isfinite(), low + normal.abs(), below))
+        return self.project(genomes)  # rounding may step over a bound
 
     def log_density(self, genomes: Tensor) -> Tensor:
         """Return the log-density in nats, minus infinity out of bounds: (..., D) -> (...)."""
-        inside = ((genomes >= self.low) & (genomes <= self.high)).all(-1)
-        return torch.where(inside, self.dim * math.log(1 / (self.high - self.low)), -math.inf)
+        low, high, width = (
+            _tensor(values, genomes.dtype, genomes.device) for values in (self.low, self.high, self.width)
+        )
+        distance = genomes - torch.where(low.isfinite(), low, torch.where(high.isfinite(), high, 0.0))
+        one_sided = (low.isfinite() | high.isfinite()).to(genomes.dtype)  # half of N(0, 1), at twice its density
+        normal = one_sided * math.log(2.0) - 0.5 * (distance.square() + math.log(2 * math.pi))
+        density = torch.where(width.isfinite(), (1.0 / width).log(), normal)
+        inside = ((genomes >= low) & (genomes <= high)).all(-1)
+        return torch.where(inside, density.sum(-1), -math.inf)
 
     def project(self, genomes: Tensor) -> Tensor:
         """Return `genomes` (..., D) clipped to the bounds."""
-        return genomes.clamp(self.low, self.high)
+        if isinstance(self.low, float) and isinstance(self.high, float):  # sooner done than with tensors
+            return genomes.clamp(self.low, self.high)
+        low, high = (_tensor(values, genomes.dtype, genomes.device) for values in (self.low, self.high))
+        return genomes.clamp(low, high)
+
+
+def _values(name: str, bound: PerGene, dim: int) -> Tensor:
+    """Return a bound as float64 () or (D,)."""
+    try:
+        values = torch.as_tensor(bound, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.empty(0)
+    if values.shape not in ((), (dim,)):
+        raise InputError(f"{name} is {shown(bound)}: expected a number, or one for each of {dim} genes")
+    return values
+
+
+def _require_bounds(low: Tensor, high: Tensor) -> None:
+    """Refuse bounds float64 () or (D,) between which no float32 numbers lie, or infinitely many."""
+    sizes = torch.stack((low, high, high - low)).abs()
+    sound = (low.float() < high.float()) & ((sizes <= LARGEST) | sizes.isinf()).all(0)
+    if not sound.all():
+        least, most = (bound[~sound][0].item() for bound in (low, high))
+        expected = "low < high, float32 numbers whose distance is one too, or infinite"
+        raise InputError(f"bounds are {least} and {most}: expected {expected}")
+
+
+def _plain(values: Tensor) -> float | tuple[float, ...]:
+    return tuple(values.tolist()) if values.ndim else float(values)
+
+
+@functools.lru_cache(maxsize=64)
+def _tensor(values: float | tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Values on a device, copied to it once: a copy in each generation would wait for it."""
+    return torch.tensor(values, dtype=dtype, device=device)

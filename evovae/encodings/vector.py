@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from evovae.checks import require
 from evovae.devices import resolve_device
 from evovae.encodings.encoding import Encoding
-from evovae.encodings.priors import StandardNormal, Uniform
+from evovae.encodings.priors import PerGene, StandardNormal, Uniform
 from evovae.vae import VAE
 
 
@@ -18,30 +20,40 @@ class VectorEncoding(Encoding):
     COIL searches genes in [-2, 2] of a VAE that has learned which vectors keep the constraints of a problem, and whose
     tanh output lies in [-1, 1].
 
+    Genes with both bounds are drawn evenly between them; with one, at a distance of |N(0, 1)| from it; without any,
+    from N(0, 1). All are clipped to their bounds.
+
+        VectorEncoding(3, low=[0.0, -1.0, 0.0], high=[1.0, 1.0, math.inf])
+
     Args:
         dim: number of genes.
-        low: smallest value of a gene; with `high`, genomes are drawn evenly between the two and clipped to them.
-        high: largest value of a gene. Without bounds genomes are drawn from N(0, I).
+        low: smallest value, a number or one a gene; None, or minus infinity for a gene, where there is none.
+        high: largest value, a number or one a gene; None, or infinity for a gene, where there is none.
         device: where genomes live; with a VAE they live where it does.
         vae: decodes genomes to vectors; it is switched to evaluation and its weights are frozen.
 
-    Without bounds `sigma` is 0.5, half the prior's; with them it is a tenth of the way from `low` to `high`, as for
-    pixels.
+    `sigma` is a tenth of the way from `low` to `high`, as for pixels; 0.5, half the prior's, where a bound is missing.
+    It has one value a gene where the bounds have.
+
+    Raises:
+        InputError: if a lower bound is not below the upper one, or something does not fit `dim`.
     """
 
     def __init__(
         self,
         dim: int,
-        low: float | None = None,
-        high: float | None = None,
+        low: PerGene | None = None,
+        high: PerGene | None = None,
         device: torch.device | str = "cpu",
         *,
         vae: VAE | None = None,
     ) -> None:
-        require((low is None) == (high is None), f"bounds are {low} and {high}: give both or neither")
-        prior = StandardNormal(dim, "free") if low is None or high is None else Uniform(dim, low, high)
+        prior: StandardNormal | Uniform = StandardNormal(dim, "free")
+        if low is not None or high is not None:
+            prior = Uniform(dim, -math.inf if low is None else low, math.inf if high is None else high)
         super().__init__(prior, resolve_device(device) if vae is None else vae.device)
-        self.sigma = 0.5 if isinstance(prior, StandardNormal) else 0.1 * (prior.high - prior.low)
+        width = prior.width if isinstance(prior, Uniform) else math.inf
+        self.sigma = _step(width) if isinstance(width, float) else tuple(map(_step, width))
         if vae is not None:
             shape, genes = vae.config.data_shape, vae.config.latent_dim
             require(len(shape) == 1, f"the VAE decodes images of {shape}: expected one of vectors; use LatentEncoding")
@@ -50,3 +62,7 @@ class VectorEncoding(Encoding):
 
     def _decode(self, genomes: Tensor) -> Tensor:
         return genomes.clone() if self.vae is None else self.vae.decode(self.vae.codes_from_noise(genomes))
+
+
+def _step(width: float) -> float:
+    return 0.1 * width if math.isfinite(width) else 0.5

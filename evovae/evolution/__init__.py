@@ -11,9 +11,10 @@ from evovae.evolution.algorithms import (
     eaSimple_iter,
 )
 from evovae.evolution.baselines import gradient_ascent, gradient_ascent_iter, random_search, random_search_iter
+from evovae.evolution.books import tabulate
 from evovae.evolution.bridge import Bridge
 from evovae.evolution.fronts import ParetoFront, hypervolume
-from evovae.evolution.generations import EarlyStopping, Generation, collect
+from evovae.evolution.generations import Generation, collect
 from evovae.evolution.halloffame import HallOfFame
 from evovae.evolution.operators import (
     clip,
@@ -42,9 +43,11 @@ from evovae.evolution.operators import (
     slerp,
 )
 from evovae.evolution.population import Individual, Population
-from evovae.evolution.strategies import SeparableCMAES, StockStrategies
-from evovae.evolution.toolbox import toolbox
-from evovae.evolution.variation import EvaluationError, evaluate, varAnd, varOr
+from evovae.evolution.roles import EvaluationError
+from evovae.evolution.stopping import EarlyStopping
+from evovae.evolution.strategies import SearchError, SeparableCMAES, StockStrategies
+from evovae.evolution.toolbox import Toolbox, toolbox
+from evovae.evolution.variation import evaluate, varAnd, varOr
 
 __all__ = [
     "Bridge",
@@ -55,8 +58,10 @@ __all__ = [
     "Individual",
     "ParetoFront",
     "Population",
+    "SearchError",
     "SeparableCMAES",
     "StockStrategies",
+    "Toolbox",
     "clip",
     "collect",
     "crowding_distance",
@@ -96,6 +101,7 @@ __all__ = [
     "selTournament",
     "selWorst",
     "slerp",
+    "tabulate",
     "toolbox",
     "varAnd",
     "varOr",

@@ -1,34 +1,31 @@
 """Evolutionary algorithms with the signatures and meanings of `deap.algorithms`, on whole populations.
 
-Each is a generator underneath (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
-stopping are the caller's, who may simply stop asking. `Generation.state` is what another call, with the same arguments,
-goes on from, bit for bit; ask for it before asking for the next one, with which the streams move on.
+Each is an iterator underneath (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
+stopping are the caller's, who may simply stop asking. `Generation.state` is what another call, with the same arguments
+and an empty hall of fame, goes on from, bit for bit; ask for it before asking for the next one, with which the streams
+move on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 from deap import base, tools
+from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.generations import Generation, begin, collect
-from evovae.evolution.operators.parameters import check_count, check_probability
+from evovae.evolution.course import Archive, Course
+from evovae.evolution.generations import Generation, Generations, Steps, begin, collect
+from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
-from evovae.evolution.variation import evaluate_generation, varAnd, varOr
+from evovae.evolution.roles import naming, select
+from evovae.evolution.variation import evaluate, lasts_not, numbered, pending, varAnd, varOr
 from evovae.state import State
 
 Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
-
-
-class Archive(Protocol):
-    """What may be given to an algorithm as its hall of fame: `HallOfFame`, `ParetoFront`, or one's own."""
-
-    def update(self, population: Population) -> None:
-        """Take in what is worth keeping of an evaluated population."""
 
 
 def eaSimple_iter(
@@ -39,22 +36,21 @@ def eaSimple_iter(
     ngen: int,
     halloffame: Archive | None = None,
     elites: int = 0,
-    state: State | None = None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None = None,
+) -> Generations:
     """Yield the generations of `eaSimple`, the initial population first; or those that follow a `state`."""
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
     check_count("ngen", ngen)
-    if not 0 <= elites < len(population):
-        raise InputError(f"elites is {elites}: expected 0 to {len(population) - 1}, fewer than individuals")
+    check_count("elites", elites, most=len(population) - 1)
 
     def vary(parents: Population) -> Population:
-        return varAnd(toolbox.select(parents, len(parents) - elites), toolbox, cxpb, mutpb)
+        return varAnd(select(toolbox.select, parents, len(parents) - elites), toolbox, cxpb, mutpb)
 
-    def survive(parents: Population, offspring: Population) -> Population:
+    def compete(parents: Population, offspring: Population) -> Population:
         return offspring if elites == 0 else parents.best(elites).join(offspring)
 
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame, state)
+    return _evolve(population, toolbox, vary, compete, lambda pool: pool, ngen, halloffame, state)
 
 
 def eaSimple(
@@ -108,8 +104,8 @@ def eaMuPlusLambda_iter(
     mutpb: float,
     ngen: int,
     halloffame: Archive | None = None,
-    state: State | None = None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None = None,
+) -> Generations:
     """Yield the generations of `eaMuPlusLambda`, the initial population first; or those that follow a `state`."""
     return _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, Population.join, state)
 
@@ -169,8 +165,8 @@ def eaMuCommaLambda_iter(
     mutpb: float,
     ngen: int,
     halloffame: Archive | None = None,
-    state: State | None = None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None = None,
+) -> Generations:
     """Yield the generations of `eaMuCommaLambda`, the initial population first; or those that follow a `state`."""
 
     def compete(_: Population, offspring: Population) -> Population:
@@ -210,8 +206,8 @@ def eaMuCommaLambda(
 
 
 def eaGenerateUpdate_iter(
-    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None, state: State | None = None
-) -> Iterator[Generation]:
+    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None, state: Mapping[str, Tensor] | None = None
+) -> Generations:
     """Yield the generations of `eaGenerateUpdate`, or those that follow a generation's `state`.
 
     To be left and gone on with, a strategy registers two roles more: `state` and `restore`.
@@ -255,43 +251,62 @@ def _evolve(
     population: Population,
     toolbox: base.Toolbox,
     vary: Callable[[Population], Population],
-    survive: Callable[[Population, Population], Population],
+    compete: Callable[[Population, Population], Population],
+    survive: Callable[[Population], Population],
     ngen: int,
     halloffame: Archive | None,
-    state: State | None,
-) -> Iterator[Generation]:
-    """Yield the evaluated `population` and then `ngen` generations: vary, evaluate, survive."""
-    start, population, evaluations = begin(population, state)
-    for gen in range(start, ngen + 1):
-        offspring = population if gen == 0 else vary(population)
-        nevals = (~offspring.valid).sum(1)
-        offspring = evaluate_generation(gen, offspring, toolbox)
-        evaluations = evaluations + nevals
-        if halloffame is not None:
-            halloffame.update(offspring)
-        population = offspring if gen == 0 else survive(population, offspring)
-        yield Generation(gen, population, offspring, nevals, evaluations)
+    state: Mapping[str, Tensor] | None,
+) -> Generations:
+    """Return the evaluated `population` and then `ngen` generations: vary, evaluate, compete, survive."""
+
+    def steps() -> Iterator[Generation]:
+        start, parents, evaluations = begin(population, toolbox, state)
+        for gen in range(start, ngen + 1):
+            with naming(gen):
+                offspring = parents if gen == 0 else vary(parents)
+                if gen > 0:
+                    offspring = numbered(offspring, len(population) + (gen - 1) * len(offspring))
+                    if lasts_not(toolbox):  # parents compete with a fitness of this generation, too
+                        offspring = compete(parents, offspring)
+                evaluated = pending(offspring, toolbox)
+                offspring = evaluate(offspring, toolbox)
+                if gen > 0:
+                    parents = survive(offspring if lasts_not(toolbox) else compete(parents, offspring))
+                else:
+                    parents = offspring
+            nevals = evaluated.sum(1)
+            evaluations = evaluations + nevals
+            yield Generation(gen, parents, offspring, nevals, evaluations, evaluated)
+
+    return Steps(Course(halloffame, state, population), steps())
 
 
 def _ask_and_tell(
-    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None, state: State | None
-) -> Iterator[Generation]:
-    start, evaluations = 0, None
+    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None, state: Mapping[str, Tensor] | None
+) -> Generations:
+    start, evaluations, course = 0, None, Course(halloffame)
     if state is not None:
+        state = State(state)
+        course = Course(halloffame, state, toolbox.generate())  # of the same kind; its draws are taken back here:
         toolbox.restore(state.part("more"))
         start = state.number("gen") + 1
-    for gen in range(start, ngen):
-        generated = toolbox.generate()
-        projected = replace(generated, genomes=toolbox.project(generated.genomes))
-        population = evaluate_generation(gen, projected, toolbox)
-        if halloffame is not None:
-            halloffame.update(population)
-        toolbox.update(population)
-        nevals = (~generated.valid).sum(1)
-        if evaluations is None:
-            evaluations = torch.zeros_like(nevals) if state is None else state.like("evaluations", nevals)
-        evaluations = evaluations + nevals
-        yield Generation(gen, population, population, nevals, evaluations, lambda: toolbox.state())
+
+    def steps() -> Iterator[Generation]:
+        nonlocal evaluations
+        for gen in range(start, ngen):
+            with naming(gen):
+                generated = toolbox.generate()
+                projected = replace(generated, genomes=toolbox.project(generated.genomes))
+                evaluated = pending(generated, toolbox)
+                population = evaluate(projected, toolbox)
+                toolbox.update(population)
+            nevals = evaluated.sum(1)
+            if evaluations is None:
+                evaluations = torch.zeros_like(nevals) if state is None else state.like("evaluations", nevals)
+            evaluations = evaluations + nevals
+            yield Generation(gen, population, population, nevals, evaluations, evaluated, lambda: toolbox.state())
+
+    return Steps(course, steps())
 
 
 def _evolve_by_or(
@@ -304,13 +319,10 @@ def _evolve_by_or(
     ngen: int,
     halloffame: Archive | None,
     compete: Callable[[Population, Population], Population],
-    state: State | None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None,
+) -> Generations:
     """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
-    check_probability("cxpb", cxpb)
-    check_probability("mutpb", mutpb)
-    if cxpb + mutpb > 1:
-        raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
+    check_shares(cxpb, mutpb)
     check_count("ngen", ngen)
     check_count("mu", mu, least=1)
     check_count("lambda_", lambda_, least=1)
@@ -320,7 +332,7 @@ def _evolve_by_or(
     def vary(parents: Population) -> Population:
         return varOr(parents, toolbox, lambda_, cxpb, mutpb)
 
-    def survive(parents: Population, offspring: Population) -> Population:
-        return toolbox.select(compete(parents, offspring), mu)
+    def survive(pool: Population) -> Population:
+        return select(toolbox.select, pool, mu)
 
-    return _evolve(population, toolbox, vary, survive, ngen, halloffame, state)
+    return _evolve(population, toolbox, vary, compete, survive, ngen, halloffame, state)

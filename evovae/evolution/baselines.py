@@ -10,12 +10,14 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.errors import InputError
-from evovae.evolution.algorithms import Archive, Statistics
-from evovae.evolution.generations import Generation, collect
-from evovae.evolution.operators.parameters import check_count
+from evovae.errors import InputError, shown
+from evovae.evolution.algorithms import Statistics
+from evovae.evolution.course import Archive, Course
+from evovae.evolution.generations import Generation, Generations, Steps, collect
+from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
-from evovae.evolution.variation import evaluate_generation, naming
+from evovae.evolution.roles import blaming, naming
+from evovae.evolution.variation import evaluate
 from evovae.state import State, adam_state, join, restore_adam
 
 
@@ -24,8 +26,8 @@ def random_search_iter(
     toolbox: base.Toolbox,
     evaluations: int,
     halloffame: Archive | None = None,
-    state: State | None = None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None = None,
+) -> Generations:
     """Yield the generations of `random_search`, or those that follow a generation's `state`."""
     check_count("evaluations", evaluations, least=1)
     return _draw(population, toolbox, evaluations, halloffame, state)
@@ -46,7 +48,7 @@ def random_search(
     running maximum of the logbook.
 
     Raises:
-        InputError: if `evaluations` is below 1.
+        InputError: if `evaluations` is no whole number, 1 or more.
     """
     return collect(random_search_iter(population, toolbox, evaluations, halloffame), stats, verbose)
 
@@ -57,12 +59,12 @@ def gradient_ascent_iter(
     evaluations: int,
     learning_rate: float = 0.1,
     halloffame: Archive | None = None,
-    state: State | None = None,
-) -> Iterator[Generation]:
+    state: Mapping[str, Tensor] | None = None,
+) -> Generations:
     """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
     check_count("evaluations", evaluations, least=1)
-    if not 0 < learning_rate < math.inf:
-        raise InputError(f"learning rate is {learning_rate}: expected a positive number")
+    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
+        raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
     return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
 
 
@@ -99,18 +101,24 @@ def gradient_ascent(
 
 
 def _draw(
-    population: Population, toolbox: base.Toolbox, evaluations: int, halloffame: Archive | None, state: State | None
-) -> Iterator[Generation]:
-    first = 0 if state is None else state.number("gen") + 1
-    streams, weights = population.streams.sibling(), population.weights
+    population: Population,
+    toolbox: base.Toolbox,
+    evaluations: int,
+    halloffame: Archive | None,
+    state: Mapping[str, Tensor] | None,
+) -> Generations:
+    first, streams, weights = _first(state), population.streams.sibling(), population.weights
     if state is not None:
-        streams = streams.restored(state.part("streams"))
-    for gen, start, size in _portions(first, len(population), evaluations):
-        drawn = Population.unevaluated(toolbox.sample(size, streams), weights, streams)
-        drawn = evaluate_generation(gen, drawn, toolbox)
-        if halloffame is not None:
-            halloffame.update(drawn)
-        yield _generation(gen, drawn, start + size)
+        streams = streams.restored(State(state).part("streams"))
+
+    def steps() -> Iterator[Generation]:
+        for gen, start, size in _portions(first, len(population), evaluations):
+            with naming(gen):
+                genomes = toolbox.project(toolbox.sample(size, streams))
+                drawn = evaluate(Population.unevaluated(genomes, weights, streams), toolbox)
+            yield _generation(gen, drawn, start + size)
+
+    return Steps(Course(halloffame, state, population), steps())
 
 
 def _climb(
@@ -119,29 +127,36 @@ def _climb(
     evaluations: int,
     learning_rate: float,
     halloffame: Archive | None,
-    state: State | None,
-) -> Iterator[Generation]:
-    first = 0 if state is None else state.number("gen") + 1
-    genomes = population.genomes.clone()  # R N D
+    state: Mapping[str, Tensor] | None,
+) -> Generations:
+    first = _first(state)
+    genomes = toolbox.project(population.genomes).clone()  # R N D
     adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
     if state is not None:
-        genomes.copy_(state.part("more").like("genomes", genomes))
-        restore_adam(adam, state.part("more/adam"))
-    for gen, start, size in _portions(first, len(population), evaluations):
-        climbing = genomes[:, :size].clone()
-        with naming(gen):
-            fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
-        fitness = fitness.unflatten(0, climbing.shape[:2])
-        climbed = replace(
-            population, genomes=climbing, fitness=fitness, valid=torch.ones_like(fitness[..., 0], dtype=torch.bool)
-        )
-        if halloffame is not None:
-            halloffame.update(climbed)
-        if size == len(population):
-            genomes.grad = gradient.view_as(genomes)
-            adam.step()
-            genomes.copy_(toolbox.project(genomes))
-        yield _generation(gen, climbed, start + size, lambda: join(adam=adam_state(adam), genomes=genomes))
+        learned = State(state).part("more")
+        genomes.copy_(learned.like("genomes", genomes))
+        restore_adam(adam, learned.part("adam"))
+
+    def steps() -> Iterator[Generation]:
+        for gen, start, size in _portions(first, len(population), evaluations):
+            climbing = genomes[:, :size].clone()
+            with naming(gen), blaming("the role 'gradient'"):
+                fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
+            fitness = fitness.unflatten(0, climbing.shape[:2])
+            valid = torch.ones_like(fitness[..., 0], dtype=torch.bool)
+            climbed = replace(population, genomes=climbing, fitness=fitness, valid=valid)
+            if size == len(population):
+                genomes.grad = gradient.view_as(genomes)
+                adam.step()
+                genomes.copy_(toolbox.project(genomes))
+            yield _generation(gen, climbed, start + size, lambda: join(adam=adam_state(adam), genomes=genomes))
+
+    return Steps(Course(halloffame, state, population), steps())
+
+
+def _first(state: Mapping[str, Tensor] | None) -> int:
+    """Return the number of the generation that comes next."""
+    return 0 if state is None else State(state).number("gen") + 1
 
 
 def _portions(first: int, size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
@@ -154,4 +169,5 @@ def _generation(
     gen: int, population: Population, evaluations: int, more: Callable[[], Mapping[str, Tensor]] = dict
 ) -> Generation:
     nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
-    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations), more)
+    evaluated = torch.ones_like(population.valid)
+    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations), evaluated, more)

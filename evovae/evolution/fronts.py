@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.errors import InputError, shown
 from evovae.evolution.halloffame import HallOfFame, hash_genes, only, repeated
 from evovae.evolution.operators.nondominated import crowding_distance, lexicographic, nondominated_rank, upwards
 from evovae.evolution.population import Population
@@ -36,10 +36,13 @@ def hypervolume(population: Population, reference: Sequence[float]) -> Tensor:
     Raises:
         InputError: if `reference` has another length, or is not finite.
     """
-    bound = np.array(reference, dtype=float)
+    try:
+        bound = np.array(reference, dtype=float)
+    except (ValueError, TypeError):
+        bound = np.array(math.nan)
     if bound.shape != (len(population.weights),) or not np.isfinite(bound).all():
         raise InputError(
-            f"reference is {reference}: expected {len(population.weights)} finite values, one an objective"
+            f"reference is {shown(reference)}: expected {len(population.weights)} finite values, one an objective"
         )
     bound *= np.sign(population.weights)
     volumes = [moocore.hypervolume(points, bound, maximise=True) for points in upwards(population).cpu().numpy()]

@@ -1,23 +1,60 @@
-"""What an algorithm yields, generation by generation, and what hangs on from outside: books and early stopping."""
+"""What an algorithm yields, generation by generation, and how it is collected."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from deap import tools
+from deap import base, tools
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.books import compile_statistics, record
+from evovae.evolution.books import compile_statistics, record, summarise
+from evovae.evolution.course import Course
 from evovae.evolution.fronts import hypervolume
-from evovae.evolution.operators.nondominated import nondominated_rank
-from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.state import State, join
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GENERATIONS = "expected those of eaSimple_iter or the like"
+
+
+class Generations(Iterator["Generation"]):
+    """The generations of an algorithm, which know the course that they are part of.
+
+    Attributes:
+        course: that of the algorithm.
+    """
+
+    def __init__(self, course: Course, steps: Iterator[Generation]) -> None:
+        self.course, self._steps = course, steps
+
+    def __next__(self) -> Generation:
+        """Make the next one."""
+        return next(self._steps)
+
+
+class Steps(Generations):
+    """The generations of an algorithm as it makes them: each is entered in its course."""
+
+    def __next__(self) -> Generation:
+        """Make the next one; those before have passed, and their random streams moved on."""
+        before, self.course.latest = self.course.latest, None
+        try:
+            made = next(self._steps)
+        except StopIteration:
+            self.course.latest = before
+            raise
+        recorded = {"nevals": made.nevals, "evaluations": made.evaluations, **summarise(made.population)}
+        generation = replace(made, course=self.course, recorded=recorded)
+        self.course.enter(generation)
+        self.course.latest = generation
+        return generation
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,63 +70,83 @@ class Generation:
     """int64 (R,): evaluations in this generation."""
     evaluations: Tensor
     """int64 (R,): evaluations since the start, this generation's included."""
+    evaluated: Tensor
+    """bool (R, N): which of the `offspring` were evaluated in this generation."""
     more: Callable[[], Mapping[str, Tensor]] = dict
     """What the algorithm needs beside these to go on."""
+    course: Course | None = None
+    """What it is part of."""
+    recorded: Mapping[str, Tensor] = field(default_factory=dict)
+    """What `statistics` tells of it always."""
 
     def state(self) -> State:
-        """Return what the algorithm needs to go on after this generation; ask before asking for the next one."""
+        """Return all that the run hangs on after this generation: the algorithm's, hall of fame, books and stopping.
+
+        `save_state` keeps it in a file. Another call with the same arguments goes on from it, bit for bit.
+
+        Raises:
+            InputError: if the next generation was asked for already: random streams and archive have moved on.
+        """
+        if self.course is None or self.course.latest is not self:
+            raise InputError(f"generation {self.gen} has passed: ask for its state before asking for the next one")
         return join(
             gen=self.gen,
             evaluations=self.evaluations,
             population=self.population.state(),
             streams=self.population.streams.state(),
             more=self.more(),
+            **self.course.state(),
         )
 
     def statistics(self, reference: Sequence[float] | None = None) -> dict[str, np.ndarray]:
         """Return nevals, evaluations, min, mean, max, std and nonfinite, each (R,), or (R, M) for M > 1 objectives.
 
         An individual whose fitness is not finite, in one objective or more, is left out and counted in `nonfinite`,
-        which is always (R,); a replicate that has no other has NaN. With several objectives there are besides, each
-        (R,): `front`, the number of individuals that no other dominates, and, where a `reference` of M values is given,
-        `hypervolume`, what they dominate up to there.
+        which is always (R,); a replicate that has no other has NaN. Where there are constraints, `feasible` (R,) is
+        the share of individuals that keep them. With several objectives there are besides, each (R,): `front`, the
+        number of individuals that no other dominates, and, where a `reference` of M values is given, `hypervolume`,
+        what they dominate up to there.
         This waits for the device.
         """
-        fitness = self.population.fitness.cpu().numpy().astype(np.float64)  # R N M
-        finite = np.isfinite(fitness).all(2, keepdims=True)
-        count = finite.sum(1)
-        with np.errstate(invalid="ignore"):  # no finite fitness: 0 / 0, and NaN in all columns
-            mean = fitness.sum(1, where=finite) / count
-            std = np.sqrt(np.square(fitness - mean[:, None]).sum(1, where=finite) / count)
-        low = np.where(count > 0, fitness.min(1, where=finite, initial=np.inf), np.nan)
-        high = np.where(count > 0, fitness.max(1, where=finite, initial=-np.inf), np.nan)
-        single = fitness.shape[2] == 1
-        columns = {"min": low, "mean": mean, "max": high, "std": std}
-        books: dict[str, np.ndarray] = {
-            "nevals": self.nevals.cpu().numpy(),
-            "evaluations": self.evaluations.cpu().numpy(),
-            **{name: column[:, 0] if single else column for name, column in columns.items()},
-            "nonfinite": fitness.shape[1] - count[:, 0],
-        }
-        if not single:
-            first = (nondominated_rank(self.population) == 0) & self.population.finite
-            books["front"] = first.sum(1).cpu().numpy()
-            if reference is not None:
-                books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
+        books = {name: values.cpu().numpy() for name, values in self.recorded.items()}
+        if reference is not None and len(self.population.weights) > 1:
+            books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
         return books
 
+    def lineage(self) -> pd.DataFrame:
+        """Return a row for each individual that was born in this generation, of a population that was `traced`.
 
-def begin(population: Population, state: State | None) -> tuple[int, Population, Tensor]:
+        `replicate`, `generation`, `number`, `parent_0` and `parent_1` (-1 where there is none), and its fitness. The
+        tables of all generations together are the pedigree. This waits for the device.
+
+        Raises:
+            InputError: if the population was not traced.
+        """
+        if self.offspring.lineage is None:
+            raise InputError("the population has no lineage: begin with population.traced()")
+        table = self.offspring.table()
+        table = table[self.evaluated.flatten().cpu().numpy()]
+        table.insert(1, "generation", self.gen)
+        columns = [name for name in table if not name.startswith("gene_") and name not in ("individual", "valid")]
+        return table[columns].reset_index(drop=True)
+
+
+def begin(
+    population: Population, toolbox: base.Toolbox, state: Mapping[str, Tensor] | None
+) -> tuple[int, Population, Tensor]:
     """Return the number of the next generation, the population that it comes from, and evaluations (R,) so far.
 
-    The streams are a copy: the same population evolves the same way twice.
+    The streams are a copy: the same population evolves the same way twice. Those who are not evaluated yet are
+    projected into the support.
 
     Raises:
         InputError: if `state` does not fit the population.
     """
     evaluations = torch.zeros(population.replicates, dtype=torch.int64, device=population.genomes.device)
     if state is None:
-        return 0, replace(population, streams=population.streams.clone()), evaluations
+        inside = torch.where(population.valid.unsqueeze(2), population.genomes, toolbox.project(population.genomes))
+        return 0, replace(population, genomes=inside, streams=population.streams.clone()), evaluations
+    state = State(state)
     population = replace(
         population.restored(state.part("population")), streams=population.streams.restored(state.part("streams"))
     )
@@ -104,6 +161,9 @@ def collect(
 ) -> tuple[Population, tools.Logbook]:
     """Run `generations` to their end and return the last population and DEAP's logbook, as the algorithms do.
 
+    Of a run that goes on from a state, the logbook begins with the generations before, as far as these are always
+    recorded: `stats` and the hypervolume of a generation are known only where it was made.
+
     Args:
         generations: those of an algorithm (`eaSimple_iter`, ...), perhaps through `EarlyStopping`.
         stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
@@ -111,11 +171,18 @@ def collect(
         reference: of the hypervolume, one value for each of several objectives; None records none.
 
     Returns:
-        The last population, and a logbook with one entry a generation: `gen` and arrays over replicates.
+        The last population, and a logbook with one entry a generation: `gen` and arrays over replicates, or numbers
+        where there is one replicate.
     """
     logbook = tools.Logbook()
     population = None
     for generation in generations:
+        if not isinstance(generation, Generation):
+            raise InputError(f"generations has a {type(generation).__name__}: {GENERATIONS}")
+        if population is None and generation.course is not None:
+            for line in generation.course.lines[:-1]:
+                record(logbook, {**line, "gen": int(line["gen"])}, {})
+            logbook.buffindex = len(logbook)
         population = generation.population
         compiled = {} if stats is None else compile_statistics(stats, population)
         record(logbook, {"gen": generation.gen, **generation.statistics(reference)}, compiled)
@@ -124,95 +191,3 @@ def collect(
     if population is None:
         raise InputError("there were no generations: expected 1 or more")
     return population, logbook
-
-
-class EarlyStopping:
-    """Ends a run when every replicate has done what was asked; give it an algorithm's generations.
-
-        stop = EarlyStopping(target=0.01, evaluations=100_000)
-        population, logbook = collect(stop(eaSimple_iter(...)))
-        print(stop.reason)
-
-    Each call begins anew, but for the first after `restore`. It looks at results, and so waits for the device once a
-    generation.
-
-    Args:
-        target: stop when every replicate has evaluated an individual at least as good as this.
-        stagnation: stop when no replicate has evaluated a better individual than before for so many generations.
-        evaluations: stop when every replicate has spent at least so many.
-        seconds: stop when so much time has passed.
-
-    Attributes:
-        reason: why the last run was stopped, known from its last generation on; None if it went to its end.
-
-    Raises:
-        InputError: if a limit is below its smallest sensible value, or `target` or `stagnation` meet several
-            objectives, which have no best.
-    """
-
-    def __init__(
-        self,
-        target: float | None = None,
-        stagnation: int | None = None,
-        evaluations: int | None = None,
-        seconds: float | None = None,
-    ) -> None:
-        if target is not None and not np.isfinite(target):
-            raise InputError(f"target is {target}: expected a finite fitness")
-        for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
-            if value is not None:
-                check_count(name, value, least=1)
-        if seconds is not None and not seconds > 0:
-            raise InputError(f"seconds is {seconds}: expected a positive number")
-        self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
-        self.reason: str | None = None
-        self._best: np.ndarray | None = None
-        self._improved, self._seconds, self._restored = 0, 0.0, False
-
-    def state(self) -> State:
-        """Return the best so far, since when, the seconds that have passed, and the reason."""
-        best = {} if self._best is None else {"best": torch.from_numpy(self._best)}
-        clock = {} if self.seconds is None else {"seconds": self._seconds}  # states are the same from run to run
-        return join(**best, **clock, improved=self._improved, reason=(self.reason or "").encode())
-
-    def restore(self, state: State) -> None:
-        """Take up what `state` gave: the next call goes on with it."""
-        self._best = state["best"].numpy() if "best" in state else None
-        self._improved = state.number("improved")
-        self._seconds = 0.0 if self.seconds is None else float(state["seconds"])
-        self.reason, self._restored = state.bytes("reason").decode() or None, True
-
-    def __call__(self, generations: Iterator[Generation]) -> Iterator[Generation]:
-        """Yield `generations` up to the one that meets a condition, that one included."""
-        if not self._restored:
-            self.reason, self._best, self._improved, self._seconds = None, None, 0, 0.0
-        self._restored = False
-        start = time.monotonic() - self._seconds
-        while self.reason is None and (generation := next(generations, None)) is not None:
-            if self.target is not None or self.stagnation is not None:
-                best, found = self._best, _best_of(generation.offspring)
-                if best is None or (found > best).any():
-                    self._best, self._improved = found if best is None else np.fmax(best, found), generation.gen
-            self._seconds = time.monotonic() - start
-            self.reason = self._find_reason(generation)
-            yield generation
-
-    def _find_reason(self, generation: Generation) -> str | None:
-        if self.target is not None and self._best is not None:
-            weight = generation.population.weights[0]
-            if (self._best >= np.float32(self.target) * np.float32(weight)).all():
-                return f"every replicate has reached {self.target:g}"
-        idle = generation.gen - self._improved
-        if self.stagnation is not None and idle >= self.stagnation:
-            return f"no replicate has improved for {idle} generations"
-        if self.evaluations is not None and bool((generation.evaluations >= self.evaluations).all()):
-            return f"every replicate has spent {self.evaluations:,} evaluations"
-        if self.seconds is not None and self._seconds >= self.seconds:
-            return f"{self.seconds:g} seconds have passed"
-        return None
-
-
-def _best_of(population: Population) -> np.ndarray:
-    if len(population.weights) > 1:
-        raise InputError("target and stagnation ask for a best individual: of several objectives there is none")
-    return population.wvalues[..., 0].amax(1).cpu().numpy()

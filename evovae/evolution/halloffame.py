@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from evovae.errors import InputError
 from evovae.evolution.operators.parameters import check_count
-from evovae.evolution.population import Population, ranking
+from evovae.evolution.population import FLOATS, Individual, Population, ranking
 from evovae.state import State
 from evovae.streams import make_generator
 
@@ -49,6 +51,26 @@ class HallOfFame:
         """(R, K, M), NaN in the places that a replicate has not filled: it has met fewer different individuals."""
         return self.population.fitness
 
+    def __len__(self) -> int:
+        """Number of members K: of the replicate that has most."""
+        return 0 if self._members is None else int(self._members.valid.sum(1).max())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return a member of the only replicate as DEAP knows it, the best first, or a list of them.
+
+        Raises:
+            InputError: if there are several replicates: `population.replicate(r)` has them one by one.
+        """
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Individual]:
+        """The members of the only replicate, as DEAP knows them."""
+        return iter([] if self._members is None else [member for member in self._members if member.fitness.valid])
+
+    def __repr__(self) -> str:
+        """In a line: how many of how many."""
+        return f"<{type(self).__name__}: {len(self)} of at most {self.maxsize:,} in each replicate>"
+
     def update(self, population: Population) -> None:
         """Take in the individuals of `population` that belong among the members."""
         best = self._best(population)
@@ -58,7 +80,7 @@ class HallOfFame:
         """Return the members."""
         return State() if self._members is None else self._members.state()
 
-    def restore(self, state: State, population: Population) -> None:
+    def restore(self, state: Mapping[str, Tensor], population: Population) -> None:
         """Take up the members of `state`; `population` says of how many replicates and genes, and which weights.
 
         Raises:
@@ -87,7 +109,8 @@ def hash_genes(genomes: Tensor) -> Tensor:
     A random hash of their bits makes one pass over the genes where comparing pairs would make N. Of a million that
     differ, two share it with a chance of about 2^-25.
     """
-    bits = (genomes + 0.0).view(torch.int32).long()  # + 0.0: minus zero equals zero
+    exact = genomes + 0.0 if genomes.dtype in FLOATS else genomes.float()  # + 0.0: minus zero equals zero
+    bits = exact.view(torch.int32).long()
     terms = bits.mul_(_multipliers(bits.shape[2], bits.device))
     return terms.bitwise_xor_(terms >> 32).sum(2)  # the low bits of round numbers are zero, and so are their products'
 

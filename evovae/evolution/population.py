@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.checks import require_whole
+from evovae.errors import InputError, shown
 from evovae.state import State
 from evovae.streams import Streams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FLOATS = (torch.float32, torch.float64)
+WORST = -float(np.finfo(np.float64).max)
+"""Weighted fitness of the most infeasible individual; that of one without finite fitness is minus infinity."""
 
 
 class Individual(list[float]):
@@ -24,30 +34,62 @@ class Individual(list[float]):
         self.fitness = fitness
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Population:
-    """R replicates of N individuals with D genes and M objectives; nothing in it is ever changed in place."""
+    """R replicates of N individuals with D genes and M objectives; nothing in it is ever changed in place.
+
+    With one replicate it reads like a list of DEAP's: `population[0]`, `for individual in population`.
+    """
 
     genomes: Tensor
     """(R, N, D)."""
     fitness: Tensor
-    """(R, N, M), as the objective gave it; NaN where not evaluated yet."""
+    """(R, N, M), float32 or float64, as the objective gave it; NaN where not evaluated yet."""
     valid: Tensor
     """bool (R, N): whether the fitness belongs to the genome. In DEAP's words, an invalid one is not evaluated yet."""
     weights: tuple[float, ...]
     """One for each objective: positive to maximise, negative to minimise."""
     streams: Streams
     """The random stream of each replicate."""
+    violation: Tensor | None = None
+    """Float64 (R, N): how far constraints are from being kept, 0 where all are; None without constraints."""
+    lineage: Tensor | None = None
+    """int64 (R, N, 3), once `traced`: an individual's number, and those of its parents, -1 where it has none."""
 
     @classmethod
     def unevaluated(cls, genomes: Tensor, weights: tuple[float, ...], streams: Streams) -> Population:
         """Return a population of `genomes` (R, N, D) whose fitness is not known yet."""
-        fitness = torch.full((*genomes.shape[:2], len(weights)), math.nan, device=genomes.device)
+        shape = (*genomes.shape[:2], len(weights))
+        fitness = torch.full(shape, math.nan, dtype=torch.float32, device=genomes.device)
         return cls(genomes, fitness, torch.zeros_like(fitness[..., 0], dtype=torch.bool), weights, streams)
 
     def __len__(self) -> int:
         """Number of individuals N in each replicate."""
         return self.genomes.shape[1]
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return an individual of the only replicate as DEAP knows it, or a list of them.
+
+        Raises:
+            InputError: if there are several replicates: `replicate(r)` has them one by one.
+        """
+        return self._alone()[index]
+
+    def __iter__(self) -> Iterator[Individual]:
+        """The individuals of the only replicate, as DEAP knows them."""
+        return iter(self._alone())
+
+    def __repr__(self) -> str:
+        """In a line: how many of what."""
+        replicates, size, genes = self.genomes.shape
+        objectives = len(self.weights)
+        counts = f"{_count(replicates, 'replicate')} of {_count(size, 'individual')}"
+        return f"<{type(self).__name__}: {counts}, {_count(genes, 'gene')}, {_count(objectives, 'objective')}>"
+
+    def _alone(self) -> list[Individual]:
+        if self.replicates != 1:
+            raise InputError(f"the population has {self.replicates} replicates: take one's list with replicate(r)")
+        return self.replicate(0)
 
     @property
     def replicates(self) -> int:
@@ -56,12 +98,22 @@ class Population:
 
     @property
     def wvalues(self) -> Tensor:
-        """Fitness times weights (R, N, M), larger is better.
+        """Fitness times weights, float64 (R, N, M), larger is better.
 
-        Minus infinity in every objective of an individual of which one is not finite, so that it never wins.
+        Minus infinity in every objective of an individual of which one is not finite, so that it never wins. One that
+        violates constraints is worse than all that keep them and better than another that violates them more, in every
+        objective: Deb's rules (2000, "An efficient constraint handling method for genetic algorithms", sec. 3), which
+        so hold in every selection.
         """
-        weighted = self.fitness * _weights_on(self.weights, self.fitness.device)
-        return torch.where(self.finite.unsqueeze(2), weighted, -math.inf)
+        return self.graded(self.fitness * _weights_on(self.weights, self.fitness.device))
+
+    def graded(self, values: Tensor) -> Tensor:
+        """Return what is of use in a comparison of `values` float64 (R, N, M), larger is better, as `wvalues` says."""
+        if self.violation is not None:
+            share = self.violation / (1.0 + self.violation)  # rises from 0 to 1
+            share = share.nan_to_num(nan=1.0)  # of an infinite violation
+            values = torch.where(self.feasible.unsqueeze(2), values, (WORST * (0.5 + 0.5 * share)).unsqueeze(2))
+        return torch.where(self.finite.unsqueeze(2), values, -math.inf)
 
     @property
     def finite(self) -> Tensor:
@@ -69,20 +121,48 @@ class Population:
         finite = self.fitness.isfinite()
         return finite.squeeze(2) if finite.shape[2] == 1 else finite.all(2)
 
+    @property
+    def feasible(self) -> Tensor:
+        """Who keeps all constraints, bool (R, N); everybody where there are none."""
+        return torch.ones_like(self.valid) if self.violation is None else self.violation <= 0
+
+    @property
+    def _kind(self) -> list[str]:
+        """What two populations have in common that can be joined."""
+        weights = tuple(map(float, self.weights))
+        return [f"{self.replicates} replicates", f"{self.genomes.shape[2]} genes", f"weights {weights}"]
+
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
         rows = _rows(index, len(self))
-        genomes, fitness, valid = (
-            values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape)
-            for values in (self.genomes, self.fitness, self.valid)
-        )
-        return replace(self, genomes=genomes, fitness=fitness, valid=valid)
+        return self._with(lambda values: values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape))
 
     def join(self, other: Population) -> Population:
-        """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`."""
-        pairs = ((self.genomes, other.genomes), (self.fitness, other.fitness), (self.valid, other.valid))
-        genomes, fitness, valid = (torch.cat(pair, dim=1) for pair in pairs)
-        return replace(other, genomes=genomes, fitness=fitness, valid=valid)
+        """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`.
+
+        Raises:
+            InputError: if `other` has another number of replicates or genes, or other weights, or if one of the two
+                alone has constraints or is traced.
+        """
+        for ours, theirs in zip(self._kind, other._kind, strict=True):
+            if ours != theirs:
+                raise InputError(f"other has {theirs}: expected {ours}, to join these")
+        joined: dict[str, Any] = {}
+        for name in self._rows_of:
+            first, second = getattr(self, name), getattr(other, name)
+            if (first is None) != (second is None):
+                raise InputError(f"one population has a {name} and the other has none: both must be of one kind")
+            if first is not None:
+                joined[name] = torch.cat((first, second), dim=1)
+        return replace(other, **joined)
+
+    _rows_of = ("genomes", "fitness", "valid", "violation", "lineage")
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Population:
+        """Return a population of what `change` makes of each tensor (R, N, ...)."""
+        found = {name: getattr(self, name) for name in self._rows_of}
+        changed: dict[str, Any] = {name: change(values) for name, values in found.items() if values is not None}
+        return replace(self, **changed)
 
     def seeded(self, genomes: Tensor) -> Population:
         """Return these individuals, the first K of each replicate replaced by `genomes` (K, D), not evaluated yet.
@@ -91,48 +171,99 @@ class Population:
             InputError: if they are more than there are individuals, or have another number of genes.
         """
         replicates, size, genes = self.genomes.shape
-        if genomes.ndim != 2 or len(genomes) > size or genomes.shape[1] != genes:
-            raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (K, {genes}), K at most {size}")
+        if not isinstance(genomes, Tensor) or genomes.shape[1:] != (genes,) or len(genomes) > size:
+            raise InputError(f"genomes is {shown(genomes)}: expected a tensor (K, {genes}), K at most {size}")
         given = genomes.to(self.genomes).expand(replicates, -1, -1)
-        rest = torch.arange(len(genomes), size, device=self.genomes.device).expand(replicates, -1)
-        return Population.unevaluated(given, self.weights, self.streams).join(self.take(rest))
+        count = len(genomes)
+        valid, fitness = self.valid.clone(), self.fitness.clone()
+        valid[:, :count], fitness[:, :count] = False, math.nan
+        return replace(self, genomes=torch.cat((given, self.genomes[:, count:]), 1), valid=valid, fitness=fitness)
+
+    def traced(self) -> Population:
+        """Return this population with a `lineage`: the algorithms then tell everybody's parents."""
+        replicates, size, _ = self.genomes.shape
+        numbers = torch.arange(size, device=self.genomes.device).expand(replicates, -1)
+        none = torch.full_like(numbers, -1)
+        return replace(self, lineage=torch.stack((numbers, none, none), dim=2))
 
     def state(self) -> State:
-        """Return genomes, fitness and who is valid."""
-        return State(genomes=self.genomes, fitness=self.fitness, valid=self.valid)
+        """Return genomes, fitness, who is valid, and violation and lineage where there are such."""
+        found = {name: getattr(self, name) for name in self._rows_of}
+        return State({name: values for name, values in found.items() if values is not None})
 
-    def restored(self, state: State) -> Population:
+    def restored(self, state: Mapping[str, Tensor]) -> Population:
         """Return the individuals of `state`, as many replicates of as many genes, with these weights and streams.
 
         Raises:
-            InputError: if its shapes do not fit.
+            InputError: if its shapes or types do not fit.
         """
-        genomes, fitness, valid = (state[name].to(self.genomes.device) for name in ("genomes", "fitness", "valid"))
-        replicates, _, genes = self.genomes.shape
-        shape = tuple(genomes.shape)
-        if (
-            len(shape) != 3
-            or (shape[0], shape[2]) != (replicates, genes)
-            or fitness.shape != (*shape[:2], len(self.weights))
-            or valid.shape != shape[:2]
-            or (genomes.dtype, fitness.dtype, valid.dtype) != (torch.float32, torch.float32, torch.bool)
-        ):
-            expected = f"{replicates} replicates of {genes} genes, {len(self.weights)} objectives"
-            raise InputError(f"the state has genomes of shape {shape}: expected {expected}")
-        return replace(self, genomes=genomes, fitness=fitness, valid=valid)
+        state, (replicates, _, genes) = State(state), self.genomes.shape
+        found: dict[str, Any] = {name: state[name].to(self.genomes.device) for name in ("genomes", "fitness", "valid")}
+        found |= {name: state[name].to(self.genomes.device) for name in ("violation", "lineage") if name in state}
+        size = found["genomes"].shape[1] if found["genomes"].ndim == 3 else 0
+        fitness_type = found["fitness"].dtype if found["fitness"].dtype in FLOATS else torch.float32
+        expected = {
+            "genomes": (self.genomes.dtype, (replicates, size, genes)),
+            "fitness": (fitness_type, (replicates, size, len(self.weights))),
+            "valid": (torch.bool, (replicates, size)),
+            "violation": (torch.float64, (replicates, size)),
+            "lineage": (torch.int64, (replicates, size, 3)),
+        }
+        for name, tensor in found.items():
+            kind, shape = expected[name]
+            if tensor.dtype != kind or tuple(tensor.shape) != shape:
+                raise InputError(
+                    f"the state has {name} as {tensor.dtype} of shape {tuple(tensor.shape)}: expected {kind}, "
+                    f"{replicates} replicates of {genes} genes, {len(self.weights)} objectives"
+                )
+        return replace(self, **{"violation": None, "lineage": None} | found)
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each individual: replicate, individual, valid, fitness, and gene_0 to gene_(D - 1).
+
+        Several objectives have fitness_0, fitness_1, ...; constraints add `violation`, a lineage `number`, `parent_0`
+        and `parent_1`. This waits for the device.
+        """
+        import pandas as pd
+
+        replicates, size, genes = self.genomes.shape
+        columns: dict[str, np.ndarray] = {
+            "replicate": np.repeat(np.arange(replicates), size),
+            "individual": np.tile(np.arange(size), replicates),
+            "valid": self.valid.flatten().cpu().numpy(),
+        }
+        fitness = self.fitness.flatten(0, 1).cpu().numpy()
+        names = ["fitness"] if len(self.weights) == 1 else [f"fitness_{m}" for m in range(len(self.weights))]
+        columns |= dict(zip(names, fitness.T, strict=True))
+        if self.violation is not None:
+            columns["violation"] = self.violation.flatten().cpu().numpy()
+        if self.lineage is not None:
+            names = ["number", "parent_0", "parent_1"]
+            columns |= dict(zip(names, self.lineage.flatten(0, 1).cpu().numpy().T, strict=True))
+        genotypes = self.genomes.flatten(0, 1).cpu().numpy()
+        return pd.DataFrame(columns | {f"gene_{d}": genotypes[:, d] for d in range(genes)})
 
     def best(self, k: int = 1) -> Population:
-        """Return the best `k` of each replicate, or all there are, best first; of equals the first."""
+        """Return the best `k` of each replicate, or all there are, best first; of equals the first.
+
+        Raises:
+            InputError: if `k` is no whole number, 0 or more.
+        """
+        require_whole("k", k)
         return self.take(ranking(self.wvalues)[:, :k])
 
     def replicate(self, r: int) -> list[Individual]:
         """Return replicate `r` as DEAP's list of individuals, each with a `deap.base.Fitness`.
 
         A fitness that is not finite is the worst there is, in every objective: DEAP's tools let NaN win.
+
+        Raises:
+            InputError: if there is no replicate `r`; a negative one counts from the end.
         """
+        require_whole("r", r, -self.replicates, self.replicates - 1)
         fitness_type = _fitness_type(self.weights)
         worst = -math.inf * _weights_on(self.weights, self.fitness.device)
-        fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r], worst)
+        fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r].double(), worst)
         rows = zip(self.genomes[r].tolist(), fitness.tolist(), self.valid[r].tolist(), strict=True)
         return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
 
@@ -140,12 +271,27 @@ class Population:
 @functools.cache
 def _weights_on(weights: tuple[float, ...], device: torch.device) -> Tensor:
     """The weights on a device, copied to it once: a copy in each generation would wait for it."""
-    return torch.tensor(weights, dtype=torch.float32, device=device)
+    return torch.tensor(weights, dtype=torch.float64, device=device)
+
+
+class _Fitness(base.Fitness):
+    """What the fitness types of all weights have in common: they are made when needed, and found again by weights."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _no_fitness, (self.weights,), self.__dict__
+
+
+def _no_fitness(weights: tuple[float, ...]) -> Any:
+    return _fitness_type(weights)()
 
 
 @functools.cache
 def _fitness_type(weights: tuple[float, ...]) -> Any:
-    return type("Fitness", (base.Fitness,), {"weights": weights})
+    return type("Fitness", (_Fitness,), {"weights": weights})
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def ranking(wvalues: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,20 +12,31 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError
-from evovae.evolution.operators.parameters import check_count
+from evovae.errors import InputError, shown
+from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
 from evovae.evolution.population import Population, ranking
+from evovae.evolution.roles import EvaluationError
 from evovae.state import State, join
 from evovae.streams import lend_to_numpy
 
 TRANSPOSED = ".T"
+TINY = torch.finfo(torch.float64).tiny
+
+
+class SearchError(EvaluationError):
+    """A search has diverged and cannot go on: the message names the strategy and the replicate, and what may help."""
+
+
+def _diverged(strategy: object, replicate: int, why: str) -> SearchError:
+    remedy = "bound the genes, give a smaller sigma, or stop sooner"
+    return SearchError(f"{type(strategy).__name__} diverged in replicate {replicate}: {why}; {remedy}")
 
 
 class _Strategy(Protocol):
     def generate(self) -> Population: ...
     def update(self, population: Population) -> None: ...
     def state(self) -> State: ...
-    def restore(self, state: State) -> None: ...
+    def restore(self, state: Mapping[str, Tensor]) -> None: ...
 
 
 def _register(strategy: _Strategy, toolbox: base.Toolbox) -> None:
@@ -45,7 +57,7 @@ class SeparableCMAES:
 
     Args:
         population: each replicate begins at its mean, with its streams; objective weights are taken from here.
-        sigma: initial standard deviation of every gene.
+        sigma: initial standard deviation of every gene, a positive float32 number.
         lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
 
     Attributes:
@@ -59,8 +71,8 @@ class SeparableCMAES:
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
         lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
-        if not 0 < sigma < math.inf:
-            raise InputError(f"sigma is {sigma}: expected a positive number")
+        if not (is_number(sigma) and 0 < sigma <= LARGEST):
+            raise InputError(f"sigma is {shown(sigma)}: expected a positive number, up to {LARGEST:.2g}")
         check_count("lambda_", lambda_, least=2)
         if len(population.weights) > 1:
             raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
@@ -96,21 +108,32 @@ class SeparableCMAES:
         learned = {name: getattr(self, name) for name in self._LEARNED}
         return join(**learned, updates=self._updates, streams=self.streams.state())
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, in a strategy made with the same arguments.
 
         Raises:
             InputError: if it is that of another number of replicates or genes.
         """
+        state = State(state)
         for name in self._LEARNED:
             setattr(self, name, state.like(name, getattr(self, name)))
         self._updates, self.streams = state.number("updates"), self.streams.restored(state.part("streams"))
 
     def generate(self) -> Population:
-        """Return `lambda_` individuals in each replicate, drawn from its normal distribution."""
+        """Return `lambda_` individuals in each replicate, drawn from its normal distribution.
+
+        Raises:
+            SearchError: if that of a replicate is not finite any more in float32, or nobody in it had a finite fitness
+                in the last update. To see that, this waits for the device.
+        """
         replicates, dim = self.centroid.shape
+        spread = self.sigma * self.diagonal.sqrt()
+        sound = (self.centroid.float().isfinite() & spread.float().isfinite()).all(1)
+        if not sound.all():
+            why = f"its distribution is not finite at update {self._updates}, or nobody's fitness"
+            raise _diverged(self, int((~sound).nonzero()[0]), why)
         noise = self.streams.normal(replicates, self.lambda_, dim).double()
-        genomes = self.centroid.unsqueeze(1) + (self.sigma * self.diagonal.sqrt()).unsqueeze(1) * noise
+        genomes = self.centroid.unsqueeze(1) + spread.unsqueeze(1) * noise
         return Population.unevaluated(genomes.float(), self.weights, self.streams)
 
     def update(self, population: Population) -> None:
@@ -132,9 +155,13 @@ class SeparableCMAES:
         self._path = (1.0 - rate) * self._path + short * math.sqrt(rate * (2.0 - rate) * self._mass) * step
         kept = 1.0 - self._rank_one - self._rank_mu + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
         spread = (shares * steps.square()).sum(1)
-        self.diagonal = kept * self.diagonal + self._rank_one * self._path.square() + self._rank_mu * spread
+        diagonal = kept * self.diagonal + self._rank_one * self._path.square() + self._rank_mu * spread
         self.centroid = self.centroid + self.sigma * step
-        self.sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)
+        sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)
+        # A search that has come down to one point shrinks for ever: it stays there, and does not divide by zero.
+        self.diagonal, sigma = diagonal.clamp_min(TINY), sigma.clamp_min(TINY)
+        # Nothing is learned from a fitness that nobody has: no step size is right then, and `generate` says so.
+        self.sigma = torch.where(population.finite.any(1, keepdim=True), sigma, math.nan)
 
 
 class StockStrategies:
@@ -145,6 +172,8 @@ class StockStrategies:
 
     They draw from numpy's global random numbers, which are lent to them: set from the replicate's stream, and put back.
     (`StrategyOnePlusLambda` and `StrategyMultiObjective` keep more than genes in their individuals, and do not fit.)
+    One that diverges ends in a `SearchError`: where the eigenvalues of its matrix cannot be found any more, where its
+    genes are not finite in float32, or where nobody has a finite fitness to tell it.
 
     Args:
         population: how many replicates, with their streams and objective weights.
@@ -166,29 +195,51 @@ class StockStrategies:
         numbers = {f"{r}": _numbers_of(strategy) for r, strategy in enumerate(self.strategies)}
         return join(**numbers, streams=self.streams.state())
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, in strategies made with the same arguments.
 
         Raises:
             InputError: if it is that of others.
         """
+        state = State(state)
         for r, strategy in enumerate(self.strategies):
             _give_numbers(strategy, state.part(f"{r}"))
         self.streams = self.streams.restored(state.part("streams"))
 
     def generate(self) -> Population:
-        """Return the individuals that each replicate's strategy asks for."""
+        """Return the individuals that each replicate's strategy asks for.
+
+        Raises:
+            SearchError: if a strategy has diverged.
+        """
         genomes = []
-        for strategy, generator in zip(self.strategies, self.streams, strict=True):
-            with lend_to_numpy(generator):
+        for r, strategy in enumerate(self.strategies):
+            with self._asking(r):
                 genomes.append(torch.tensor([list(genes) for genes in strategy.generate(list)], dtype=torch.float32))
+            if not genomes[r].isfinite().all():
+                raise _diverged(strategy, r, "its genes are not finite")
         return Population.unevaluated(torch.stack(genomes).to(self.device), self.weights, self.streams)
 
     def update(self, population: Population) -> None:
-        """Tell each replicate's strategy the fitness of its individuals."""
-        for r, (strategy, generator) in enumerate(zip(self.strategies, self.streams, strict=True)):
-            with lend_to_numpy(generator):
+        """Tell each replicate's strategy the fitness of its individuals.
+
+        Raises:
+            SearchError: if a strategy has diverged.
+        """
+        for r, (strategy, finite) in enumerate(zip(self.strategies, population.finite.any(1).tolist(), strict=True)):
+            if not finite:
+                raise _diverged(strategy, r, "nobody's fitness is finite")
+            with self._asking(r):
                 strategy.update(population.replicate(r))
+
+    @contextlib.contextmanager
+    def _asking(self, r: int) -> Iterator[None]:
+        """Lend the strategy of replicate `r` its random numbers, and tell why it fails where it has diverged."""
+        try:
+            with lend_to_numpy(self.streams[r]), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                yield
+        except np.linalg.LinAlgError as error:
+            raise _diverged(self.strategies[r], r, str(error)) from error
 
 
 def _numbers_of(strategy: Any) -> dict[str, Tensor]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -13,13 +12,10 @@ from torch import Tensor
 
 from evovae.devices import counts_are_free
 from evovae.errors import InputError
-from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
-from evovae.streams import Streams
-
-
-class EvaluationError(RuntimeError):
-    """The fitness of a generation could not be had: the message names the generation and who failed."""
+from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
+from evovae.streams import Draws, Streams
 
 
 def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: float) -> Population:
@@ -27,7 +23,12 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
 
     Neighbours (0, 1), (2, 3), ... mate with probability `cxpb`; then every individual mutates with probability `mutpb`.
     Changed individuals are projected into the support (`toolbox.project`), and their fitness is invalid.
+
+    Raises:
+        InputError: if a probability is none.
     """
+    check_probability("cxpb", cxpb)
+    check_probability("mutpb", mutpb)
     streams, n = population.streams, len(population)
     genomes, valid = population.genomes.flatten(0, 1).clone(), population.valid.flatten().clone()
     pairs = n // 2
@@ -37,9 +38,11 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
         return first, first + 1
 
     crossed = streams.uniform(len(streams), pairs) < cxpb
-    _vary(toolbox.mate, genomes, valid, crossed, neighbours, streams, toolbox.project)
+    _vary(toolbox, "mate", genomes, valid, crossed, neighbours, streams)
     mutated = streams.uniform(len(streams), n) < mutpb
-    _vary(_single(toolbox.mutate), genomes, valid, mutated, lambda row: (row,), streams, toolbox.project)
+    _vary(toolbox, "mutate", genomes, valid, mutated, lambda row: (row,), streams)
+    if population.lineage is not None:
+        population = _with_parents(population, population.lineage, _mates(population.lineage[..., 0], crossed))
     return _unevaluated(population, genomes, valid)
 
 
@@ -51,9 +54,10 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     (`toolbox.project`), and their fitness is invalid.
 
     Raises:
-        InputError: if `lambda_` is below 1, or a single individual is to mate.
+        InputError: if `lambda_` is below 1, a probability or their sum is none, or a single individual is to mate.
     """
     check_count("lambda_", lambda_, least=1)
+    check_shares(cxpb, mutpb)
     streams, n = population.streams, len(population)
     if n < 2 and cxpb > 0:
         raise InputError(f"cxpb is {cxpb}: a single individual has nobody to mate with; expected 0")
@@ -66,39 +70,76 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     genomes = torch.cat((offspring.genomes.flatten(0, 1), partners.genomes.flatten(0, 1)))
     valid = torch.cat((offspring.valid.flatten(), partners.valid.flatten()))
     size = len(valid) // 2
-    _vary(toolbox.mate, genomes, valid, crossed, lambda row: (row, row + size), streams, toolbox.project)
-    _vary(_single(toolbox.mutate), genomes, valid, mutated, lambda row: (row,), streams, toolbox.project)
+    _vary(toolbox, "mate", genomes, valid, crossed, lambda row: (row, row + size), streams)
+    _vary(toolbox, "mutate", genomes, valid, mutated, lambda row: (row,), streams)
+    if offspring.lineage is not None and partners.lineage is not None:
+        mates = torch.where(crossed, partners.lineage[..., 0], -1)
+        offspring = _with_parents(offspring, offspring.lineage, mates)
     return _unevaluated(offspring, genomes[:size], valid[:size])
+
+
+def lasts_not(toolbox: base.Toolbox) -> bool:
+    """Whether a fitness counts in its generation alone."""
+    return bool(getattr(toolbox, "reevaluate", False))
+
+
+def pending(population: Population, toolbox: base.Toolbox) -> Tensor:
+    """Return bool (R, N): whose fitness `evaluate` finds out."""
+    return torch.ones_like(population.valid) if lasts_not(toolbox) else ~population.valid
 
 
 def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
     """Return `population` with the fitness of its invalid individuals evaluated; the others are not decoded.
 
-    Where counting the invalid ones would make the host wait for a device, all are decoded and the others' dropped.
+    Where counting the invalid ones would make the host wait for a device, all are decoded and the others' dropped. A
+    toolbox whose objective needs everybody, or whose fitness does not last, has all evaluated. Fitness of a genome that
+    is not finite is NaN, whatever was found for it.
+
+    Raises:
+        InputError: if the role `evaluate` gives no fitness of the right shape.
+        EvaluationError: if it raises an error.
     """
-    everyone, pending = population.genomes.flatten(0, 1), ~population.valid.flatten()
-    known = population.fitness.flatten(0, 1)
-    if counts_are_free(pending):
-        chosen = pending.nonzero().squeeze(1)
-        fitness = known.index_copy(0, chosen, toolbox.evaluate(everyone.index_select(0, chosen)))
+    wanted, everyone = pending(population, toolbox), population.genomes.flatten(0, 1)
+    draws = (population.streams,) if getattr(toolbox, "random", False) else ()
+    rows = None  # those asked for, of all R * N; None for all
+    if getattr(toolbox, "everybody", False):
+        found = _ask(toolbox, population.genomes, population.weights, *draws)
     else:
-        fitness = torch.where(pending.unsqueeze(1), toolbox.evaluate(everyone), known)
-    return replace(population, fitness=fitness.view_as(population.fitness), valid=torch.ones_like(population.valid))
+        if counts_are_free(wanted):
+            rows = wanted.flatten().nonzero().squeeze(1)
+            if len(rows) == 0:
+                return population
+        chosen = torch.arange(len(everyone), device=everyone.device) if rows is None else rows
+        selected = [streams.select(chosen, len(population)) for streams in draws]
+        genomes = everyone if rows is None else everyone.index_select(0, rows)
+        found = _ask(toolbox, genomes, population.weights, *selected)
+
+    def put(values: Tensor, known: Tensor) -> Tensor:
+        kind = torch.promote_types(values.dtype, known.dtype)
+        if rows is not None:
+            return known.to(kind).flatten(0, 1).index_copy(0, rows, values.to(kind)).view_as(known)
+        mask = wanted.unsqueeze(2) if known.ndim == 3 else wanted
+        return torch.where(mask, values.to(kind).view_as(known), known.to(kind))
+
+    fitness, violation = put(found[0], population.fitness), None
+    if len(found) > 1:
+        none = torch.zeros(wanted.shape, dtype=torch.float64, device=fitness.device)
+        violation = put(found[1], none if population.violation is None else population.violation)
+    return replace(population, fitness=fitness, violation=violation, valid=torch.ones_like(population.valid))
 
 
-def evaluate_generation(gen: int, population: Population, toolbox: base.Toolbox) -> Population:
-    """Return `evaluate(population, toolbox)`; an error names generation `gen`."""
-    with naming(gen):
-        return evaluate(population, toolbox)
-
-
-@contextlib.contextmanager
-def naming(gen: int) -> Iterator[None]:
-    """Name generation `gen` in the errors of a block that evaluates."""
-    try:
-        yield
-    except (InputError, EvaluationError) as error:
-        raise type(error)(f"generation {gen}: {error}") from error
+def _ask(toolbox: base.Toolbox, genomes: Tensor, weights: tuple[float, ...], *random: Draws) -> tuple[Tensor, ...]:
+    """Return the fitness (..., M) of `genomes` (..., D), and with constraints the violation (...)."""
+    with blaming("the role 'evaluate'"):
+        answer = toolbox.evaluate(genomes, *random)
+    fitness, *violation = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer,)
+    fitness = check_fitness(fitness, genomes.shape[:-1], weights, "the role 'evaluate'").detach()
+    fitness = torch.where(all_finite(genomes).unsqueeze(-1), fitness, math.nan)
+    for values in violation:
+        if not isinstance(values, Tensor) or values.shape != genomes.shape[:-1]:
+            expected = f"expected one violation for each of {tuple(genomes.shape[:-1])}"
+            raise InputError(f"the role 'evaluate' gave {describe(values)} beside fitness: {expected}")
+    return (fitness, *(values.detach().double() for values in violation))
 
 
 def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Population:
@@ -109,29 +150,30 @@ def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Popu
 
 
 def _vary(
-    operator: Callable[..., tuple[Tensor, ...]],
+    toolbox: base.Toolbox,
+    role: str,
     genomes: Tensor,
     valid: Tensor,
     mask: Tensor,
     rows: Callable[[Tensor], tuple[Tensor, ...]],
     streams: Streams,
-    project: Callable[[Tensor], Tensor],
 ) -> None:
     """Write children over their parents in `genomes` (K, D), where `mask` (R, P) is set, and false into `valid` (K,).
 
-    `rows` takes places in the flattened mask to the rows of `genomes` where the parents lie.
+    The `role` bears them. `rows` takes places in the flattened mask to the rows of `genomes` where the parents lie.
     """
+    operator, project = getattr(toolbox, role), toolbox.project
     if counts_are_free(mask):
         chosen = mask.flatten().nonzero().squeeze(1)
         where = rows(chosen)
         parents = [genomes.index_select(0, row) for row in where]
         written = _cat(where)
-        children = project(_cat(operator(*parents, streams.select(chosen, mask.shape[1]))))
+        children = project(_cat(bear(role, operator, parents, streams.select(chosen, mask.shape[1]))))
         valid.index_fill_(0, written, False)
     else:
         where = rows(torch.arange(mask.numel(), device=mask.device))
         parents = [genomes.index_select(0, row).unflatten(0, mask.shape) for row in where]
-        projected = [project(child) for child in operator(*parents, streams)]
+        projected = [project(child) for child in bear(role, operator, parents, streams)]
         varied = [torch.where(mask.unsqueeze(2), c, p) for c, p in zip(projected, parents, strict=True)]
         children, kept, written = _cat(varied).flatten(0, 1), ~mask.flatten(), _cat(where)
         valid.index_copy_(0, written, torch.cat([valid.index_select(0, row) & kept for row in where]))
@@ -142,5 +184,29 @@ def _cat(tensors: Sequence[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tuple(tensors))
 
 
-def _single(mutate: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, ...]]:
-    return lambda genomes, random: (mutate(genomes, random),)
+def _mates(numbers: Tensor, crossed: Tensor) -> Tensor:
+    """Return with whom of `numbers` (R, N) each has mated, where `crossed` (R, N // 2); -1 for nobody."""
+    pairs = crossed.shape[1]
+    partners = numbers[:, : 2 * pairs].unflatten(1, (pairs, 2)).flip(2).flatten(1)
+    mates = torch.full_like(numbers, -1)
+    mates[:, : 2 * pairs] = torch.where(crossed.repeat_interleave(2, dim=1), partners, -1)
+    return mates
+
+
+def _with_parents(population: Population, lineage: Tensor, mates: Tensor) -> Population:
+    """Return `population` with a `lineage` whose parents are those numbered so far, and their `mates` (R, N)."""
+    own = lineage[..., 0]
+    return replace(population, lineage=torch.stack((own, own, mates), dim=2))
+
+
+def numbered(population: Population, first: int) -> Population:
+    """Return a traced population whose new individuals have numbers of their own, from `first` up.
+
+    The others keep theirs: they were born, and had parents, in another generation.
+    """
+    if (lineage := population.lineage) is None:
+        return population
+    new = torch.arange(first, first + len(population), device=lineage.device)
+    kept = torch.stack((lineage[..., 0], *[torch.full_like(lineage[..., 0], -1)] * 2), dim=2)
+    born = torch.cat((new.expand_as(lineage[..., 0]).unsqueeze(2), lineage[..., 1:]), dim=2)
+    return replace(population, lineage=torch.where(population.valid.unsqueeze(2), kept, born))

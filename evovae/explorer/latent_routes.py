@@ -209,7 +209,7 @@ def make_router(explored: Explored) -> APIRouter:
     @router.post("/path")
     def walk(body: Ends) -> Cards:
         first, last = to_tensor([body.first, body.last], dim)
-        weights = torch.linspace(0, 1, body.steps).unsqueeze(1)
+        weights = torch.linspace(0, 1, body.steps, dtype=torch.float32).unsqueeze(1)
         return Cards(
             cards=model.cards(slerp(first, last)(weights) if body.kind == "spherical" else first.lerp(last, weights))
         )

@@ -112,7 +112,7 @@ class Session:
         self.encoding = encoding
         self._record = _Record(seed)
         self._streams = Streams(seed, 1, encoding.device)
-        self.genomes = torch.empty(0, encoding.dim, device=encoding.device)
+        self.genomes = torch.empty(0, encoding.dim, device=encoding.device, dtype=torch.float32)
         self.kept: dict[int, Tensor] = {}
         self.draw()
 

@@ -113,7 +113,8 @@ def evolve(
 
     Raises:
         InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
-        EvaluationError: if a generation cannot be evaluated; what there is of those before is kept.
+        EvaluationError, SearchError: if a generation cannot be evaluated, or the search diverges; what there is of the
+            generations before is kept.
         Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
     """
     check_out(out, "evolution", overwrite)

@@ -128,7 +128,7 @@ class Judge(nn.Module):
         read = (channels, height // self._reduced_by, width // self._reduced_by)
         # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
         with torch.device("meta"):
-            self.layers = (build_lenet if architecture == "lenet" else build_convnext)(read, classes)
+            self.layers = (build_lenet if architecture == "lenet" else build_convnext)(read, classes).float()
         if seed is not None:
             self.to_empty(device="cpu")
             self._initialise(make_generator(seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -142,12 +142,13 @@ class JudgeTraining:
             total=self.total,
         )
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, in a training made with the same arguments.
 
         Raises:
             InputError: if it is that of another.
         """
+        state = State(state)
         weights, own = state.part("judge"), self.judge.state_dict()
         self.judge.load_state_dict({name: weights.like(name, tensor) for name, tensor in own.items()})
         restore_adam(self._adam, state.part("adam"))
@@ -178,7 +179,7 @@ class JudgeTraining:
     @torch.no_grad()
     def _look(self) -> tuple[float, float]:
         """Return loss and accuracy of the held-back images."""
-        sums, held_back = torch.zeros(2, device=self.judge.device), self._held_back
+        sums, held_back = torch.zeros(2, device=self.judge.device, dtype=torch.float32), self._held_back
         for images, labels in zip(held_back.images.split(500), held_back.labels.split(500), strict=True):
             logits = self._logits(to_unit(images))
             right = (logits.argmax(1) == labels).sum()

@@ -14,8 +14,8 @@ from evovae.evolution.operators.parameters import (
     PerGene,
     bounds,
     check_at_least_two,
-    check_nonnegative,
     check_probability,
+    check_strength,
 )
 
 
@@ -48,7 +48,7 @@ def cxBlend(first: Tensor, second: Tensor, random: Random, alpha: float) -> tupl
 
     BLX-alpha as DEAP has it: the children mirror each other about the parents' midpoint (Eshelman and Schaffer 1993).
     """
-    check_nonnegative("alpha", alpha)
+    check_strength("alpha", alpha)
     gamma = random.uniform(*first.shape).mul_(1.0 + 2.0 * alpha).sub_(alpha)
     step = gamma.mul_(second - first)
     return first + step, second - step
@@ -60,7 +60,7 @@ def cxSimulatedBinary(first: Tensor, second: Tensor, random: Random, eta: float)
     Imitates one-point crossover of binary strings (Deb and Agrawal 1995): the children are beta times as far apart as
     the parents, beta below and above 1 equally often, and the nearer to 1 the larger `eta`, 0 or more, is.
     """
-    check_nonnegative("eta", eta)
+    check_strength("eta", eta)
     draws = random.uniform(*first.shape).clamp_min_(HALF_STEP)
     step = _growth(2.0 * draws, eta) * _half_distance(first, second)
     return first - step, second + step
@@ -87,7 +87,7 @@ def cxSimulatedBinaryBounded(
     Raises:
         InputError: if `eta` is negative, `low` not below `up`, or their number is not that of the genes.
     """
-    check_nonnegative("eta", eta)
+    check_strength("eta", eta)
     least, most = bounds(low, up, first)
     lottery, draws = random.uniform(*first.shape, 2).clamp_min_(HALF_STEP).unbind(-1)
     inner = clip(first, low, up), clip(second, low, up)

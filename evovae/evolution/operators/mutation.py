@@ -13,6 +13,7 @@ from evovae.evolution.operators.parameters import (
     check_at_least_two,
     check_nonnegative,
     check_probability,
+    check_strength,
     per_gene,
 )
 
@@ -60,7 +61,7 @@ def mutPolynomialBounded(
         InputError: if a parameter is out of its range, or has another number of values than there are genes.
     """
     check_probability("indpb", indpb)
-    check_nonnegative("eta", eta)
+    check_strength("eta", eta)
     least, most = bounds(low, up, genomes)
     if indpb == 0:
         return genomes.clone()

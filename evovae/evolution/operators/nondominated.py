@@ -81,6 +81,6 @@ def lexicographic(population: Population) -> Tensor:
 
 
 def upwards(population: Population) -> Tensor:
-    """Return the fitness, float64 (R, N, M), in its own units but larger is better; minus infinity if not finite."""
+    """Return the fitness, float64 (R, N, M), in its own units but larger is better, `Population.graded`."""
     signs = torch.tensor(population.weights, dtype=torch.float64, device=population.fitness.device).sign()
-    return torch.where(population.finite.unsqueeze(2), population.fitness.double() * signs, -math.inf)
+    return population.graded(population.fitness.double() * signs)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evovae.errors import InputError
-from evovae.evolution.operators.parameters import check_count, check_nonnegative
+from evovae.evolution.operators.parameters import check_count, check_strength
 from evovae.evolution.population import Population, ranking, ranking_key
 
 CHUNK = 2**20
@@ -25,7 +25,6 @@ def selRandom(population: Population, k: int) -> Population:
 
 def selBest(population: Population, k: int) -> Population:
     """Select the `k` best, best first; of equals the first."""
-    check_count("k", k)
     return population.best(k)
 
 
@@ -84,7 +83,8 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     `epsilon` is in the units of the objectives, whatever their weights.
     """
     check_count("k", k)
-    check_nonnegative("epsilon", epsilon)
+    check_strength("epsilon", epsilon)
+    _refuse_constraints(population)
     replicates, n, objectives = population.fitness.shape
     draws = population.streams.uniform(replicates, k, objectives + 1)
     values, finite = _turned(population), population.finite
@@ -102,6 +102,11 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     return population.take(torch.cat(chosen, dim=1))
 
 
+def _refuse_constraints(population: Population) -> None:
+    if population.violation is not None:
+        raise InputError("the selection knows no constraints: use selTournament, selBest or selNSGA2, or penalties")
+
+
 def _turned(population: Population) -> Tensor:
     """Return fitness float64 (R, M, N) by its own units, larger is better, and zero where it is not finite."""
     fitness = torch.where(population.finite.unsqueeze(2), population.fitness, 0.0).double().unbind(2)
@@ -116,6 +121,7 @@ def _fine_uniform(population: Population, count: int) -> Tensor:
 
 def _spin(population: Population, pointers: Tensor) -> Population:
     """Select where the `pointers` float64 (R, k), of (0, 1], come to stand on a roulette that the best begin."""
+    _refuse_constraints(population)
     if population.weights[0] <= 0:
         raise InputError(
             f"the first objective has weight {population.weights[0]}: a roulette only maximises; use selTournament"

@@ -1,0 +1,111 @@
+"""Asking what fills a role of a toolbox, and checking the answer: whose fault it is, what came, what was expected."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evovae.devices import counts_are_free
+from evovae.errors import InputError
+from evovae.evolution.population import FLOATS, Population
+
+
+class EvaluationError(RuntimeError):
+    """A generation could not be had: the message names it, and the role or the objective that failed."""
+
+
+@contextlib.contextmanager
+def blaming(culprit: str) -> Iterator[None]:
+    """Say in any error of the block whose it is; bad input says so itself."""
+    try:
+        yield
+    except (InputError, EvaluationError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise EvaluationError(f"{culprit} raised {type(error).__name__}: {reason}") from error
+
+
+@contextlib.contextmanager
+def naming(gen: int) -> Iterator[None]:
+    """Name generation `gen` in the errors of a block."""
+    try:
+        yield
+    except (InputError, EvaluationError) as error:
+        raise type(error)(f"generation {gen}: {error}") from error
+
+
+def bear(role: str, operator: Callable[..., Any], parents: Sequence[Tensor], random: Any) -> tuple[Tensor, ...]:
+    """Return the children of `parents`, K tensors of one shape, that the role `mate` or `mutate` gives: K like them.
+
+    Raises:
+        InputError: if it gives anything else.
+        EvaluationError: if it raises an error.
+    """
+    with blaming(f"the role {role!r}"):
+        children = operator(*parents, random)
+    if len(parents) == 1:
+        children = (children,)
+    expected = f"{len(parents)} tensors" if len(parents) > 1 else "a tensor"
+    shape, kind = tuple(parents[0].shape), parents[0].dtype
+    if not isinstance(children, tuple) or len(children) != len(parents):
+        given = f"{len(children)} children" if isinstance(children, tuple) else describe(children)
+        raise InputError(f"the role {role!r} gave {given}: expected {expected} of shape {shape}")
+    for child in children:
+        if not isinstance(child, Tensor) or tuple(child.shape) != shape or child.dtype != kind:
+            raise InputError(f"the role {role!r} gave {describe(child)}: expected {expected} of shape {shape}, {kind}")
+    return children
+
+
+def select(operator: Callable[..., Any], population: Population, k: int) -> Population:
+    """Return those of `population` that the role `select` chooses.
+
+    Raises:
+        InputError: if it gives no population of as many replicates and genes, one individual or more.
+        EvaluationError: if it raises an error.
+    """
+    with blaming("the role 'select'"):
+        chosen = operator(population, k)
+    replicates, _, genes = population.genomes.shape
+    if not isinstance(chosen, Population):
+        raise InputError(f"the role 'select' gave {describe(chosen)}: expected a Population")
+    shape = tuple(chosen.genomes.shape)
+    if (shape[0], shape[2]) != (replicates, genes) or shape[1] == 0:
+        raise InputError(f"the role 'select' gave genomes of shape {shape}: expected ({replicates}, {k}, {genes})")
+    return chosen
+
+
+def check_fitness(fitness: object, shape: torch.Size, weights: tuple[float, ...], name: str) -> Tensor:
+    """Return what an objective or a role gave as fitness, float32 or float64 of `shape` (..., M).
+
+    Raises:
+        InputError: if it is no tensor of that shape; a single objective may leave M out.
+    """
+    expected = (*shape, len(weights))
+    if isinstance(fitness, Tensor) and len(weights) == 1 and fitness.shape == shape:
+        fitness = fitness.unsqueeze(-1)
+    if not isinstance(fitness, Tensor) or fitness.shape != expected:
+        raise InputError(
+            f"{name} gave {describe(fitness)} for {math.prod(shape)} individuals: expected a tensor of shape "
+            f"{expected}, one column for each weight in {weights}"
+        )
+    if fitness.dtype in FLOATS:
+        return fitness
+    return fitness.to(torch.float32 if fitness.is_floating_point() else torch.float64)
+
+
+def all_finite(values: Tensor) -> Tensor:
+    """Return bool (...): where the numbers of `values` (..., D) are all finite."""
+    if counts_are_free(values) and bool((finite := values.sum(-1).isfinite()).all()):
+        return finite  # a sum of finite numbers alone; looking at each takes fifty times as long
+    return values.isfinite().all(-1)
+
+
+def describe(found: object) -> str:
+    """Return what an answer is, in words."""
+    return f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
