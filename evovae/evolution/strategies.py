@@ -130,7 +130,7 @@ class SeparableCMAES:
         spread = self.sigma * self.diagonal.sqrt()
         sound = (self.centroid.float().isfinite() & spread.float().isfinite()).all(1)
         if not sound.all():
-            why = f"its distribution is not finite at update {self._updates}, or nobody's fitness"
+            why = f"at update {self._updates} its distribution, or all fitness, was not finite"
             raise _diverged(self, int((~sound).nonzero()[0]), why)
         noise = self.streams.normal(replicates, self.lambda_, dim).double()
         genomes = self.centroid.unsqueeze(1) + spread.unsqueeze(1) * noise
