@@ -168,8 +168,8 @@ def check_tensors(
     Args:
         path: named in the message.
         tensors: by name; there may be more than expected.
-        expected: by name, the type and a letter for each dimension, such as "float32 R N D". A letter stands for the
-            same size, of 1 or more, wherever it is.
+        expected: by name, the type and a letter for each dimension, such as "float32 R N D", or "float32|float64 N"
+            for one of two types. A letter stands for the same size, of 1 or more, wherever it is.
         sizes: of the letters that are known.
 
     Raises:
@@ -180,7 +180,7 @@ def check_tensors(
         if name not in tensors:
             raise InputError(f"{path} holds no {name}: expected {described}; it is damaged, or of another version")
         shape = tuple(tensors[name].shape)
-        fits = str(tensors[name].dtype) == f"torch.{kind}" and len(shape) == len(letters)
+        fits = str(tensors[name].dtype).removeprefix("torch.") in kind.split("|") and len(shape) == len(letters)
         if not fits or any(
             size < 1 or sizes.setdefault(letter, size) != size for letter, size in zip(letters, shape, strict=True)
         ):

@@ -20,10 +20,10 @@ from evovae.settings import EvolutionSettings, from_json
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",
-    "hall_fitness": "float32 R K M",
+    "hall_fitness": "float32|float64 R K M",
     "frame_generations": "int64 T",
     "frame_genomes": "float32 R T D",
-    "frame_fitness": "float32 R T M",
+    "frame_fitness": "float32|float64 R T M",
 }
 
 

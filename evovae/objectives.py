@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from evovae import class_names, files
+from evovae.checks import require_number
 from evovae.data import ImageSet, to_unit
 from evovae.data.limits import MAX_PICTURE_BYTES
 from evovae.data.pictures import read_picture
@@ -152,6 +153,32 @@ def several(objectives: list[Objective]) -> Objective:
 
 def _side_by_side(objectives: list[Objective], x: Tensor) -> Tensor:
     return torch.cat([objective(x) for objective in objectives], dim=1)
+
+
+def penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coefficient: float) -> Objective:
+    """`objective`, worse by `coefficient` times the violation of constraints in each of its M columns, in float64.
+
+    The simplest way to keep constraints, as DEAP's `DeltaPenalty`; `evolution.toolbox(..., constraints=...)` needs no
+    coefficient.
+
+    Args:
+        objective: what is to be penalised.
+        constraints: phenotypes (B, ...) -> violations (B, C), 0 or less where a constraint is kept; they are summed.
+        coefficient: of a violation, 0 or more, in units of the fitness.
+
+    Raises:
+        InputError: if the coefficient is below 0.
+    """
+    require_number("coefficient", coefficient)
+    function = functools.partial(_penalised, objective, constraints, coefficient)
+    return Objective(objective.names, objective.weights, function, objective.smooth, objective.judged)
+
+
+def _penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coefficient: float, x: Tensor) -> Tensor:
+    signs = [math.copysign(1.0, weight) for weight in objective.weights]
+    violation = constraints(x).double().flatten(1).clamp_min(0.0).sum(1, keepdim=True)
+    fitness = objective(x).double()
+    return fitness - coefficient * violation * torch.tensor(signs, dtype=torch.float64, device=fitness.device)
 
 
 @dataclass(frozen=True)

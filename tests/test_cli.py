@@ -358,7 +358,7 @@ def test_parsing_raises_instead_of_printing() -> None:
 
 
 def test_fitness_that_is_never_finite_ends_in_a_run_without_a_best(trained: Path, tmp_path: Path) -> None:
-    checked("evolve", "--vae", trained, "--objective", "1e39*ink", "--out", tmp_path / "run", *SMALL_EVOLVE)
+    checked("evolve", "--vae", trained, "--objective", "1e308*boldness", "--out", tmp_path / "run", *SMALL_EVOLVE)
     history = pd.read_csv(tmp_path / "run" / "history.csv")
     assert (history["nonfinite"] == 12).all()
     assert pd.read_csv(tmp_path / "run" / "hall_of_fame.csv").empty

@@ -9,6 +9,7 @@ from evovae import evolution
 from evovae.encodings import VectorEncoding
 from evovae.errors import InputError
 from evovae.evolution import HallOfFame, ParetoFront, Population
+from evovae.objectives import Objective, penalised
 
 
 def constrained(objective, constraints, dim: int = 3, weights: tuple[float, ...] = (1.0,)):
@@ -95,6 +96,18 @@ def test_a_constrained_run_goes_on_bit_for_bit() -> None:
 def test_selections_that_know_no_constraints_say_so(select) -> None:
     with pytest.raises(InputError, match="knows no constraints: use selTournament"):
         select(population_of([[1.0], [2.0]], [0.0, 0.0], (1.0,)), 2)
+
+
+def test_a_penalty_moves_fitness_against_its_weight() -> None:
+    both = Objective(("high", "low"), (1.0, -2.0), lambda x: x[:, :2])
+    found = penalised(both, lambda x: torch.stack((x[:, 2], -x[:, 2]), dim=1), 10.0)
+    x = torch.tensor([[1.0, 2.0, 0.0], [1.0, 2.0, 0.5], [1.0, 2.0, -0.5]])
+    assert found(x).tolist() == [[1.0, 2.0], [-4.0, 7.0], [-4.0, 7.0]]
+    box = evolution.toolbox(VectorEncoding(3), found)
+    population, _ = evolution.eaSimple(box.population(n=60, seed=1), box, 0.5, 0.4, 30)
+    assert population.genomes[..., 2].abs().mean() < 0.1
+    with pytest.raises(InputError, match="coefficient is -1"):
+        penalised(both, lambda x: x, -1.0)
 
 
 def test_constraints_of_a_wrong_shape_are_refused() -> None:

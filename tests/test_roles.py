@@ -1,5 +1,6 @@
 """What fills a role is checked when it answers, and the message names role and generation."""
 
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,9 @@ import torch
 from deap import tools
 from evolving import Counting, sphere, toolbox
 
-from evovae import evolution
+import evovae
+from evovae import evolution, objectives
+from evovae.data import ImageSet
 from evovae.encodings import VectorEncoding
 from evovae.errors import InputError
 from evovae.evolution import EvaluationError, HallOfFame
@@ -117,6 +120,18 @@ def test_bounds_hold_for_seeds_a_later_project_and_a_copied_toolbox() -> None:
         assert famous.genomes.abs().max() <= 1.0
     evolution.gradient_ascent(population, box, 60, halloffame=(famous := HallOfFame(3)))
     assert famous.genomes.abs().max() <= 1.0
+
+
+def test_a_toolbox_goes_through_a_pickle_and_evolves_the_same(digits: ImageSet) -> None:
+    vae = evovae.VAE(evovae.VAEConfig(latent_dim=4, hidden=(8,)), seed=1)
+    box = evolution.toolbox(evovae.LatentEncoding(vae), objectives.target(digits.test.images[0]))
+    box.register("mutate", evolution.mutGaussian, mu=0.0, sigma=0.3, indpb=0.5)
+    again = pickle.loads(pickle.dumps(box))
+    one, other = (evolution.eaSimple(b.population(n=8, replicates=2), b, 0.5, 0.5, 3)[0] for b in (box, again))
+    assert torch.equal(one.genomes, other.genomes)
+    bridge = pickle.loads(pickle.dumps(evolution.Bridge(box.encoding, objectives.ink())))
+    (value,) = bridge.evaluate(one.replicate(0)[0])
+    assert 0 < value < 1
 
 
 @pytest.mark.parametrize("strange", ["genome", "phenotype"])

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import evovae
 from evovae import evolution, objectives
 from evovae.encodings import LatentEncoding
-from evovae.evolution import Generation, variation
+from evovae.evolution import Generation, roles, variation
 
 # What brings a value from the device to the host, or has a result whose shape depends on values.
 WAITING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "_unique2", "unique_dim", "bincount", "_to_copy"}
@@ -60,7 +60,8 @@ def first_and_rest(algorithm, box: base.Toolbox) -> tuple[Iterator[Generation], 
 
 @algorithms
 def test_a_generation_asks_for_nothing_that_waits(monkeypatch, digits, algorithm):
-    monkeypatch.setattr(variation, "counts_are_free", lambda tensor: False)
+    for module in (variation, roles):
+        monkeypatch.setattr(module, "counts_are_free", lambda tensor: False)
     generations, _ = first_and_rest(algorithm, latent("cpu", digits))
     with NeverWaiting():
         assert len(list(generations)) == 4

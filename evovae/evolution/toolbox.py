@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -129,19 +130,22 @@ class Toolbox(base.Toolbox):
     def _sample(self, n: int, streams: Streams) -> Tensor:
         return self.project(torch.stack([self.encoding.sample(n, stream) for stream in streams]))
 
-    @torch.no_grad()
     def _evaluate(self, genomes: Tensor, random: Draws | None = None) -> Tensor | tuple[Tensor, ...]:
-        if self.everybody or self.random or len(genomes) <= CHUNK:
-            found = self._judge(genomes, random)
-        else:
-            # Results kept one by one between the large buffers would keep these from being used again.
-            part, *rest = genomes.split(CHUNK)
-            first = self._judge(part)
-            found = tuple(values.new_empty(len(genomes), *values.shape[1:]) for values in first)
-            for i, values in enumerate([first, *map(self._judge, rest)]):
-                for whole, some in zip(found, values, strict=True):
-                    whole[i * CHUNK : (i + 1) * CHUNK] = some
+        with torch.no_grad():  # not as a decorator: what DEAP registers could not be pickled
+            found = self._judge_in_chunks(genomes, random)
         return found[0] if self._constraints is None else found
+
+    def _judge_in_chunks(self, genomes: Tensor, random: Draws | None) -> tuple[Tensor, ...]:
+        if self.everybody or self.random or len(genomes) <= CHUNK:
+            return self._judge(genomes, random)
+        # Results kept one by one between the large buffers would keep these from being used again.
+        part, *rest = genomes.split(CHUNK)
+        first = self._judge(part)
+        found = tuple(values.new_empty(len(genomes), *values.shape[1:]) for values in first)
+        for i, values in enumerate(itertools.chain([first], map(self._judge, rest))):
+            for whole, some in zip(found, values, strict=True):
+                whole[i * CHUNK : (i + 1) * CHUNK] = some
+        return found
 
     def _judge(self, genomes: Tensor, random: Draws | None = None) -> tuple[Tensor, ...]:
         """Return fitness (..., M), and with constraints the violation (...), of genomes (..., D)."""

@@ -213,7 +213,7 @@ def _read_frames(run: Run) -> list[Frame]:
 def _frames_of_checkpoint(run: Run, name: str) -> list[Frame]:
     path, settings = run.folder / name, settings_of(run)
     tensors, _ = files.load_tensors(path, "checkpoint")
-    expected = {"numbers": "int64 T", "genomes": "float32 T R D", "fitness": "float32 T R M"}
+    expected = {"numbers": "int64 T", "genomes": "float32 T R D", "fitness": "float32|float64 T R M"}
     expected = {f"evolution/frames/{field}": shape for field, shape in expected.items()}
     files.check_tensors(path, tensors, expected, R=settings.evolution.replicates, M=len(settings.names))
     numbers, genomes, fitness = (tensors[field] for field in expected)
