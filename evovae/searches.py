@@ -121,7 +121,9 @@ class Search:
             stride=self._stride,
             evaluations=self.evaluations,
             trouble=self.trouble.encode(),
-            last={name: part for name, part in (self.last or {}).items() if not name.startswith("books/")},
+            last={  # without what history and stopping hold above
+                name: part for name, part in (self.last or {}).items() if not name.startswith(("books/", "stopping/"))
+            },
         )
 
     def restore(self, state: State, like: Population) -> None:
