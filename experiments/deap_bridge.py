@@ -118,7 +118,8 @@ def download_deap(folder: Path) -> Path:
     if subprocess.run([*pip, release.replace("-", "==")], cwd=folder, check=False).returncode:
         sys.exit(f"the source of {release} could not be downloaded: give the folder where it lies with --deap")
     with tarfile.open(folder / f"{release}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # new in 3.11.4
+        archive.extractall(folder)
     return folder / release
 
 
