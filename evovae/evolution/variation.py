@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from deap import base
 from torch import Tensor
+from torch.nn import functional
 
 from evovae.devices import counts_are_free
 from evovae.errors import InputError
@@ -187,10 +188,9 @@ def _cat(tensors: Sequence[Tensor]) -> Tensor:
 def _mates(numbers: Tensor, crossed: Tensor) -> Tensor:
     """Return with whom of `numbers` (R, N) each has mated, where `crossed` (R, N // 2); -1 for nobody."""
     pairs = crossed.shape[1]
-    partners = numbers[:, : 2 * pairs].unflatten(1, (pairs, 2)).flip(2).flatten(1)
-    mates = torch.full_like(numbers, -1)
-    mates[:, : 2 * pairs] = torch.where(crossed.repeat_interleave(2, dim=1), partners, -1)
-    return mates
+    partners = numbers[:, : 2 * pairs].unflatten(1, (pairs, 2)).flip(2)
+    mates = torch.where(crossed.unsqueeze(2), partners, -1).flatten(1)
+    return functional.pad(mates, (0, numbers.shape[1] - 2 * pairs), value=-1)  # the last of an odd number
 
 
 def _with_parents(population: Population, lineage: Tensor, mates: Tensor) -> Population:
@@ -206,7 +206,7 @@ def numbered(population: Population, first: int) -> Population:
     """
     if (lineage := population.lineage) is None:
         return population
-    new = torch.arange(first, first + len(population), device=lineage.device)
-    kept = torch.stack((lineage[..., 0], *[torch.full_like(lineage[..., 0], -1)] * 2), dim=2)
-    born = torch.cat((new.expand_as(lineage[..., 0]).unsqueeze(2), lineage[..., 1:]), dim=2)
-    return replace(population, lineage=torch.where(population.valid.unsqueeze(2), kept, born))
+    own, new = lineage[..., 0], torch.arange(first, first + len(population), device=lineage.device)
+    number = torch.where(population.valid, own, new).unsqueeze(2)
+    parents = lineage[..., 1:].masked_fill(population.valid.unsqueeze(2), -1)
+    return replace(population, lineage=torch.cat((number, parents), dim=2))
