@@ -100,7 +100,8 @@ class Course:
         """Take in a generation."""
         if self._archive is not None:
             self._archive.update(generation.offspring)
-        for name, values in {"gen": torch.tensor(generation.gen), **generation.recorded}.items():
+        gen = torch.full((), generation.gen, dtype=torch.int64, device=generation.nevals.device)
+        for name, values in {"gen": gen, **generation.recorded}.items():
             self._columns.setdefault(name, []).append(values)
 
     @property
