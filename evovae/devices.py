@@ -64,6 +64,12 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@functools.lru_cache(maxsize=64)
+def numbers_on(values: float | tuple[float, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return numbers as a tensor () or (D,) on a device, copied to it once: a copy in each generation would wait."""
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
 def beside(tensor: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Return `tensor` on the device and in the type of `other`: copied there once, for every copy would wait for it."""
     there = (tensor.device, tensor.dtype) == (other.device, other.dtype)

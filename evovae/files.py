@@ -122,8 +122,10 @@ def save_state(path: str | Path, state: Mapping[str, torch.Tensor]) -> None:
     Raises:
         InputError: if it is no mapping of tensors by name.
     """
+    import torch
+
     for name, tensor in state.items():
-        if not isinstance(name, str) or not hasattr(tensor, "dtype"):
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise InputError(f"the state has {name!r} as {type(tensor).__name__}: expected tensors by name")
     save_tensors(Path(path), STATE, dict(state), {})
 

@@ -24,7 +24,7 @@ from evovae.checks import require_number
 from evovae.data import ImageSet, to_unit
 from evovae.data.limits import MAX_PICTURE_BYTES
 from evovae.data.pictures import read_picture
-from evovae.devices import beside
+from evovae.devices import beside, numbers_on
 from evovae.errors import InputError, shown
 from evovae.expressions import CLASS, Sum, Term, take_apart
 from evovae.fidelity import ssim_to
@@ -175,10 +175,9 @@ def penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coe
 
 
 def _penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coefficient: float, x: Tensor) -> Tensor:
-    signs = [math.copysign(1.0, weight) for weight in objective.weights]
     violation = constraints(x).double().flatten(1).clamp_min(0.0).sum(1, keepdim=True)
     fitness = objective(x).double()
-    return fitness - coefficient * violation * torch.tensor(signs, dtype=torch.float64, device=fitness.device)
+    return fitness - coefficient * violation * numbers_on(objective.weights, fitness.dtype, fitness.device).sign()
 
 
 @dataclass(frozen=True)

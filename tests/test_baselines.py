@@ -178,3 +178,11 @@ def test_impossible_climbs_are_refused(arguments, words):
     box = toolbox()
     with refused(*words):
         partial(gradient_ascent, box.population(n=4), box)(**arguments)
+
+
+def test_a_climb_whose_last_generation_is_smaller_takes_a_traced_population():
+    box = toolbox(dim=3)
+    famous = evolution.HallOfFame(3)
+    last, _ = evolution.gradient_ascent(box.population(n=6, replicates=2).traced(), box, 15, halloffame=famous)
+    assert last.genomes.shape == (2, 3, 3)
+    assert famous.fitness.isfinite().all()

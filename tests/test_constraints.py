@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from deap import cma
 from evolving import toolbox
 
 from evovae import evolution
-from evovae.encodings import VectorEncoding
+from evovae.encodings import PixelEncoding, VectorEncoding
 from evovae.errors import InputError
 from evovae.evolution import HallOfFame, ParetoFront, Population
 from evovae.objectives import Objective, penalised
@@ -108,6 +109,36 @@ def test_a_penalty_moves_fitness_against_its_weight() -> None:
     assert population.genomes[..., 2].abs().mean() < 0.1
     with pytest.raises(InputError, match="coefficient is -1"):
         penalised(both, lambda x: x, -1.0)
+
+
+def test_what_knows_no_constraints_says_so() -> None:
+    box = constrained(lambda x: x.sum(1), lambda x: x.square().sum(1) - 1.0)
+    population = box.population(n=6)
+    with pytest.raises(InputError, match=r"a gradient knows no constraints: climb with objectives.penalised"):
+        evolution.gradient_ascent(population, box, 12)
+    evolution.StockStrategies(population, lambda mean: cma.Strategy(mean, 0.5, lambda_=6)).register(box)
+    with pytest.raises(InputError, match="DEAP's strategies know no constraints"):
+        evolution.eaGenerateUpdate(box, 2)
+
+
+@pytest.mark.parametrize("replicates", [1, 100])
+def test_colour_pictures_of_two_objectives_under_a_constraint(replicates: int) -> None:
+    """Light and dark at once, compared with everybody, where red must not be the strongest."""
+
+    def light(x: torch.Tensor) -> torch.Tensor:  # R N C H W
+        mean = x.flatten(2).mean(2)
+        return torch.stack((mean, (mean - mean.mean(1, keepdim=True)).abs()), dim=2)
+
+    def not_red(x: torch.Tensor) -> torch.Tensor:
+        return x[:, :, 0].flatten(2).mean(2) - x[:, :, 1:].flatten(2).mean(2)
+
+    box = evolution.toolbox(PixelEncoding((3, 8, 8)), light, (1.0, 1.0), constraints=not_red, population=True)
+    box.register("select", evolution.selNSGA2)
+    population = box.population(n=8, replicates=replicates).traced()
+    *_, last = evolution.eaMuPlusLambda_iter(population, box, 8, 8, 0.5, 0.4, 4, ParetoFront())
+    assert last.statistics()["feasible"].shape == (replicates,)
+    assert last.population.fitness.shape == (replicates, 8, 2)
+    assert last.lineage()["replicate"].nunique() == replicates
 
 
 def test_constraints_of_a_wrong_shape_are_refused() -> None:

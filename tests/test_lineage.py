@@ -6,6 +6,7 @@ import torch
 from evolving import assert_same, sphere, toolbox
 
 from evovae import evolution
+from evovae.encodings import VectorEncoding
 from evovae.errors import InputError
 
 
@@ -71,6 +72,21 @@ def test_tracing_changes_no_number_of_the_run_and_goes_on_from_a_state() -> None
     assert_same(plain.population, traced.population)
     *_, resumed = run(True, next(run(True)).state())
     pd.testing.assert_frame_equal(resumed.lineage(), traced.lineage())
+
+
+def test_who_is_evaluated_anew_is_not_born_anew() -> None:
+    box = evolution.toolbox(VectorEncoding(3), lambda x: x.sum(1), reevaluate=True)
+    for search in (
+        evolution.eaSimple_iter(box.population(n=10, replicates=2).traced(), box, 0.4, 0.3, 5, elites=3),
+        evolution.eaMuPlusLambda_iter(box.population(n=10, replicates=2).traced(), box, 10, 12, 0.4, 0.3, 5),
+    ):
+        table, generations = pedigree(search)
+        assert not table.duplicated(["replicate", "number"]).any()
+        assert len(table) < int(generations[-1].evaluations.sum())
+        last = generations[-1].population.table()
+        assert set(zip(last["replicate"], last["number"], strict=True)) <= set(
+            zip(table["replicate"], table["number"], strict=True)
+        )
 
 
 def test_who_was_evaluated_is_known() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import get_args
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from evovae.checks import LARGEST, require, require_whole
 from evovae.config import Support
+from evovae.devices import numbers_on
 from evovae.errors import InputError, shown
 
 SUPPORTS: tuple[Support, ...] = get_args(Support)
@@ -100,7 +100,7 @@ class Uniform:
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` genomes float32 (n, D), on the generator's device."""
         device, dtype = generator.device, torch.float32
-        low, high, width = (_tensor(values, dtype, device) for values in (self.low, self.high, self.width))
+        low, high, width = (numbers_on(values, dtype, device) for values in (self.low, self.high, self.width))
         genomes = torch.rand(n, self.dim, generator=generator, device=device, dtype=dtype) * width + low
         if not np.isfinite(self.width).all():
             normal = torch.randn(n, self.dim, generator=generator, device=device, dtype=dtype)
@@ -111,7 +111,7 @@ class Uniform:
     def log_density(self, genomes: Tensor) -> Tensor:
         """Return the log-density in nats, minus infinity out of bounds: (..., D) -> (...)."""
         low, high, width = (
-            _tensor(values, genomes.dtype, genomes.device) for values in (self.low, self.high, self.width)
+            numbers_on(values, genomes.dtype, genomes.device) for values in (self.low, self.high, self.width)
         )
         distance = genomes - torch.where(low.isfinite(), low, torch.where(high.isfinite(), high, 0.0))
         one_sided = (low.isfinite() | high.isfinite()).to(genomes.dtype)  # half of N(0, 1), at twice its density
@@ -124,7 +124,7 @@ class Uniform:
         """Return `genomes` (..., D) clipped to the bounds."""
         if isinstance(self.low, float) and isinstance(self.high, float):  # sooner done than with tensors
             return genomes.clamp(self.low, self.high)
-        low, high = (_tensor(values, genomes.dtype, genomes.device) for values in (self.low, self.high))
+        low, high = (numbers_on(values, genomes.dtype, genomes.device) for values in (self.low, self.high))
         return genomes.clamp(low, high)
 
 
@@ -151,9 +151,3 @@ def _require_bounds(low: Tensor, high: Tensor) -> None:
 
 def _plain(values: Tensor) -> float | tuple[float, ...]:
     return tuple(values.tolist()) if values.ndim else float(values)
-
-
-@functools.lru_cache(maxsize=64)
-def _tensor(values: float | tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Values on a device, copied to it once: a copy in each generation would wait for it."""
-    return torch.tensor(values, dtype=dtype, device=device)

@@ -22,7 +22,7 @@ from evovae.evolution.generations import Generation, Generations, Steps, begin, 
 from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import naming, select
-from evovae.evolution.variation import evaluate, lasts_not, numbered, pending, varAnd, varOr
+from evovae.evolution.variation import evaluate, numbered, pending, reevaluates, varAnd, varOr
 from evovae.state import State
 
 Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
@@ -258,22 +258,22 @@ def _evolve(
     state: Mapping[str, Tensor] | None,
 ) -> Generations:
     """Return the evaluated `population` and then `ngen` generations: vary, evaluate, compete, survive."""
+    anew = reevaluates(toolbox)  # then parents compete with a fitness of this generation, too
+
+    def bear(parents: Population, gen: int) -> Population:
+        offspring = vary(parents)
+        offspring = numbered(offspring, len(population) + (gen - 1) * len(offspring))
+        return compete(numbered(parents, 0), offspring) if anew else offspring  # parents are not born again
 
     def steps() -> Iterator[Generation]:
         start, parents, evaluations = begin(population, toolbox, state)
         for gen in range(start, ngen + 1):
             with naming(gen):
-                offspring = parents if gen == 0 else vary(parents)
-                if gen > 0:
-                    offspring = numbered(offspring, len(population) + (gen - 1) * len(offspring))
-                    if lasts_not(toolbox):  # parents compete with a fitness of this generation, too
-                        offspring = compete(parents, offspring)
+                offspring = parents if gen == 0 else bear(parents, gen)
                 evaluated = pending(offspring, toolbox)
                 offspring = evaluate(offspring, toolbox)
-                if gen > 0:
-                    parents = survive(offspring if lasts_not(toolbox) else compete(parents, offspring))
-                else:
-                    parents = offspring
+                pool = offspring if anew or gen == 0 else compete(parents, offspring)
+                parents = pool if gen == 0 else survive(pool)
             nevals = evaluated.sum(1)
             evaluations = evaluations + nevals
             yield Generation(gen, parents, offspring, nevals, evaluations, evaluated)
@@ -287,7 +287,7 @@ def _ask_and_tell(
     start, evaluations, course = 0, None, Course(halloffame)
     if state is not None:
         state = State(state)
-        course = Course(halloffame, state, toolbox.generate())  # of the same kind; its draws are taken back here:
+        course = Course(halloffame, state, toolbox.generate())  # of the same kind; `restore` takes its draws back
         toolbox.restore(state.part("more"))
         start = state.number("gen") + 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 import torch
 from deap import base, tools
@@ -144,7 +143,7 @@ def _climb(
                 fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
             fitness = fitness.unflatten(0, climbing.shape[:2])
             valid = torch.ones_like(fitness[..., 0], dtype=torch.bool)
-            climbed = replace(population, genomes=climbing, fitness=fitness, valid=valid)
+            climbed = Population(climbing, fitness, valid, population.weights, population.streams)
             if size == len(population):
                 genomes.grad = gradient.view_as(genomes)
                 adam.step()

@@ -125,7 +125,7 @@ class Generation:
         if self.offspring.lineage is None:
             raise InputError("the population has no lineage: begin with population.traced()")
         table = self.offspring.table()
-        table = table[self.evaluated.flatten().cpu().numpy()]
+        table = table[(table["parent_0"] >= 0) | (self.gen == 0)]  # the others lived before
         table.insert(1, "generation", self.gen)
         columns = [name for name in table if not name.startswith("gene_") and name not in ("individual", "valid")]
         return table[columns].reset_index(drop=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from deap import base
 from torch import Tensor
 
 from evovae.checks import require_whole
+from evovae.devices import numbers_on
 from evovae.errors import InputError, shown
 from evovae.state import State
 from evovae.streams import Streams
@@ -73,11 +74,16 @@ class Population:
         Raises:
             InputError: if there are several replicates: `replicate(r)` has them one by one.
         """
-        return self._alone()[index]
+        self._require_one()
+        chosen = range(len(self))[index]
+        rows = [chosen] if isinstance(chosen, int) else list(chosen)
+        found = self.take(torch.tensor([rows], dtype=torch.int64, device=self.genomes.device)).replicate(0)
+        return found[0] if isinstance(chosen, int) else found
 
     def __iter__(self) -> Iterator[Individual]:
         """The individuals of the only replicate, as DEAP knows them."""
-        return iter(self._alone())
+        self._require_one()
+        return iter(self.replicate(0))
 
     def __repr__(self) -> str:
         """In a line: how many of what."""
@@ -86,10 +92,9 @@ class Population:
         counts = f"{_count(replicates, 'replicate')} of {_count(size, 'individual')}"
         return f"<{type(self).__name__}: {counts}, {_count(genes, 'gene')}, {_count(objectives, 'objective')}>"
 
-    def _alone(self) -> list[Individual]:
+    def _require_one(self) -> None:
         if self.replicates != 1:
             raise InputError(f"the population has {self.replicates} replicates: take one's list with replicate(r)")
-        return self.replicate(0)
 
     @property
     def replicates(self) -> int:
@@ -103,9 +108,12 @@ class Population:
         Minus infinity in every objective of an individual of which one is not finite, so that it never wins. One that
         violates constraints is worse than all that keep them and better than another that violates them more, in every
         objective: Deb's rules (2000, "An efficient constraint handling method for genetic algorithms", sec. 3), which
-        so hold in every selection.
+        so hold wherever these values are compared.
         """
-        return self.graded(self.fitness * _weights_on(self.weights, self.fitness.device))
+        return self.graded(self.fitness * self._on_device(self.weights))
+
+    def _on_device(self, weights: tuple[float, ...]) -> Tensor:
+        return numbers_on(weights, torch.float64, self.fitness.device)
 
     def graded(self, values: Tensor) -> Tensor:
         """Return what is of use in a comparison of `values` float64 (R, N, M), larger is better, as `wvalues` says."""
@@ -127,6 +135,12 @@ class Population:
         return torch.ones_like(self.valid) if self.violation is None else self.violation <= 0
 
     @property
+    def _rows(self) -> dict[str, Tensor]:
+        """What there is of tensors (R, N, ...), by name."""
+        names = ("genomes", "fitness", "valid", "violation", "lineage")
+        return {name: values for name in names if (values := getattr(self, name)) is not None}
+
+    @property
     def _kind(self) -> list[str]:
         """What two populations have in common that can be joined."""
         weights = tuple(map(float, self.weights))
@@ -135,7 +149,11 @@ class Population:
     def take(self, index: Tensor) -> Population:
         """Return the individuals `index` int64 (R, K) of each replicate, in new memory."""
         rows = _rows(index, len(self))
-        return self._with(lambda values: values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape))
+        taken: dict[str, Any] = {
+            name: values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape)
+            for name, values in self._rows.items()
+        }
+        return replace(self, **taken)
 
     def join(self, other: Population) -> Population:
         """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`.
@@ -147,22 +165,11 @@ class Population:
         for ours, theirs in zip(self._kind, other._kind, strict=True):
             if ours != theirs:
                 raise InputError(f"other has {theirs}: expected {ours}, to join these")
-        joined: dict[str, Any] = {}
-        for name in self._rows_of:
-            first, second = getattr(self, name), getattr(other, name)
-            if (first is None) != (second is None):
-                raise InputError(f"one population has a {name} and the other has none: both must be of one kind")
-            if first is not None:
-                joined[name] = torch.cat((first, second), dim=1)
+        first, second = self._rows, other._rows
+        if alone := sorted(first.keys() ^ second.keys()):
+            raise InputError(f"one population has a {alone[0]} and the other has none: both must be of one kind")
+        joined: dict[str, Any] = {name: torch.cat((values, second[name]), dim=1) for name, values in first.items()}
         return replace(other, **joined)
-
-    _rows_of = ("genomes", "fitness", "valid", "violation", "lineage")
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Population:
-        """Return a population of what `change` makes of each tensor (R, N, ...)."""
-        found = {name: getattr(self, name) for name in self._rows_of}
-        changed: dict[str, Any] = {name: change(values) for name, values in found.items() if values is not None}
-        return replace(self, **changed)
 
     def seeded(self, genomes: Tensor) -> Population:
         """Return these individuals, the first K of each replicate replaced by `genomes` (K, D), not evaluated yet.
@@ -188,8 +195,7 @@ class Population:
 
     def state(self) -> State:
         """Return genomes, fitness, who is valid, and violation and lineage where there are such."""
-        found = {name: getattr(self, name) for name in self._rows_of}
-        return State({name: values for name, values in found.items() if values is not None})
+        return State(self._rows)
 
     def restored(self, state: Mapping[str, Tensor]) -> Population:
         """Return the individuals of `state`, as many replicates of as many genes, with these weights and streams.
@@ -262,16 +268,10 @@ class Population:
         """
         require_whole("r", r, -self.replicates, self.replicates - 1)
         fitness_type = _fitness_type(self.weights)
-        worst = -math.inf * _weights_on(self.weights, self.fitness.device)
+        worst = -math.inf * self._on_device(self.weights)
         fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r].double(), worst)
         rows = zip(self.genomes[r].tolist(), fitness.tolist(), self.valid[r].tolist(), strict=True)
         return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
-
-
-@functools.cache
-def _weights_on(weights: tuple[float, ...], device: torch.device) -> Tensor:
-    """The weights on a device, copied to it once: a copy in each generation would wait for it."""
-    return torch.tensor(weights, dtype=torch.float64, device=device)
 
 
 class _Fitness(base.Fitness):

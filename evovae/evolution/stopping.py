@@ -23,6 +23,7 @@ class EarlyStopping:
         population, logbook = collect(stop(eaSimple_iter(...)))
         print(stop.reason)
 
+    Give it what the algorithm returns: a generator around that hides the run that it belongs to, its states included.
     Each call begins anew, but where the generations go on from a state, or after `restore`. It looks at results, and so
     waits for the device once a generation.
 

@@ -225,7 +225,10 @@ class StockStrategies:
 
         Raises:
             SearchError: if a strategy has diverged.
+            InputError: if there are constraints, which it would not know of.
         """
+        if population.violation is not None:
+            raise InputError("DEAP's strategies know no constraints: use SeparableCMAES, or objectives.penalised")
         for r, (strategy, finite) in enumerate(zip(self.strategies, population.finite.any(1).tolist(), strict=True)):
             if not finite:
                 raise _diverged(strategy, r, "nobody's fitness is finite")

@@ -82,7 +82,7 @@ class Toolbox(base.Toolbox):
     ) -> None:
         super().__init__()
         self.encoding, self.weights = encoding, weights
-        self.everybody, self.random, self.reevaluate = everybody, random, reevaluate or everybody or random
+        self.needs_everybody, self.draws, self.reevaluates = everybody, random, reevaluate or everybody or random
         self._objective, self._constraints = objective, constraints
         self._name = " ".join(("the objective", ", ".join(getattr(objective, "names", ())))).strip()
         self.register("population", self._population)
@@ -136,7 +136,7 @@ class Toolbox(base.Toolbox):
         return found[0] if self._constraints is None else found
 
     def _judge_in_chunks(self, genomes: Tensor, random: Draws | None) -> tuple[Tensor, ...]:
-        if self.everybody or self.random or len(genomes) <= CHUNK:
+        if self.needs_everybody or self.draws or len(genomes) <= CHUNK:
             return self._judge(genomes, random)
         # Results kept one by one between the large buffers would keep these from being used again.
         part, *rest = genomes.split(CHUNK)
@@ -172,8 +172,10 @@ class Toolbox(base.Toolbox):
         return violations.sum(-1) if found.ndim > len(shape) else violations
 
     def _gradient(self, genomes: Tensor) -> tuple[Tensor, Tensor]:
-        if self.everybody or self.random:
+        if self.needs_everybody or self.draws:
             raise InputError("the objective needs everybody, or is random: a gradient climbs a plain one")
+        if self._constraints is not None:
+            raise InputError("a gradient knows no constraints: climb with objectives.penalised")
         found = [self._differentiate(chunk) for chunk in genomes.split(CHUNK)]
         return torch.cat([fitness for fitness, _ in found]), torch.cat([slope for _, slope in found])
 

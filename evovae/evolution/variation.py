@@ -79,14 +79,14 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     return _unevaluated(offspring, genomes[:size], valid[:size])
 
 
-def lasts_not(toolbox: base.Toolbox) -> bool:
+def reevaluates(toolbox: base.Toolbox) -> bool:
     """Whether a fitness counts in its generation alone."""
-    return bool(getattr(toolbox, "reevaluate", False))
+    return bool(getattr(toolbox, "reevaluates", False))
 
 
 def pending(population: Population, toolbox: base.Toolbox) -> Tensor:
     """Return bool (R, N): whose fitness `evaluate` finds out."""
-    return torch.ones_like(population.valid) if lasts_not(toolbox) else ~population.valid
+    return torch.ones_like(population.valid) if reevaluates(toolbox) else ~population.valid
 
 
 def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
@@ -101,9 +101,9 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
         EvaluationError: if it raises an error.
     """
     wanted, everyone = pending(population, toolbox), population.genomes.flatten(0, 1)
-    draws = (population.streams,) if getattr(toolbox, "random", False) else ()
+    draws = (population.streams,) if getattr(toolbox, "draws", False) else ()
     rows = None  # those asked for, of all R * N; None for all
-    if getattr(toolbox, "everybody", False):
+    if getattr(toolbox, "needs_everybody", False):
         found = _ask(toolbox, population.genomes, population.weights, *draws)
     else:
         if counts_are_free(wanted):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evovae.devices import numbers_on
 from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population, ranking
 
@@ -82,5 +83,5 @@ def lexicographic(population: Population) -> Tensor:
 
 def upwards(population: Population) -> Tensor:
     """Return the fitness, float64 (R, N, M), in its own units but larger is better, `Population.graded`."""
-    signs = torch.tensor(population.weights, dtype=torch.float64, device=population.fitness.device).sign()
-    return population.graded(population.fitness.double() * signs)
+    weights = numbers_on(population.weights, torch.float64, population.fitness.device)
+    return population.graded(population.fitness * weights.sign())

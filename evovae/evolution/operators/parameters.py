@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from numbers import Real
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evovae.checks import MOST, require_whole
-from evovae.devices import counts_are_free
+from evovae.devices import counts_are_free, numbers_on
 from evovae.errors import InputError, shown
 
 LARGEST = torch.finfo(torch.float32).max
@@ -40,7 +39,7 @@ def per_gene(name: str, value: PerGene, genomes: Tensor) -> Tensor | float:
         return numbers.to(genomes)
     if shape == ():
         return float(numbers)
-    return _on_device(tuple(numbers.astype(float).tolist()), genomes.dtype, genomes.device)
+    return numbers_on(tuple(numbers.astype(float).tolist()), genomes.dtype, genomes.device)
 
 
 def bounds(low: PerGene, up: PerGene, genomes: Tensor) -> tuple[Tensor | float, Tensor | float]:
@@ -130,9 +129,3 @@ def _array(name: str, value: float | Sequence[float] | np.ndarray) -> np.ndarray
     if array.dtype.kind not in NUMBERS and not all(isinstance(number, Real) for number in array.flat):
         raise InputError(f"{name} is {shown(value)}: {ONE_OR_EACH}")
     return array
-
-
-@functools.lru_cache(maxsize=64)
-def _on_device(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Values on a device, copied to it once: a copy in each generation would wait for it."""
-    return torch.tensor(values, dtype=dtype, device=device)
