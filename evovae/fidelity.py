@@ -31,7 +31,7 @@ def psnr(x: Tensor, reference: Tensor) -> Tensor:
     return -10.0 * torch.log10((x - reference).square().flatten(1).mean(1))
 
 
-def ssim(x: Tensor, reference: Tensor) -> Tensor:
+def structural_similarity(x: Tensor, reference: Tensor) -> Tensor:
     """Return the structural similarity (B,) of each image, as `ssim_to` does, -1 to 1.
 
     Args:

@@ -21,7 +21,7 @@ SAMPLES = 100
 
 
 @torch.no_grad()
-def realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None = None) -> pd.DataFrame:
+def measure_realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None = None) -> pd.DataFrame:
     """Return a row for each of `genomes` (B, D).
 
     Log-priors belong to their encoding's own scale; the other columns compare encodings, given one `vae` for all.
@@ -44,10 +44,10 @@ def realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE
         InputError: if the `vae` reads phenotypes of another shape.
     """
     vae = encoding.vae if vae is None else vae
-    return pd.concat([_realism(encoding, chunk, judges, vae) for chunk in genomes.split(CHUNK)], ignore_index=True)
+    return pd.concat([_measure(encoding, chunk, judges, vae) for chunk in genomes.split(CHUNK)], ignore_index=True)
 
 
-def _realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None) -> pd.DataFrame:
+def _measure(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None) -> pd.DataFrame:
     phenotypes = encoding.decode(genomes)
     columns = {}
     if judges is not None:

@@ -17,7 +17,7 @@ from evovae.errors import InputError
 from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
 from evovae.judges import Judges
 from evovae.progress import track
-from evovae.realism import realism
+from evovae.realism import measure_realism
 from evovae.runs import HALL_OF_FAME, HISTORY, POPULATION, Run
 from evovae.state import State, join
 from evovae.streams import Streams
@@ -253,7 +253,7 @@ def write_searches(
             f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
-        believed = realism(encoding, found.genomes.flatten(0, 1), judges)
+        believed = measure_realism(encoding, found.genomes.flatten(0, 1), judges)
         if judges is not None:
             believed["predicted"] = [classes[label] for label in believed["predicted"]]
         halls.append(_hall_table(label, search.names, found, believed))

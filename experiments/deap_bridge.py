@@ -31,7 +31,7 @@ import pandas as pd
 
 import evovae
 from evovae import evolution, files, objectives, plots
-from evovae.realism import realism
+from evovae.realism import measure_realism
 from evovae.studies import start, study, train_vae
 
 import torch
@@ -102,7 +102,7 @@ def main(arguments: Arguments) -> None:
                 winners.append(batched.genomes[fitness.argmin()])
 
         encoding = evovae.LatentEncoding(vae)
-        seen = realism(encoding, torch.stack(winners), evovae.judges_for(digits))
+        seen = measure_realism(encoding, torch.stack(winners), evovae.judges_for(digits))
         seen.insert(0, "best", [caption.replace("\n", " ") for caption in captions])
         results.table("summary", pd.DataFrame(rows))
         results.table("best", seen)

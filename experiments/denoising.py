@@ -29,7 +29,7 @@ import evovae
 from evovae import files, plots, studies
 from evovae.cells import Spec
 from evovae.data import Corruption, Images, corrupt, to_unit
-from evovae.fidelity import psnr, ssim
+from evovae.fidelity import psnr, structural_similarity
 from evovae.runs import Run
 from evovae.streams import make_generator
 from evovae.studies import curves, gather, intervals, start, study
@@ -111,7 +111,7 @@ def repair(run: Run, method: str, noise: Corruption, level: float, tests: Levels
             repaired, size = smooth(method, noisy, *damage(digits.train, images, name, tested, 20))
         elif method in MODELS:
             repaired = vae.reconstruct(noisy).detach()
-        fidelity = [float(measure(repaired, clean).mean()) for measure in (psnr, ssim)]
+        fidelity = [float(measure(repaired, clean).mean()) for measure in (psnr, structural_similarity)]
         found.append((name, tested, label, level, size, seed, *fidelity))
         if level in (0.0, tested):
             pictures[f"{label} {name} {tested}"] = repaired[:SHOWN]

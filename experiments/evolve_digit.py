@@ -15,7 +15,7 @@ from deap import tools
 
 import evovae
 from evovae import evolution, objectives, plots, statistics
-from evovae.realism import realism
+from evovae.realism import measure_realism
 from evovae.studies import Results, start, study, train_vae
 
 
@@ -74,7 +74,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
     budget = int(logbook[-1]["evaluations"].max())
     _, drawn = evolution.random_search(population, toolbox, budget)
 
-    seen = realism(encoding, best.genomes[:, 0], judges)
+    seen = measure_realism(encoding, best.genomes[:, 0], judges)
     seen.insert(0, "fitness", best.fitness[:, 0, 0])
     results.table("best", seen)
     curves = {"evolution": curve(logbook), "random search": curve(drawn)}

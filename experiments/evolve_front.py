@@ -19,7 +19,7 @@ import pandas as pd
 import evovae
 from evovae import evolution, objectives, plots, statistics
 from evovae.judges import Judges
-from evovae.realism import realism
+from evovae.realism import measure_realism
 from evovae.searches import Search, reference_point
 from evovae.studies import Results, start, study, train_vae
 
@@ -109,7 +109,7 @@ def summarise(
     middle, low, high = statistics.bootstrap(volumes.to_numpy())
     archive = search.archive
     ends = archive.fitness.nan_to_num(-np.inf).amax(1).mean(0)
-    seen = realism(encoding, found.genomes[found.finite], judges)
+    seen = measure_realism(encoding, found.genomes[found.finite], judges)
     return {
         "search": name,
         "evaluations": last["evaluations"].mean(),

@@ -6,8 +6,8 @@ import pytest
 import torch
 from refusals import refused
 
-from evovae.fidelity import psnr, ssim, ssim_to
-from evovae.objectives import ssim as ssim_objective
+from evovae.fidelity import psnr, ssim_to, structural_similarity
+from evovae.objectives import ssim
 
 GENERATOR = torch.Generator().manual_seed(8)
 CLEAN, NOISY = torch.rand(2, 4, 3, 11, 14, generator=GENERATOR)
@@ -28,32 +28,32 @@ def test_psnr_of_the_same_image_is_infinite():
 
 
 def test_ssim_of_pairs_is_the_objective_of_each():
-    expected = torch.cat([ssim_objective(b)(a.unsqueeze(0)).squeeze(1) for a, b in zip(NOISY, CLEAN, strict=True)])
+    expected = torch.cat([ssim(b)(a.unsqueeze(0)).squeeze(1) for a, b in zip(NOISY, CLEAN, strict=True)])
     assert expected.std() > 0.01
-    torch.testing.assert_close(ssim(NOISY, CLEAN), expected)
+    torch.testing.assert_close(structural_similarity(NOISY, CLEAN), expected)
 
 
 def test_ssim_to_one_image_serves_every_batch():
     similarity = ssim_to(CLEAN[0])
     for batch in (NOISY, NOISY[:1]):
-        torch.testing.assert_close(similarity(batch), ssim(batch, CLEAN[:1].expand_as(batch)))
+        torch.testing.assert_close(similarity(batch), structural_similarity(batch, CLEAN[:1].expand_as(batch)))
 
 
 def test_ssim_of_images_smaller_than_the_window_is_refused():
     small = CLEAN[..., :10]
     with refused("(4, 3, 11, 10)", "at least 11"):
-        ssim(small, small)
+        structural_similarity(small, small)
 
 
 def test_ssim_has_the_precision_of_the_images():
-    single, double = ssim(NOISY, CLEAN), ssim(NOISY.double(), CLEAN.double())
+    single, double = structural_similarity(NOISY, CLEAN), structural_similarity(NOISY.double(), CLEAN.double())
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
     torch.testing.assert_close(double.float(), single, rtol=1e-4, atol=1e-4)
-    assert ssim(NOISY, CLEAN.double()).dtype == torch.float32
-    assert ssim(NOISY.double(), CLEAN).dtype == torch.float64
+    assert structural_similarity(NOISY, CLEAN.double()).dtype == torch.float32
+    assert structural_similarity(NOISY.double(), CLEAN).dtype == torch.float64
 
 
-@pytest.mark.parametrize("measure", [psnr, ssim])
+@pytest.mark.parametrize("measure", [psnr, structural_similarity])
 def test_both_fall_with_noise(measure):
     weak, strong = (CLEAN.lerp(NOISY, part) for part in (0.1, 0.6))
     assert (measure(weak, CLEAN) > measure(strong, CLEAN)).all()

@@ -13,7 +13,7 @@ from evovae.data import corrupt, load_images, to_unit
 from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
 from evovae.judges import Judges
 from evovae.likelihood import evaluate
-from evovae.realism import realism, scrutinise
+from evovae.realism import measure_realism, scrutinise
 from evovae.training import fit
 from evovae.vae import VAE
 
@@ -46,7 +46,7 @@ def latent(variational: bool = True) -> LatentEncoding:
 
 def test_the_judges_are_asked_apart():
     encoding = latent()
-    table = realism(encoding, genomes(40), JUDGES)
+    table = measure_measure(encoding, genomes(40), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
     images = encoding.decode(genomes(40))
     predicted = [int(Stub(2)(image.unsqueeze(0)).argmax()) for image in images]
@@ -60,7 +60,7 @@ def test_the_judges_are_asked_apart():
 @pytest.mark.parametrize("variational", [True, False], ids=["vae", "plain autoencoder"])
 def test_reconstruction_distance_is_that_of_the_image_to_its_own_reconstruction(variational):
     encoding = latent(variational)
-    table = realism(encoding, genomes(6), None)
+    table = measure_measure(encoding, genomes(6), None)
     with torch.no_grad():
         images = encoding.decode(genomes(6))
         again = encoding.vae.decode(encoding.vae.encode(images)[0])
@@ -70,27 +70,27 @@ def test_reconstruction_distance_is_that_of_the_image_to_its_own_reconstruction(
 
 
 def test_log_prior_is_counted_per_gene_and_falls_far_from_the_prior():
-    table = realism(latent(), torch.tensor([[0.0, 0, 0], [1, 1, 1], [5, 0, 0]]), None)
+    table = measure_realism(latent(), torch.tensor([[0.0, 0, 0], [1, 1, 1], [5, 0, 0]]), None)
     at_zero = -0.5 * math.log(2 * math.pi)
     assert table.log_prior.tolist() == pytest.approx([at_zero, at_zero - 0.5, at_zero - 25 / 6])
-    assert realism(latent(), genomes(2000), None).log_prior.mean() == pytest.approx(-1.42, abs=0.03)
+    assert measure_realism(latent(), genomes(2000), None).log_prior.mean() == pytest.approx(-1.42, abs=0.03)
 
 
 def test_without_judges_their_columns_are_absent():
-    assert list(realism(latent(), genomes(1), None).columns) == ["log_prior", "reconstruction_distance"]
+    assert list(measure_realism(latent(), genomes(1), None).columns) == ["log_prior", "reconstruction_distance"]
 
 
 @pytest.mark.parametrize(
     ("bounds", "log_prior"), [((None, None), -0.5 * math.log(2 * math.pi)), ((-2, 2), -math.log(4))]
 )
 def test_vectors_have_a_prior_alone(bounds, log_prior):
-    table = realism(VectorEncoding(4, *bounds), torch.zeros(3, 4), None)
+    table = measure_realism(VectorEncoding(4, *bounds), torch.zeros(3, 4), None)
     assert list(table.columns) == ["log_prior"]
     assert table.log_prior.tolist() == pytest.approx([log_prior] * 3)
 
 
 def test_judges_may_be_asked_about_vectors_too():
-    table = realism(VectorEncoding(36), genomes(5, 36), JUDGES)
+    table = measure_realism(VectorEncoding(36), genomes(5, 36), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior"]
     assert table.predicted.tolist() == Stub(2)(genomes(5, 36)).argmax(1).tolist()
 
@@ -113,7 +113,7 @@ ENCODINGS = {
 def test_one_vae_measures_the_images_of_any_encoding(build):
     encoding, other = build(), VAE(VAEConfig((1, 6, 6), latent_dim=2, hidden=(8,)), seed=9)
     drawn = encoding.sample(6, torch.Generator().manual_seed(1))
-    table = realism(encoding, drawn, JUDGES, other)
+    table = measure_realism(encoding, drawn, JUDGES, other)
     assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
     with torch.no_grad():
         expected = distance(other, encoding.decode(drawn))
@@ -124,25 +124,25 @@ def test_one_vae_measures_the_images_of_any_encoding(build):
 @pytest.mark.parametrize("name", ["pixel", "pca", "cppn"])
 def test_without_a_vae_there_is_no_reconstruction(name):
     encoding = ENCODINGS[name]()
-    table = realism(encoding, encoding.sample(2, torch.Generator().manual_seed(1)), JUDGES)
+    table = measure_realism(encoding, encoding.sample(2, torch.Generator().manual_seed(1)), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior"]
 
 
 def test_vectors_of_a_vae_are_reconstructed_by_it():
     vae = VAE(VAEConfig((5,), latent_dim=3, hidden=(8,), likelihood="gaussian", output="tanh"))
     encoding = VectorEncoding(3, -2.0, 2.0, vae=vae)
-    table = realism(encoding, genomes(6), None)
+    table = measure_measure(encoding, genomes(6), None)
     assert table.reconstruction_distance.tolist() == pytest.approx(distance(vae, encoding.decode(genomes(6))), rel=1e-4)
 
 
 def test_a_vae_of_another_shape_is_refused():
     with refused("(2, 1, 5, 5)", "(B, 1, 6, 6)"):
-        realism(PixelEncoding((1, 5, 5)), torch.zeros(2, 25), None, latent().vae)
+        measure_realism(PixelEncoding((1, 5, 5)), torch.zeros(2, 25), None, latent().vae)
 
 
 @pytest.mark.parametrize("n", [1, 7])
 def test_there_is_a_row_of_plain_numbers_for_each_genome(n):
-    table = realism(latent(), genomes(n).requires_grad_(), JUDGES)
+    table = measure_realism(latent(), genomes(n).requires_grad_(), JUDGES)
     assert len(table) == n
     assert [str(kind) for kind in table.dtypes] == ["int64", "float32", "float32", "float32"]
 
@@ -163,7 +163,7 @@ def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
 def test_realism_is_the_same_whatever_torchs_default_type():
     def seen() -> list:
         images, encoding = latent().decode(genomes(6)), latent()
-        return [realism(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
+        return [measure_measure(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
 
     expected = seen()
     with default_dtype(torch.float64):

@@ -18,7 +18,7 @@ from evovae.drawing import to_pixels
 from evovae.encodings import LatentEncoding
 from evovae.explorer.jury import Jury
 from evovae.judges import Judges
-from evovae.realism import realism
+from evovae.realism import measure_realism
 
 
 def _require_digits(text: str) -> str:
@@ -75,7 +75,7 @@ class Model:
         genomes = genomes.to(self.encoding.device)
         with torch.no_grad():
             images = self.encoding.decode(genomes)
-        believed = realism(self.encoding, genomes, self.judges)
+        believed = measure_realism(self.encoding, genomes, self.judges)
         rows = zip(genomes.tolist(), images.cpu(), believed.to_dict("records"), strict=True)
         return [_card(genome, image, row) for genome, image, row in rows]
 
