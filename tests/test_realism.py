@@ -46,7 +46,7 @@ def latent(variational: bool = True) -> LatentEncoding:
 
 def test_the_judges_are_asked_apart():
     encoding = latent()
-    table = measure_measure(encoding, genomes(40), JUDGES)
+    table = measure_realism(encoding, genomes(40), JUDGES)
     assert list(table.columns) == ["predicted", "held_out", "log_prior", "reconstruction_distance"]
     images = encoding.decode(genomes(40))
     predicted = [int(Stub(2)(image.unsqueeze(0)).argmax()) for image in images]
@@ -60,7 +60,7 @@ def test_the_judges_are_asked_apart():
 @pytest.mark.parametrize("variational", [True, False], ids=["vae", "plain autoencoder"])
 def test_reconstruction_distance_is_that_of_the_image_to_its_own_reconstruction(variational):
     encoding = latent(variational)
-    table = measure_measure(encoding, genomes(6), None)
+    table = measure_realism(encoding, genomes(6), None)
     with torch.no_grad():
         images = encoding.decode(genomes(6))
         again = encoding.vae.decode(encoding.vae.encode(images)[0])
@@ -131,7 +131,7 @@ def test_without_a_vae_there_is_no_reconstruction(name):
 def test_vectors_of_a_vae_are_reconstructed_by_it():
     vae = VAE(VAEConfig((5,), latent_dim=3, hidden=(8,), likelihood="gaussian", output="tanh"))
     encoding = VectorEncoding(3, -2.0, 2.0, vae=vae)
-    table = measure_measure(encoding, genomes(6), None)
+    table = measure_realism(encoding, genomes(6), None)
     assert table.reconstruction_distance.tolist() == pytest.approx(distance(vae, encoding.decode(genomes(6))), rel=1e-4)
 
 
@@ -163,7 +163,7 @@ def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
 def test_realism_is_the_same_whatever_torchs_default_type():
     def seen() -> list:
         images, encoding = latent().decode(genomes(6)), latent()
-        return [measure_measure(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
+        return [measure_realism(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
 
     expected = seen()
     with default_dtype(torch.float64):
