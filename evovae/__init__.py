@@ -1,23 +1,12 @@
 """evovae: evolve images in the latent space of a variational autoencoder.
 
-The public names below are imported when first used: `import evovae` itself costs next to nothing. Imported before
-torch, it says how torch's threads wait for one another.
+`__init__.pyi` lists the public names; each is imported when it is first used: `import evovae` costs next to nothing.
+Imported before torch, it says how torch's threads wait for one another.
 """
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from evovae.config import TrainConfig, VAEConfig
-    from evovae.data import load_images
-    from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
-    from evovae.errors import InputError
-    from evovae.files import load_state, save_state
-    from evovae.judges import judges_for
-    from evovae.likelihood import evaluate
-    from evovae.training import fit
-    from evovae.vae import VAE
+import lazy_loader
 
 __version__ = "0.1.0"
 
@@ -30,44 +19,4 @@ on it. `experiments/speed_busy.py` measures what a number costs on an idle machi
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():  # libgomp reads them when torch is imported
     os.environ["GOMP_SPINCOUNT"] = SPINS
 
-__all__ = [
-    "VAE",
-    "CPPNEncoding",
-    "InputError",
-    "LatentEncoding",
-    "PCAEncoding",
-    "PixelEncoding",
-    "TrainConfig",
-    "VAEConfig",
-    "VectorEncoding",
-    "evaluate",
-    "fit",
-    "judges_for",
-    "load_images",
-    "load_state",
-    "save_state",
-]
-
-_ROOMS = {
-    "VAE": "vae",
-    "CPPNEncoding": "encodings",
-    "InputError": "errors",
-    "LatentEncoding": "encodings",
-    "PCAEncoding": "encodings",
-    "PixelEncoding": "encodings",
-    "TrainConfig": "config",
-    "VAEConfig": "config",
-    "VectorEncoding": "encodings",
-    "evaluate": "likelihood",
-    "fit": "training",
-    "judges_for": "judges",
-    "load_images": "data",
-    "load_state": "files",
-    "save_state": "files",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -26,17 +26,14 @@ import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import evolution, files, objectives, plots
-from evovae.cells import Spec
-from evovae.checks import require, require_counts, require_whole
-from evovae.config import Support
-from evovae.courses import Method, follow
+from evovae import evolution, objectives
+from evovae.analysis import plots
+from evovae.base import files, require, require_counts, require_whole
 from evovae.data import to_unit
-from evovae.encodings import SUPPORTS
-from evovae.executors import Workers
-from evovae.realism import scrutinise
+from evovae.encodings import SUPPORTS, Support
+from evovae.objectives import scrutinise
 from evovae.runs import Run
-from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
+from evovae.studies import Method, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
 

@@ -30,8 +30,10 @@ from unittest import mock
 import pandas as pd
 
 import evovae
-from evovae import evolution, files, objectives, plots
-from evovae.realism import measure_realism
+from evovae import evolution, objectives
+from evovae.analysis import plots
+from evovae.base import files
+from evovae.objectives import measure_realism
 from evovae.studies import start, study, train_vae
 
 import torch

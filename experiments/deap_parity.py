@@ -22,7 +22,7 @@ from deap import tools
 from scipy import stats
 
 from evovae import evolution
-from evovae.streams import Streams
+from evovae.base import Streams
 from evovae.studies import start, study
 
 import torch

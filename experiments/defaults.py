@@ -25,14 +25,11 @@ import pandas as pd
 from methods.image_sets import EVERYWHERE, SETS, load
 
 import evovae
-from evovae import plots
-from evovae.cells import Spec
-from evovae.checks import require, require_counts
-from evovae.likelihood import blind_loss, evaluate
-from evovae.optimisers import suggest_rate
+from evovae.analysis import plots
+from evovae.base import require, require_counts
+from evovae.models import DivergenceError, Training, blind_loss, evaluate, suggest_rate
 from evovae.runs import Run
-from evovae.studies import Arguments, Results, gather, start, study
-from evovae.training import DivergenceError, Training
+from evovae.studies import Arguments, Results, Spec, gather, start, study
 
 RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
 TOLERANCE = 0.03

@@ -26,13 +26,13 @@ from matplotlib.axes import Axes
 from scipy import ndimage
 
 import evovae
-from evovae import files, plots, studies
-from evovae.cells import Spec
+from evovae import studies
+from evovae.analysis import plots
+from evovae.base import files, make_generator
 from evovae.data import Corruption, Images, corrupt, to_unit
-from evovae.fidelity import psnr, structural_similarity
+from evovae.objectives import psnr, structural_similarity
 from evovae.runs import Run
-from evovae.streams import make_generator
-from evovae.studies import curves, gather, intervals, start, study
+from evovae.studies import Spec, curves, gather, intervals, start, study
 
 import torch
 from torch import Tensor

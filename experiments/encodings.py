@@ -26,15 +26,13 @@ import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import encodings, evolution, files, objectives, plots, statistics
-from evovae.cells import Spec
-from evovae.checks import require, require_counts, require_whole
-from evovae.courses import METHODS, follow
+from evovae import encodings, evolution, objectives
+from evovae.analysis import plots, statistics
+from evovae.base import files, require, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.executors import Workers
-from evovae.realism import scrutinise
+from evovae.objectives import scrutinise
 from evovae.runs import Run
-from evovae.studies import Results, curves, gather, intervals, start, study, train_cell
+from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
 from torch import Tensor

@@ -14,8 +14,9 @@ import numpy as np
 from deap import tools
 
 import evovae
-from evovae import evolution, objectives, plots, statistics
-from evovae.realism import measure_realism
+from evovae import evolution, objectives
+from evovae.analysis import plots, statistics
+from evovae.objectives import measure_realism
 from evovae.studies import Results, start, study, train_vae
 
 

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import evolution, objectives, plots, statistics
-from evovae.judges import Judges
-from evovae.realism import measure_realism
-from evovae.searches import Search, reference_point
+from evovae import evolution, objectives
+from evovae.analysis import plots, statistics
+from evovae.objectives import Judges, measure_realism
+from evovae.runs import Search, reference_point
 from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10

@@ -19,12 +19,11 @@ from typing import Any, cast
 
 import pandas as pd
 
-from evovae import jobs
-from evovae.checks import require, require_counts
-from evovae.config import EvolveConfig, VAEConfig
-from evovae.errors import InputError
+from evovae import runs
+from evovae.base import InputError, require, require_counts
+from evovae.models import VAE, VAE_FILE, VAEConfig
+from evovae.runs import EvolveConfig
 from evovae.studies import start, study
-from evovae.vae import FILE_NAME, VAE
 
 import torch
 
@@ -66,9 +65,9 @@ def main(arguments: Arguments) -> None:
 def make_folder(root: Path) -> Path:
     """Put a small VAE into `root`, and an evolution beside it; return the VAE's folder."""
     (root / "vae").mkdir()
-    VAE(VAEConfig(latent_dim=4, hidden=(16,))).save(root / "vae" / FILE_NAME)
+    VAE(VAEConfig(latent_dim=4, hidden=(16,))).save(root / "vae" / VAE_FILE)
     small = EvolveConfig("ink", population=4, generations=2, replicates=2, baselines=())
-    jobs.evolve(root / "vae", small, root / "light", dataset="mnist")
+    runs.evolve(root / "vae", small, root / "light", dataset="mnist")
     return root / "vae"
 
 
@@ -77,8 +76,7 @@ def fuzz(vae: Path, requests: int, seed: int) -> pd.DataFrame:
     import schemathesis
     from fastapi.testclient import TestClient
 
-    from evovae.explorer.explored import explore
-    from evovae.explorer.server import make_app
+    from evovae.explorer import explore, make_app
 
     app = make_app(explore(vae, dataset="mnist"))
     with TestClient(app, base_url=ADDRESS, raise_server_exceptions=False) as client:

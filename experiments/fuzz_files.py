@@ -43,7 +43,7 @@ from fuzzing.damage import (
     damage_tensors,
 )
 
-from evovae.errors import InputError
+from evovae.base import InputError
 from evovae.studies import start, study
 
 SECONDS, MEMORY = 10, 1 << 30
@@ -116,7 +116,7 @@ def summarise(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
 def supervise(name: str, numbers: range, seed: int) -> list[Outcome]:
     """Read inputs in a process of its own; what kills or stops it is a crash, and another process goes on."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["evovae.figures", "evovae.judges", "evovae.report"])
+    context.set_forkserver_preload(["evovae.runs.figures", "evovae.objectives.judges.store", "evovae.cli.report"])
     outcomes: list[Outcome] = []
     while len(outcomes) < len(numbers):
         ours, theirs = context.Pipe(duplex=False)

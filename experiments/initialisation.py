@@ -1,7 +1,7 @@
 """Which variance of the initial weights lets signals and gradients through a deep network, and does training need it?
 
 The founding notebook asks for normal weights of a variance that lets gradients neither explode nor vanish. Four of them
-(`evovae.networks.initialise`): 1/N_in (`lecun`), 2/N_in (`he`), 2/(N_in + N_out) (`glorot`), 1 (`unit`). First a stack
+(`evovae.models.initialise`): 1/N_in (`lecun`), 2/N_in (`he`), 2/(N_in + N_out) (`glorot`), 1 (`unit`). First a stack
 of 20 layers before any training: how large is what a layer puts out before its nonlinearity, and the gradient at a
 layer's input when a standard normal one enters at the end, so that no loss shapes it? Widths alternate, 784, 512, 128,
 512, 128, ...: were they alike, lecun and glorot would be one. Images are standardised by the mean and deviation of all
@@ -27,18 +27,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from methods.signal_propagation import expect_variances, measure_variances
 
 import evovae
-from evovae import plots, statistics
-from evovae.cells import Spec
-from evovae.config import TrainConfig, VAEConfig
+from evovae.analysis import plots, statistics
+from evovae.base import make_generator
 from evovae.data import ImageSet, to_unit
-from evovae.likelihood import blind_loss, evaluate
-from evovae.propagation import expect_variances, measure_variances
+from evovae.models import DivergenceError, TrainConfig, Training, VAEConfig, blind_loss, evaluate
 from evovae.runs import Run
-from evovae.streams import make_generator
-from evovae.studies import Arguments, Results, curves, intervals, start, study
-from evovae.training import DivergenceError, Training
+from evovae.studies import Arguments, Results, Spec, curves, intervals, start, study
 
 import torch
 

@@ -29,13 +29,12 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 import evovae
-from evovae import files, plots, studies
-from evovae.cells import Spec
-from evovae.checks import require, require_counts
-from evovae.data import ImageSet, to_unit
-from evovae.data.stratified import draw_stratified
+from evovae import studies
+from evovae.analysis import plots
+from evovae.base import files, require, require_counts
+from evovae.data import ImageSet, draw_stratified, to_unit
 from evovae.runs import Run
-from evovae.studies import intervals, start, study, train_vae
+from evovae.studies import Spec, intervals, start, study, train_vae
 
 import torch
 from torch import Tensor

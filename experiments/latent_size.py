@@ -27,14 +27,13 @@ from matplotlib.ticker import LogLocator
 from scipy.stats import norm
 
 import evovae
-from evovae import files, plots
-from evovae.cells import Spec
+from evovae.analysis import plots
+from evovae.base import files, make_generator
 from evovae.data import Images, to_unit
-from evovae.judges import Judges
-from evovae.likelihood import evaluate
+from evovae.models import evaluate
+from evovae.objectives import Judges
 from evovae.runs import Run
-from evovae.streams import make_generator
-from evovae.studies import Arguments, Results, curves, gather, intervals, start, study, train_vae
+from evovae.studies import Arguments, Results, Spec, curves, gather, intervals, start, study, train_vae
 
 import torch
 from torch import Tensor

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evovae import files
-from evovae.reproduction import VERDICTS
-from evovae.studies import RESULTS, start
+from evovae.base import files
+from evovae.studies import RESULTS, VERDICTS, start
 
 STUDIES = ("notebook", "example", "iwae", "coil", "fooling")
 COLUMNS = ("result", "source", "published", "ours", "interval", "verdict", "minutes", "command")

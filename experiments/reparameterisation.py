@@ -21,19 +21,16 @@ from typing import get_args
 
 import pandas as pd
 from matplotlib.axes import Axes
+from methods.gradient_estimators import Estimator, compare_draws, draw_gradients, surrogate
 
 import evovae
 from evovae import studies
-from evovae.cells import Spec
-from evovae.checks import SMALLEST, require, require_counts, require_number, require_whole
+from evovae.analysis.plots import panels, trend
+from evovae.base import SMALLEST, make_generator, require, require_counts, require_number, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.estimators import Estimator, compare_draws, draw_gradients, surrogate
-from evovae.likelihood import blind_loss, evaluate
-from evovae.plots import panels, trend
+from evovae.models import VAE_FILE, blind_loss, evaluate
 from evovae.runs import Run
-from evovae.streams import make_generator
-from evovae.studies import curves, gather, intervals, start, study
-from evovae.vae import FILE_NAME
+from evovae.studies import Spec, curves, gather, intervals, start, study
 
 import torch
 
@@ -133,7 +130,7 @@ def train(run: Run, estimator: Estimator, rate: float, seed: int, split: str, it
             found = evaluate(vae, held)
             rows.append({"iteration": iteration, LOSS: -found.elbo, "kl": found.kl})
     run.write_table(CURVE, pd.DataFrame(rows).assign(estimator=estimator, seed=seed))
-    vae.save(run.folder / FILE_NAME)
+    vae.save(run.folder / VAE_FILE)
 
 
 def measure(run: Run, seed: int, trained: str | None, samples: list[int], repetitions: int) -> None:

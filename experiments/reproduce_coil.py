@@ -2,7 +2,7 @@
 
 COIL (Bentley, Lim, Gaier and Tran 2022, "COIL: constrained optimization in learned latent space", GECCO Companion),
 constraint C1: minimise the sum of squares of 1 to 10 variables in [-50, 50] where they must sum to 45 each or more. The
-optimum is 2025 for each variable. `evovae/coil.py` is the method; the set-up is that of the authors' code. A pipeline
+optimum is 2025 for each variable. `methods/coil.py` is the method; the set-up is that of the authors' code. A pipeline
 is data, ten VAEs of which the best is taken, and 100 replicates of the search in its latent space; beside it are 100 of
 the same genetic algorithm on the variables. The published runs (experiments/published/coil_c1.csv, 100 a cell) are of
 one pipeline, whose VAE all 100 share.
@@ -36,16 +36,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from methods import coil
 from published.coil import CELL, DISTANCES, METHODS, PROBLEMS, SECONDS, compare, published_runs, verdicts
 
-from evovae import coil, plots
-from evovae.cells import Spec
-from evovae.checks import require, require_whole
-from evovae.errors import shown
-from evovae.executors import Workers
-from evovae.reproduction import VERDICTS
+from evovae.analysis import plots
+from evovae.base import require, require_whole, shown
 from evovae.runs import Run
-from evovae.studies import curves, gather, start, study
+from evovae.studies import VERDICTS, Spec, Workers, curves, gather, start, study
 
 FOUND, TIMES = "found.csv", "seconds.csv"
 

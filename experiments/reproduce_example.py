@@ -19,13 +19,11 @@ import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import plots, statistics, studies
-from evovae.cells import Spec
-from evovae.reproduction import VERDICTS, figure_row, grade
+from evovae import studies
+from evovae.analysis import Interval, plots, statistics
+from evovae.base import make_generator
 from evovae.runs import Run
-from evovae.statistics import Interval
-from evovae.streams import make_generator
-from evovae.studies import curves, gather, start, study
+from evovae.studies import VERDICTS, Spec, curves, figure_row, gather, grade, start, study
 
 import torch
 

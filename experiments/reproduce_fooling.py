@@ -36,19 +36,18 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from published import classifiers
-from published.elites import SETUPS, breed
+from methods import classifiers
+from methods.elites import SETUPS, breed
 from published.fooling import GENERATIONS, SURE, judge_digits, judge_speed, speeds, verdicts
 
 import evovae
-from evovae import encodings, files, plots, studies
-from evovae.cells import Spec
+from evovae import encodings, studies
+from evovae.analysis import plots
+from evovae.base import Streams, files
 from evovae.data import to_unit
-from evovae.realism import scrutinise
-from evovae.reproduction import VERDICTS
+from evovae.objectives import scrutinise
 from evovae.runs import Run
-from evovae.streams import Streams
-from evovae.studies import curves, gather, intervals, start, study, train_cell
+from evovae.studies import VERDICTS, Spec, curves, gather, intervals, start, study, train_cell
 
 import torch
 

@@ -33,15 +33,12 @@ import pandas as pd
 from published.iwae import FIGURES, MODEL, PUBLISHED, STAGES, epochs_until, judge_figures, judge_orders
 
 import evovae
-from evovae import likelihood, plots, studies
-from evovae.cells import Spec
-from evovae.checkpoints import Checkpoints, read_checkpoint, restore
-from evovae.config import Bound, CheckpointConfig
+from evovae import studies
+from evovae.analysis import plots
 from evovae.data import Images, to_unit
-from evovae.reproduction import VERDICTS
-from evovae.runs import Run
-from evovae.studies import curves, gather, intervals, start, study
-from evovae.training import Training
+from evovae.models import Bound, Training, likelihood
+from evovae.runs import CheckpointConfig, Checkpoints, Run, read_checkpoint, restore
+from evovae.studies import VERDICTS, Spec, curves, gather, intervals, start, study
 
 import torch
 

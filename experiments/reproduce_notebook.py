@@ -19,13 +19,11 @@ import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import plots, statistics, studies
-from evovae.cells import Spec
-from evovae.likelihood import Likelihood
-from evovae.reproduction import VERDICTS, figure_row, grade
+from evovae import studies
+from evovae.analysis import plots, statistics
+from evovae.models import Epoch, Likelihood
 from evovae.runs import Run
-from evovae.studies import gather, start, study
-from evovae.training import Epoch
+from evovae.studies import VERDICTS, Spec, figure_row, gather, grade, start, study
 
 SOURCE = "the notebook's own loop"
 NOTEBOOK: dict[str, Any] = {"seed": SOURCE, "-elbo": 105.39, "kl": 26.6, "active_units": 24}

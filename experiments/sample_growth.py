@@ -24,20 +24,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from methods.early_stopping import fit_until_best
+from methods.learning_curves import bootstrap_power_law, examples_to_target
 from numpy.typing import NDArray
 
 import evovae
-from evovae import plots, statistics
-from evovae.cells import Spec
-from evovae.config import TrainConfig
-from evovae.data import Images, to_unit
-from evovae.data.images import hold_out
-from evovae.drawing import BASELINE, PALETTE
-from evovae.early_stopping import fit_until_best
-from evovae.likelihood import evaluate
+from evovae.analysis import plots, statistics
+from evovae.analysis.plots import BASELINE, PALETTE
+from evovae.base import make_generator
+from evovae.data import Images, hold_out, to_unit
+from evovae.models import TrainConfig, evaluate
 from evovae.runs import Run
-from evovae.streams import make_generator
-from evovae.studies import Arguments, Results, intervals, start, study
+from evovae.studies import Arguments, Results, Spec, intervals, start, study
 
 import torch
 
@@ -116,8 +114,8 @@ def describe(table: pd.DataFrame, resamples: int) -> Iterator[dict[str, Any]]:
         for quality, (measure, most) in QUALITIES.items():
             n, errors = grid(group, "n"), grid(group, measure)
             target = most * (errors[:, -1] if measure == "test_loss" else np.ones(len(n)))
-            needed = np.array(statistics.bootstrap(statistics.examples_to_target(n, errors, target)))
-            laws = statistics.bootstrap_power_law(n, errors, resamples)
+            needed = np.array(statistics.bootstrap(examples_to_target(n, errors, target)))
+            laws = bootstrap_power_law(n, errors, resamples)
             last = n[:, -1].mean()
             goals = [most * (law.error(last) if measure == "test_loss" else 1.0) for law in laws]
             found = np.array([(*law, law.examples(goal)) for law, goal in zip(laws, goals, strict=True)])

@@ -30,10 +30,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from evovae import jobs
-from evovae.checks import require
-from evovae.config import DataConfig, EvolveConfig, TrainConfig, VAEConfig
-from evovae.runs import HISTORY
+from evovae import runs
+from evovae.base import require
+from evovae.data import DataConfig
+from evovae.models import TrainConfig, VAEConfig
+from evovae.runs import HISTORY, EvolveConfig
 from evovae.studies import Results, start, study
 
 VIEWS = ("breed", "sliders", "map", "watch", "kept")
@@ -94,8 +95,8 @@ def main(arguments: Arguments) -> None:
         root = Path(temporary)
         small = arguments.smoke
         train = TrainConfig(train_images=2000, epochs=1) if small else TrainConfig()
-        jobs.train(DataConfig(), VAEConfig(), train, root / "vae")
-        jobs.evolve(
+        runs.train(DataConfig(), VAEConfig(), train, root / "vae")
+        runs.evolve(
             root / "vae", EvolveConfig(population=20, generations=5) if small else EvolveConfig(), root / "eight"
         )
         with (

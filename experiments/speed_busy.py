@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evovae.checks import require_counts
+from evovae.base import require_counts
 from evovae.studies import start, study
 
 MANY, ONE = "as libgomp comes", "one thread"

@@ -14,7 +14,7 @@ import pandas as pd
 from published.coil import PROBLEMS, SECONDS
 from reproduce_coil import pipeline
 
-from evovae.checks import require_counts
+from evovae.base import require_counts
 from evovae.studies import start, study
 
 import torch

@@ -32,10 +32,10 @@ from deap import algorithms as stock
 from deap import base, tools
 
 import evovae
-from evovae import evolution, objectives, plots
-from evovae.devices import resolve_device, synchronise
+from evovae import evolution, objectives
+from evovae.analysis import plots
+from evovae.base import Streams, resolve_device, synchronise
 from evovae.evolution import Bridge, Individual, Population
-from evovae.streams import Streams
 from evovae.studies import start, study
 
 import torch

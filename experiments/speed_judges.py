@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 import evovae
-from evovae.checks import require_counts
-from evovae.judges import ROLES, Judge, measure, train_judge
+from evovae.base import require_counts
+from evovae.objectives import ROLES, Judge, measure, train_judge
 from evovae.studies import start, study
 
 

@@ -23,11 +23,10 @@ from pathlib import Path
 import pandas as pd
 
 import evovae
-from evovae import evolution, files
-from evovae.cells import Spec, run_all
-from evovae.executors import Workers
+from evovae import evolution
+from evovae.base import files
 from evovae.runs import ENVIRONMENT, HISTORY, POPULATION, Run
-from evovae.studies import start, study
+from evovae.studies import Spec, Workers, run_all, start, study
 
 GENERATIONS = 60
 VICTIM = "victim"

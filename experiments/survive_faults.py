@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evovae.checkpoints import PREVIOUS
+from evovae.runs import PREVIOUS
 from evovae.studies import start, study
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
@@ -47,9 +47,11 @@ JOBS = {
 CONTEXT = multiprocessing.get_context("forkserver")
 LOOKING = threading.Lock()
 """Of two threads that look at a process at once, multiprocessing tells one that it ended with 255."""
-LATE = ["torch._dynamo", "torch._meta_registrations", "pandas", "evovae.studies"]
+LATE = ["torch._dynamo", "torch._meta_registrations", "pandas", "evovae.studies.script"]
 """Imported when first used, by each process anew."""
-CONTEXT.set_forkserver_preload(["evovae.jobs", "evovae.report", "evovae.figures", "evovae.cli", *LATE])
+CONTEXT.set_forkserver_preload(
+    ["evovae.runs.resuming", "evovae.cli.report", "evovae.runs.figures", "evovae.cli.commands", *LATE]
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def command(job: str, folder: Path, out: Path) -> list[str]:
 
 def run_program(arguments: list[str], errors: Path, fault: Fault | None) -> None:
     """Run the command line in this process, which was made for it; figures are not what is asked about."""
-    from evovae import cli, figures
+    from evovae import cli
+    from evovae.runs import figures
 
     with errors.open("w") as file:
         os.dup2(file.fileno(), 2)

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evovae.data import load_images
-from evovae.judges import ROLES, Judge, JudgeRound, measure, train_judge
+from evovae.objectives import ROLES, Judge, JudgeRound, measure, train_judge
 
 import torch
 
@@ -97,7 +97,7 @@ def log(results: list[tuple[str, ...]], rounds: list[tuple[str, JudgeRound]], ar
     return f"""# Judges of {args.dataset}
 
 `judge.safetensors` may be part of a fitness; `heldout.safetensors` never is. What they are made of is described in
-`evovae/classifiers.py`; both learned from {images:,} training images.
+`evovae/objectives/judges/classifiers.py`; both learned from {images:,} training images.
 
 Written by `experiments/train_judges.py` with {args.threads} threads on {datetime.now(UTC):%Y-%m-%d}, with torch \
 {torch.__version__}, Python {platform.python_version()}, {platform.machine()} CPU. The same seeds, versions, threads \

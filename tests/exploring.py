@@ -8,11 +8,10 @@ from unittest import mock
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from evovae import jobs
-from evovae.config import EvolveConfig, VAEConfig
-from evovae.explorer import explored
-from evovae.explorer.server import make_app
-from evovae.vae import VAE
+from evovae import runs
+from evovae.explorer import make_app, workspace
+from evovae.models import VAE, VAEConfig
+from evovae.runs import EvolveConfig
 
 DIM = 4
 PORT = 8000
@@ -23,14 +22,14 @@ def make_folder(root: Path) -> Path:
     (root / "vae").mkdir()
     VAE(VAEConfig(latent_dim=DIM, hidden=(16,))).save(root / "vae" / "vae.safetensors")
     small = EvolveConfig("ink", population=6, generations=5, replicates=2, baselines=())
-    jobs.evolve(root / "vae", small, root / "light", dataset="mnist")
+    runs.evolve(root / "vae", small, root / "light", dataset="mnist")
     return root / "vae"
 
 
-def explore(vae: Path) -> explored.Explored:
+def explore(vae: Path) -> workspace.Explored:
     """Explore it with few test images, of which a map is made in a moment."""
-    with mock.patch.object(explored, "TEST_IMAGES", 60):
-        return explored.explore(vae, dataset="mnist")
+    with mock.patch.object(workspace, "TEST_IMAGES", 60):
+        return workspace.explore(vae, dataset="mnist")
 
 
 @contextmanager

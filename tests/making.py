@@ -26,3 +26,17 @@ def noise(path: Path, seed: int = 0, mode: str = "RGB", size: tuple[int, int] = 
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).convert(mode).save(path)
     return path
+
+
+def draw_pictures(folder: Path, colour: bool = True) -> Path:
+    """Pictures of two classes, bars that stand or lie."""
+    rng = np.random.default_rng(0)
+    for name in ("lying", "standing"):
+        (folder / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(0, 60, (16, 16, 3))
+            place = rng.integers(4, 10)
+            (pixels if name == "lying" else pixels.transpose(1, 0, 2))[place : place + 3, 2:14] += 180
+            picture = Image.fromarray(pixels.astype(np.uint8))
+            (picture if colour else picture.convert("L")).save(folder / name / f"{number}.png")
+    return folder

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from evovae.errors import InputError
+from evovae.base import InputError
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import EXPERIMENTS
 
 import evovae
 
-EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").rglob("*.py"))
+EXPERIMENTS = sorted((EXPERIMENTS).rglob("*.py"))
 SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 

@@ -1,6 +1,6 @@
 """How large image sets and their images may be."""
 
-from evovae.errors import InputError
+from evovae.base import InputError
 
 MAX_BYTES = 4 << 30
 """Most bytes of pixels that one tensor may hold: 4 GiB."""

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import torch
 
-from evovae.data.fit import Look, bring
-from evovae.data.idx import read_idx
-from evovae.data.idx_folder import find_idx_files, load_idx_folder
+from evovae.base import InputError
+from evovae.data.config import Fit, Unreadable, find_known_set, known_sets, parse_colour
+from evovae.data.idx import find_idx_files, load_idx_folder, read_idx
 from evovae.data.images import Images, ImageSet
 from evovae.data.limits import MAX_SIDE, MIN_SIDE
-from evovae.data.names import Fit, Unreadable, find_known_set, known_sets, parse_colour
 from evovae.data.npz import load_npz
 from evovae.data.picture_folder import load_picture_folder
 from evovae.data.torchvision_sets import default_data_dir, load_torchvision_set
-from evovae.errors import InputError
+from evovae.data.transforms import Look, bring
 
 
 def load_images(

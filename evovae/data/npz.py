@@ -11,9 +11,9 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from evovae.base import InputError
 from evovae.data.images import UNLABELLED, Images, ImageSet, hold_out
 from evovae.data.limits import MAX_BYTES, check_classes
-from evovae.errors import InputError
 
 _CHUNK = 1 << 20
 

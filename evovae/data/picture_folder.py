@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from evovae.data import kept
-from evovae.data.fit import Look
+from evovae.base import InputError
+from evovae.data import cache
+from evovae.data.config import Unreadable
 from evovae.data.images import Images, ImageSet, hold_out, listed, without_copies
 from evovae.data.limits import check_bytes, check_classes, check_sides
-from evovae.data.names import Unreadable
 from evovae.data.pictures import Picture, bits_of, read_file
 from evovae.data.survey import Survey, plain_name, survey, tell
-from evovae.errors import InputError
+from evovae.data.transforms import Look
 
 Report = Callable[[int, int], None]
 """Told how many pictures are read, and of how many."""
@@ -61,12 +61,12 @@ def load_picture_folder(
     listing = [_Listed(path, name, False) for name, paths in found.train.items() for path in paths]
     listing += [_Listed(path, name, True) for name, paths in found.test.items() for path in paths]
     names = [(os.fspath(one.path)[len(os.fspath(folder)) :], one.name, one.is_test) for one in listing]
-    key = kept.key_of((one.path for one in listing), names, found.left_out, found.notes, look, unreadable)
-    image_set = kept.find(key, str(folder))
+    key = cache.key_of((one.path for one in listing), names, found.left_out, found.notes, look, unreadable)
+    image_set = cache.find(key, str(folder))
     if image_set is None:
         begun = time.monotonic()
         image_set = _read(folder, listing, found, look, unreadable, report or (lambda done, total: None))
-        kept.keep(key, image_set, time.monotonic() - begun)
+        cache.keep(key, image_set, time.monotonic() - begun)
     return image_set
 
 

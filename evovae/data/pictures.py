@@ -15,10 +15,9 @@ import torch
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from evovae import files
+from evovae.base import InputError, files
 from evovae.data import limits
-from evovae.data.fit import Look, resize, square
-from evovae.errors import InputError
+from evovae.data.transforms import Look, resize, square
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it remarks comes in the message, or not at all
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from evovae.base import InputError
 from evovae.data.images import UNLABELLED, listed
 from evovae.data.pictures import EXTENSIONS
-from evovae.errors import InputError
 
 _SPLITS = {
     name: split

@@ -13,10 +13,10 @@ from urllib.error import HTTPError
 import numpy as np
 import torch
 
-from evovae.data.idx_folder import find_idx_files
+from evovae.base import InputError
+from evovae.data.config import TORCHVISION_SETS, TorchvisionSet
+from evovae.data.idx import find_idx_files
 from evovae.data.images import Images, ImageSet
-from evovae.data.names import TORCHVISION_SETS, TorchvisionSet
-from evovae.errors import InputError
 
 
 def default_data_dir() -> Path:

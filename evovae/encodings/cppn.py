@@ -8,11 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from evovae.checks import require, require_whole
-from evovae.config import Support
-from evovae.devices import resolve_device
+from evovae.base import require, require_whole, resolve_device
 from evovae.encodings.encoding import Encoding, require_image_shape
 from evovae.encodings.priors import StandardNormal
+from evovae.encodings.supports import Support
 
 GAIN = 4.0
 CHUNK_NUMBERS = 2**19

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from evovae.checks import require, require_whole
+from evovae.base import require, require_whole
 from evovae.data import as_floats
 from evovae.encodings.priors import StandardNormal, Uniform
-from evovae.vae import VAE
+from evovae.models import VAE
 
 
 class Encoding(ABC):

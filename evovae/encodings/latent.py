@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.config import Support
 from evovae.data import as_floats
 from evovae.encodings.encoding import Encoding
 from evovae.encodings.priors import StandardNormal
-from evovae.vae import VAE
+from evovae.encodings.supports import Support
+from evovae.models import VAE
 
 
 class LatentEncoding(Encoding):

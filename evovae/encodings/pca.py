@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from evovae.checks import require
-from evovae.config import Support
+from evovae.base import require, resolve_device
 from evovae.data import as_floats
-from evovae.devices import resolve_device
 from evovae.encodings.encoding import Encoding, flatten_images
 from evovae.encodings.priors import StandardNormal
+from evovae.encodings.supports import Support
 
 CHUNK = 1024
 

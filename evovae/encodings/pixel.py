@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from evovae.devices import resolve_device
+from evovae.base import resolve_device
 from evovae.encodings.encoding import Encoding, flatten_images, require_image_shape
 from evovae.encodings.priors import Uniform
 

@@ -11,10 +11,8 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from evovae.checks import LARGEST, require, require_whole
-from evovae.config import Support
-from evovae.devices import numbers_on
-from evovae.errors import InputError, shown
+from evovae.base import LARGEST, InputError, numbers_on, require, require_whole, shown
+from evovae.encodings.supports import Support
 
 SUPPORTS: tuple[Support, ...] = get_args(Support)
 BOX_LIMIT = 3.0

@@ -7,11 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from evovae.checks import require
-from evovae.devices import resolve_device
+from evovae.base import require, resolve_device
 from evovae.encodings.encoding import Encoding
 from evovae.encodings.priors import PerGene, StandardNormal, Uniform
-from evovae.vae import VAE
+from evovae.models import VAE
 
 
 class VectorEncoding(Encoding):

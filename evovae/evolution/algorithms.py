@@ -16,14 +16,13 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.base import InputError, State
 from evovae.evolution.course import Archive, Course
-from evovae.evolution.generations import Generation, Generations, Steps, begin, collect
+from evovae.evolution.generation import Generation, Generations, Steps, begin, collect
 from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import naming, select
 from evovae.evolution.variation import evaluate, numbered, pending, reevaluates, varAnd, varOr
-from evovae.state import State
 
 Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
 

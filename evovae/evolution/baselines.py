@@ -9,15 +9,14 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.errors import InputError, shown
+from evovae.base import InputError, State, adam_state, join, restore_adam, shown
 from evovae.evolution.algorithms import Statistics
 from evovae.evolution.course import Archive, Course
-from evovae.evolution.generations import Generation, Generations, Steps, collect
+from evovae.evolution.generation import Generation, Generations, Steps, collect
 from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.evolution.roles import blaming, naming
 from evovae.evolution.variation import evaluate
-from evovae.state import State, adam_state, join, restore_adam
 
 
 def random_search_iter(

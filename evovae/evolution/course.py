@@ -10,12 +10,11 @@ import torch
 from deap import tools
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.base import InputError, State, join
 from evovae.evolution.population import Population
-from evovae.state import State, join
 
 if TYPE_CHECKING:
-    from evovae.evolution.generations import Generation
+    from evovae.evolution.generation import Generation
 
 
 class Archive(Protocol):

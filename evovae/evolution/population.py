@@ -13,11 +13,7 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.checks import require_whole
-from evovae.devices import numbers_on
-from evovae.errors import InputError, shown
-from evovae.state import State
-from evovae.streams import Streams
+from evovae.base import InputError, State, Streams, numbers_on, require_whole, shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evovae.devices import counts_are_free
-from evovae.errors import InputError
+from evovae.base import InputError, counts_are_free
 from evovae.evolution.population import FLOATS, Population
 
 

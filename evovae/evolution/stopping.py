@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError, shown
-from evovae.evolution.generations import GENERATIONS, Generation, Generations
+from evovae.base import InputError, State, join, shown
+from evovae.evolution.generation import GENERATIONS, Generation, Generations
 from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
-from evovae.state import State, join
 
 
 class EarlyStopping:

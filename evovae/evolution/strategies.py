@@ -12,12 +12,10 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.errors import InputError, shown
+from evovae.base import InputError, State, join, lend_to_numpy, shown
 from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
-from evovae.state import State, join
-from evovae.streams import lend_to_numpy
 
 TRANSPOSED = ".T"
 TINY = torch.finfo(torch.float64).tiny

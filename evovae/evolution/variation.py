@@ -11,12 +11,10 @@ from deap import base
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.devices import counts_are_free
-from evovae.errors import InputError
+from evovae.base import Draws, InputError, Streams, counts_are_free
 from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
-from evovae.streams import Draws, Streams
 
 
 def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: float) -> Population:

@@ -10,9 +10,9 @@ from typing import Literal
 
 import torch
 
+from evovae.base import hidden
 from evovae.data import ImageSet
-from evovae.judges import JudgeStore
-from evovae.progress import hidden
+from evovae.objectives import JudgeStore
 
 
 class Jury:

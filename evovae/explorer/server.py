@@ -1,113 +1,77 @@
-"""The web application: the page, what it asks for, and how errors are told."""
+"""The explorer: a web page on which a person chooses latent values, walks through the map, and breeds images."""
 
 from __future__ import annotations
 
 import contextlib
-import mimetypes
-from collections.abc import AsyncIterator
-from importlib import resources
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from evovae.base import InputError, require, require_whole
 
-import evovae
-from evovae.checks import require
-from evovae.errors import InputError, shown
-from evovae.explorer import latent_routes, run_routes, session_routes
-from evovae.explorer.evolving import BusyError
-from evovae.explorer.explored import Explored
-from evovae.explorer.guard import Guard
-from evovae.explorer.shelf import MOST_BYTES, UnknownSessionError
-
-STATUS: dict[type[Exception], int] = {
-    UnknownSessionError: 404,
-    run_routes.UnknownRunError: 404,
-    BusyError: 409,
-    latent_routes.BusyMapError: 409,
-}
+HOST = "127.0.0.1"
 
 
-class Problem(BaseModel):
-    """Why a request was refused, in one line."""
+def serve(
+    vae: Path,
+    port: int,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    runs: Path | None = None,
+    browser: bool = True,
+) -> None:
+    """Serve the explorer on 127.0.0.1 until the process is asked to stop.
 
-    detail: str
+    Args:
+        vae: run folder or file of a VAE.
+        port: where it listens; 0 takes one that is free.
+        dataset: image set; None: the one that the VAE's run folder remembers.
+        data_dir: where torchvision's image sets are; None: what the run folder remembers.
+        runs: folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in.
+        browser: open the page in a browser.
+
+    Raises:
+        InputError: if the VAE or the port cannot be used.
+    """
+    for library in ("fastapi", "uvicorn"):
+        require(find_spec(library) is not None, f"the explorer needs {library}: pip install 'evovae[explorer]'")
+    require_whole("port", port, 0, 65_535)
+    with _bind(port) as listening:
+        import torch
+        import uvicorn
+
+        from evovae.explorer.app import make_app
+        from evovae.explorer.workspace import explore
+
+        torch.set_num_threads(1)  # of small networks, several threads are slower as soon as anything else runs
+        app = make_app(explore(vae, dataset, data_dir, runs))
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        config = uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=3)
+        print(f"evovae explorer: {address} (Ctrl-C ends it)", flush=True)
+        if browser and _has_screen():
+            threading.Timer(0.5, webbrowser.open, (address,)).start()
+        uvicorn.Server(config).run(sockets=[listening])
 
 
-def make_app(explored: Explored) -> FastAPI:
-    """Return the application; t-SNE and judges begin with it, and all that it started ends with it."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        explored.start()
+@contextlib.contextmanager
+def _bind(port: int) -> Iterator[socket.socket]:
+    """Listen on the port, before anything that takes long."""
+    # With the protocol named, asyncio sends small answers at once instead of waiting 40 ms for more.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            yield
-        finally:
-            explored.close()
-
-    app = FastAPI(
-        title="evovae explorer",
-        version=evovae.__version__,
-        lifespan=lifespan,
-        docs_url=None,  # their pages come from elsewhere
-        redoc_url=None,
-        responses={status: {"model": Problem} for status in (400, 403, 404, 405, 409, 413, 421, 422)},
-    )
-    for routes in (latent_routes, session_routes, run_routes):
-        app.include_router(routes.make_router(explored), prefix="/api", dependencies=[Depends(_refuse_unknown)])
-    _serve_page(app)
-    app.exception_handler(InputError)(_tell)
-    app.exception_handler(RequestValidationError)(_tell_invalid)
-    app.exception_handler(HTTPException)(_tell_http)
-    uploads = {"/api/encode": latent_routes.PICTURE_BYTES, "/api/sessions/open": MOST_BYTES}
-    app.add_middleware(Guard, most=uploads)
-    return app
+            listening.bind((HOST, port))
+        except OSError as error:
+            raise InputError(f"port {port} cannot be had ({error.strerror}): choose another with --port") from error
+        listening.listen()  # who comes before all is read waits
+        yield listening
 
 
-def _serve_page(app: FastAPI) -> None:
-    """Serve the page from memory: no path that is asked for reaches the disk."""
-    folder = resources.files("evovae") / "explorer" / "static"
-    contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-
-    def answer(name: str) -> Response:
-        if name not in contents:
-            raise HTTPException(404, "there is no such file")
-        kind = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
-        return Response(contents[name], media_type=kind, headers={"cache-control": "no-cache"})
-
-    @app.get("/", include_in_schema=False)
-    def index() -> Response:
-        return answer("index.html")
-
-    @app.get("/static/{name}", include_in_schema=False)
-    def static(name: str) -> Response:
-        return answer(name)
-
-
-async def _refuse_unknown(request: Request) -> None:
-    """Refuse a query that names what the route does not take."""
-    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
-    unknown = next((name for name in request.query_params if name not in known), None)
-    require(unknown is None, f"{shown(unknown)}: no such parameter")
-
-
-async def _tell(_: Request, error: Exception) -> JSONResponse:
-    return _problem(STATUS.get(type(error), 422), str(error))
-
-
-async def _tell_invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = "/".join(str(part)[:40] for part in first["loc"][1:]) or "the request"
-    return _problem(422, f"{where}: {first['msg']}")
-
-
-async def _tell_http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return _problem(error.status_code, str(error.detail), error.headers)
-
-
-def _problem(status: int, detail: str, headers: object = None) -> JSONResponse:
-    plain = detail.encode("utf-8", "backslashreplace").decode()  # a request may hold half a character
-    return JSONResponse({"detail": plain}, status, dict(headers) if isinstance(headers, dict) else None)
+def _has_screen() -> bool:
+    """Whether a browser would open a window, rather than take over the terminal."""
+    return sys.platform in ("darwin", "win32") or any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))

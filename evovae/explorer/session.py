@@ -18,12 +18,9 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from evovae import evolution
-from evovae.checks import require
+from evovae.base import InputError, State, Streams, join, require
 from evovae.encodings import Encoding
-from evovae.errors import InputError
 from evovae.evolution import Population
-from evovae.state import State, join
-from evovae.streams import Streams
 
 SIZE = 20
 """Individuals of a generation."""

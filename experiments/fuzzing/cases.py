@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-from evovae import figures, files, genomes, report
-from evovae.config import VAEConfig
+from evovae.base import files
+from evovae.cli import report
 from evovae.data import load_images
-from evovae.findings import read_examples, read_population, read_training
-from evovae.judges import Judge
-from evovae.runs import Run
-from evovae.vae import VAE
+from evovae.models import VAE, VAEConfig
+from evovae.objectives import Judge
+from evovae.runs import Run, figures, genomes, read_examples, read_population, read_training
 from fuzzing.damage import pack, pack_archive, unpack_archive
 
 import torch

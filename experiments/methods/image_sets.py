@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import evovae
+from evovae.base import InputError
 from evovae.data import Images, read_idx
-from evovae.errors import InputError
 
 import torch
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from methods.coil import Problem
 from scipy import stats
 
-from evovae.coil import Problem
-from evovae.reproduction import CLOSE, NOT_REPRODUCED, REPRODUCED, figure_row, tally, verdict_row
-from evovae.statistics import Interval
+from evovae.analysis import Interval
+from evovae.studies import CLOSE, NOT_REPRODUCED, REPRODUCED, figure_row, tally, verdict_row
 
 import torch
 from torch import Tensor

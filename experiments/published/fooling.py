@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from evovae import statistics
-from evovae.reproduction import NOT_REPRODUCED, REPRODUCED, figure_row, grade, tally, verdict_row
-from evovae.statistics import Interval
-from evovae.studies import intervals
+from evovae.analysis import Interval, statistics
+from evovae.studies import NOT_REPRODUCED, REPRODUCED, figure_row, grade, intervals, tally, verdict_row
 
 PYRIBS = (0.949, 0.721, 0.981, 0.987, 0.981, 0.918, 0.976, 0.967, 0.999, 0.915)
 """Confidence by digit, of pyribs' one run."""

@@ -4,9 +4,8 @@ from itertools import product
 
 import pandas as pd
 
-from evovae import statistics
-from evovae.reproduction import NOT_REPRODUCED, REPRODUCED, figure_row, grade, verdict_row
-from evovae.statistics import Interval
+from evovae.analysis import Interval, statistics
+from evovae.studies import NOT_REPRODUCED, REPRODUCED, figure_row, grade, verdict_row
 
 SOURCE = "Burda et al. 2016, table 1"
 PUBLISHED = {

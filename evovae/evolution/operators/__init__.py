@@ -5,7 +5,6 @@ Crossovers and mutations take genomes (..., D) and return new ones of the same s
 Selections take a population and return one of `k` individuals a replicate.
 """
 
-from evovae.evolution.operators.bounds import clip, reflect
 from evovae.evolution.operators.crossover import (
     cxBlend,
     cxOnePoint,
@@ -16,8 +15,9 @@ from evovae.evolution.operators.crossover import (
     cxUniform,
     slerp,
 )
+from evovae.evolution.operators.multiobjective import crowding_distance, nondominated_rank, selNSGA2
 from evovae.evolution.operators.mutation import mutGaussian, mutPolynomialBounded, mutShuffleIndexes
-from evovae.evolution.operators.nondominated import crowding_distance, nondominated_rank, selNSGA2
+from evovae.evolution.operators.parameters import clip, reflect
 from evovae.evolution.operators.selection import (
     selBest,
     selEpsilonLexicase,

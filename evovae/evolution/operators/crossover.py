@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.evolution.operators.bounds import clip
-from evovae.evolution.operators.draws import HALF_STEP, Random, integers
 from evovae.evolution.operators.parameters import (
+    HALF_STEP,
     PerGene,
+    Random,
     bounds,
     check_at_least_two,
     check_probability,
     check_strength,
+    clip,
+    integers,
 )
 
 

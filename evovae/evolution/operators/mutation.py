@@ -5,16 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.evolution.operators.bounds import clip
-from evovae.evolution.operators.draws import Random, integers, rescaled
 from evovae.evolution.operators.parameters import (
     PerGene,
+    Random,
     bounds,
     check_at_least_two,
     check_nonnegative,
     check_probability,
     check_strength,
+    clip,
+    integers,
     per_gene,
+    rescaled,
 )
 
 

@@ -1,17 +1,17 @@
-"""Operators' parameters: checked where the host knows them, and brought beside the genomes."""
+"""What operators share: parameters that are checked, bounds, and random draws."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.checks import MOST, require_whole
-from evovae.devices import counts_are_free, numbers_on
-from evovae.errors import InputError, shown
+from evovae.base import MOST, InputError, counts_are_free, numbers_on, require_whole, shown
+from evovae.evolution.operators import parameters
 
 LARGEST = torch.finfo(torch.float32).max
 NUMBERS = "biuf"
@@ -129,3 +129,61 @@ def _array(name: str, value: float | Sequence[float] | np.ndarray) -> np.ndarray
     if array.dtype.kind not in NUMBERS and not all(isinstance(number, Real) for number in array.flat):
         raise InputError(f"{name} is {shown(value)}: {ONE_OR_EACH}")
     return array
+
+
+HALF_STEP = 2.0**-25
+"""Draws are multiples of 2^-24: half a step is the most extreme quantile that they know."""
+
+
+class Random(Protocol):
+    """What an operator draws from."""
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draw float32 numbers from [0, 1), in `shape` and in memory that the caller owns."""
+
+
+def integers(low: int, high: int, draws: Tensor) -> Tensor:
+    """Whole numbers from `low` to `high`, both included."""
+    return low + (draws.double() * (high - low + 1)).long()
+
+
+def rescaled(draws: Tensor, probability: float) -> Tensor:
+    """Numbers of (0, 1) from those `draws` that are below `probability`: one draw then serves two questions.
+
+    Given that u < p, u / p is itself uniform. Few multiples of 2^-24 lie below a small p: they come as far apart, and
+    no nearer to 0 and 1 than half of that.
+    """
+    edge = min(HALF_STEP / probability, 0.5)
+    return (draws / probability).clamp_(edge, 1.0 - max(edge, 2.0 * HALF_STEP))
+
+
+def clip(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
+    """Move genes out of bounds to the nearest bound: genomes (..., D) -> (..., D).
+
+        toolbox.register("project", evolution.clip, low=-1.0, up=1.0)
+
+    Args:
+        genomes: (..., D).
+        low: least value, a number or one a gene.
+        up: greatest value, a number or one a gene.
+
+    Raises:
+        InputError: if `low` is not below `up`, or they have another number of values than there are genes.
+    """
+    low, up = parameters.bounds(low, up, genomes)
+    return genomes.clamp(min=low).clamp(max=up)
+
+
+def reflect(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
+    """Fold genes out of bounds back, as mirrors at both bounds would: genomes (..., D) -> (..., D).
+
+    Unlike `clip`, it does not gather genes on the bounds. Any finite gene comes to lie inside, however far out it was;
+    one inside stays as it is, to the bit. Parameters and errors are those of `clip`.
+    """
+    clipped = clip(genomes, low, up)
+    # In float64, and the gene reduced first: the difference of a huge gene and a bound would forget the bound.
+    start, end = (b.double() if isinstance(b, Tensor) else b for b in parameters.bounds(low, up, genomes))
+    period = 2.0 * (end - start)
+    phase = (genomes.double() % period - start) % period
+    folded = start + torch.minimum(phase, period - phase)
+    return torch.where(genomes == clipped, genomes, clip(folded.to(genomes.dtype), low, up))

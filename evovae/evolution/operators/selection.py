@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.errors import InputError
+from evovae.base import InputError
 from evovae.evolution.operators.parameters import check_count, check_strength
 from evovae.evolution.population import Population, ranking, ranking_key
 

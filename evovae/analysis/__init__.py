@@ -1,0 +1,5 @@
+"""What replicates say, and how it is shown: statistics and plots."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,10 @@
+from . import plots as plots
+from . import statistics as statistics
+from .statistics import Interval as Interval
+from .statistics import at_evaluations as at_evaluations
+from .statistics import best_by_evaluations as best_by_evaluations
+from .statistics import best_so_far as best_so_far
+from .statistics import bootstrap as bootstrap
+from .statistics import evaluations_to_target as evaluations_to_target
+from .statistics import iqm as iqm
+from .statistics import probability_of_improvement as probability_of_improvement

@@ -1,0 +1,193 @@
+"""How a figure of the house looks, how it is saved, and the pieces that the figures share."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from unicodedata import east_asian_width
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+
+from evovae.analysis.plots.fonts import choose_fonts, drawn
+from evovae.analysis.statistics import bootstrap
+from evovae.base import InputError, files
+
+# Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BASELINE = "#8A8A8A"
+_INK, _QUIET = "#333333", "#6B6B6B"
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": _QUIET,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": "#BBBBBB",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#ECECEC",
+    "xtick.color": "#BBBBBB",
+    "ytick.color": "#BBBBBB",
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "text.color": _INK,
+    "lines.solid_capstyle": "round",
+    "savefig.dpi": 130,
+    "savefig.bbox": "tight",
+}
+_CAPTION_POINTS = 7.5
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The house style, for as long as the context (or the function it decorates) lasts."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+@style()
+def save(figure: Figure | Axes, path: str | os.PathLike[str]) -> None:
+    """Writes a figure as PNG: all of it or nothing, and the same bytes for the same data (and the same fonts).
+
+    Args:
+        figure: a figure, or an Axes on it.
+        path: of the PNG; its folder exists.
+    """
+    root = figure if isinstance(figure, Figure) else figure.figure
+    assert isinstance(root, Figure)
+    choose_fonts(root)
+    picture = BytesIO()
+    root.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 9})
+    files.write_bytes(Path(path), picture.getvalue())
+
+
+@style()
+def image_grid(
+    images: ArrayLike, columns: int = 10, captions: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Images side by side, row by row, as one picture.
+
+    The Axes measures in cells: image `i` lies in column `i % columns` and row `i // columns`. Where no Axes is given,
+    the cells are wide enough for the captions.
+
+    Args:
+        images: `(N, C, H, W)`.
+        columns: images in a row.
+        captions: N texts, of one or more lines, to stand under the images, letter by letter.
+        ax: where to draw.
+
+    Raises:
+        InputError: images of another shape, or not as many captions.
+    """
+    pixels = to_pixels(images)
+    count, height, width, _ = pixels.shape
+    if captions is not None and len(captions) != count:
+        raise InputError(f"{len(captions)} captions for {count} images: expected one for each")
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    captions = [drawn(text) for text in captions or ()]
+    texts = [text.split("\n") for text in captions]
+    longest = max((_length(part) for text in texts for part in text), default=0)
+    cell = max(min(0.62, 9 / columns), longest * _CAPTION_POINTS * 0.6 / 72)  # inches; a character is 0.6 of its height
+    lines = max(map(len, texts), default=0)
+    gap, footer = max(1, width // 20), int(np.ceil(lines * _CAPTION_POINTS * 1.7 / 72 / cell * width))  # pixels
+    tall, wide = height + gap + footer, width + gap
+    # Room for row and column labels; what is left of it is trimmed when the figure is saved.
+    ax = ax or new_axes(columns * cell + 0.9, rows * cell * tall / wide + 0.4)
+    canvas = tile(pixels, columns, gap, footer)
+    half = gap / wide / 2  # centres each image on the middle of its cell
+    ax.imshow(canvas, extent=(half, columns + half, rows, 0), aspect=tall / wide, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.tick_params(length=0, labelsize=_CAPTION_POINTS + 0.5)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    for i, text in enumerate(captions):
+        below = i // columns + (height + 0.04 * width) / tall
+        ax.text(i % columns + 0.5, below, text, ha="center", va="top", fontsize=_CAPTION_POINTS)
+    return ax
+
+
+def _length(text: str) -> float:
+    """Characters of usual width that a line of text is as wide as."""
+    return sum(1.7 if east_asian_width(letter) in "WF" else 1.0 for letter in text)
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """The only Axes of a new figure that pyplot knows nothing of; sizes in inches."""
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+@style()
+def panels(count: int, columns: int, width: float = 4.2, height: float = 3.0) -> list[Axes]:
+    """As many Axes, row by row on a new figure, each of so many inches. Any of them stands for the figure in `save`."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
+    """`(N, C, H, W)`, float in `[0, 1]` (NaN is grey) or uint8, to `(N, H, W, 3)`."""
+    pixels = np.asarray(images)
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not len(pixels):
+        raise InputError(f"images of shape {pixels.shape}: expected (N, C, H, W) with N > 0 and C = 1 or 3")
+    if pixels.dtype != np.uint8:
+        pixels = (np.nan_to_num(pixels, nan=0.5).clip(0, 1) * 255).round().astype(np.uint8)
+    return np.broadcast_to(np.moveaxis(pixels, 1, -1), (*pixels.shape[:1], *pixels.shape[2:], 3))
+
+
+def tile(pixels: NDArray[np.uint8], columns: int, gap: int, footer: int) -> NDArray[np.uint8]:
+    """`(N, H, W, 3)` to one white canvas with the images row by row, a gap right of each and gap + footer below."""
+    count, height, width, _ = pixels.shape
+    rows = -(-count // columns)
+    cells = np.full((rows * columns, height + gap + footer, width + gap, 3), 255, np.uint8)
+    cells[:count, :height, :width] = pixels
+    return cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(rows * cells.shape[1], -1, 3)
+
+
+def draw_line(ax: Axes, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
+    """A line, or a dot where there is a single point to draw."""
+    ax.plot(x, y, **{"marker": "o" if np.size(x) == 1 else None, "markersize": 4} | look)
+
+
+def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look: Any) -> float:
+    """Interquartile mean of `values` `(R, K)` over replicates at `x` `(K,)`, with its 95% bootstrap band.
+
+    Returns:
+        The last finite mean, NaN where there is none.
+    """
+    middle, low, high = bootstrap(values)
+    ax.fill_between(np.asarray(x), low, high, color=colour, alpha=0.22, linewidth=0)
+    draw_line(ax, x, middle, color=colour, linewidth=2.2, **look)
+    finite = middle[np.isfinite(middle)]
+    return float(finite[-1]) if finite.size else np.nan
+
+
+def draw_numbers(ax: Axes, places: NDArray[np.floating]) -> None:
+    """Numbers 1, 2, ... in dark discs at `places` `(L, 2)`."""
+    ax.plot(*places.T, "o", color=_INK, markersize=10, markeredgecolor="white", clip_on=False, zorder=3)
+    for i, place in enumerate(places, start=1):
+        ax.annotate(f"{i}", place, color="white", fontsize=6, ha="center", va="center_baseline", zorder=4)
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
+    """Writes each (text, last value, colour) at the right edge, moved as little as keeps the texts apart."""
+    ends = sorted(ends, key=lambda end: np.nan_to_num(end[1]))
+    scale = ax.yaxis.get_transform()  # linear or logarithmic
+    low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(value for _, value, _ in ends)]))
+    heights = np.nan_to_num((np.array(values) - low) / (high - low))
+    apart = 0.06 * np.arange(len(ends))  # a line of text, in heights of the Axes
+    heights = isotonic_regression(heights - apart).x + apart
+    heights = np.minimum(heights, 1 - apart[::-1])  # above them stands the title
+    for (text, _, colour), height in zip(ends, heights, strict=True):
+        ax.text(1.02, height, drawn(text), color=colour, va="center", transform=ax.transAxes)

@@ -1,0 +1,42 @@
+"""Options that go without effect where another has a certain value: asked for there, they are a mistake."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from evovae.base import require
+
+_VARIED = ("auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda")
+
+# An option, another one, and the values of the other with which the first has an effect.
+NEEDS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
+    ("epochs", "iterations", (None,)),
+    ("channels", "network", ("conv",)),
+    ("corruption_level", "corruption", ("gaussian", "masking", "salt-and-pepper")),
+    ("beta", "variational", (True,)),
+    ("beta_warmup", "variational", (True,)),
+    ("beta", "bound", ("elbo",)),
+    ("beta_warmup", "bound", ("elbo",)),
+    ("bound", "variational", (True,)),
+    ("samples", "variational", (True,)),
+    *((name, "algorithm", _VARIED) for name in ("mate", "cxpb", "mutpb", "indpb", "tournsize")),
+    ("alpha", "mate", ("cxBlend",)),
+    ("eta", "mate", ("cxSimulatedBinary",)),
+    ("swap", "mate", ("cxUniform",)),
+    ("tournsize", "select", ("auto", "selTournament")),
+)
+
+
+def require_effect(*configs: Any) -> None:
+    """Raise `InputError` if a setting of these dataclasses, other than its default, has no effect beside the others.
+
+    For what is typed: a script may loop over settings, and a run that was made is read back, whatever it holds.
+    """
+    values = {field.name: getattr(config, field.name) for config in configs for field in fields(config)}
+    defaults = {field.name: field.default for config in configs for field in fields(config)}
+    for name, other, effective in NEEDS:
+        if name in values and values[name] != defaults[name]:
+            cause = f"--no-{other}" if values[other] is False else f"--{other} {values[other]}"
+            message = f"{name.replace('_', ' ')} is {values[name]}: it has no effect with {cause}; leave one out"
+            require(values[other] in effective, message)

@@ -1,0 +1,161 @@
+"""What the command line prints: tables of results, and what there is to choose from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from evovae.analysis import statistics
+from evovae.base import format_number
+from evovae.data import known_sets, listed
+from evovae.models import VAEConfig
+from evovae.objectives import NAMES, REGISTRY, doubts
+from evovae.runs import (
+    EvolutionSettings,
+    Run,
+    describe_environment,
+    doubt_objective,
+    kept_epoch,
+    read_hall,
+    read_history,
+    read_judges,
+    settings_of,
+)
+
+REALISM = ("held_out", "log_prior", "reconstruction_distance")
+
+
+def summarise_evolution(run: Run) -> pd.DataFrame:
+    """Return a row for each search of an evolution run: what it reached, and the realism of these images.
+
+    Of one objective, the best fitness and the image that has it; of several, the hypervolume and the images of the
+    front. Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates and its 95%
+    bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
+
+    Raises:
+        InputError: if a file of the run is damaged, or does not fit the others.
+    """
+    hall, several = read_hall(run), len(settings_of(run).names) > 1
+    found = hall if several else hall[hall["rank"] == 0]
+    rows = []
+    for label, images in found.groupby("search", sort=False):
+        history = read_history(run, str(label))
+        reached = history.groupby("replicate")["hypervolume"].last() if several else images["fitness"]
+        middle = statistics.bootstrap(reached.to_numpy())
+        mean = statistics.bootstrap(reached.to_numpy(), statistic=np.mean)
+        rows.append(
+            {
+                "search": label,
+                "evaluations": history.groupby("replicate")["evaluations"].max().mean(),
+                **dict(zip(("best", "low", "high"), middle, strict=True)),
+                **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
+                **images[[name for name in REALISM if name in images]].mean().to_dict(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def report(run: Run) -> None:
+    """Print what came of a finished run of training or evolution, and what is to be known about how it came."""
+    settings = run.settings
+    if isinstance(settings, EvolutionSettings):
+        _report_evolution(run)
+    else:
+        _report_training(run, settings.model)
+    if settings.classes:
+        print(f"classes: {listed(settings.classes)}")
+    environment = run.environment
+    for fault in environment.get("warnings", []):
+        print(f"WARNING: {fault}")
+    if environment.get("stopped"):
+        print(f"stopped early: {environment['stopped']}")
+    for label, trouble in (environment.get("nonfinite") or {}).items():
+        print(f"{label}: {trouble}; such individuals never win")
+    changed = [name for name in ("versions", "threads", "processor", "cuda") if name in _last_start(environment)]
+    if changed:
+        print(f"resumed with other {', '.join(changed)} than before: the last bits of the numbers may differ")
+
+
+def _last_start(environment: dict[str, Any]) -> dict[str, Any]:
+    return (environment.get("resumed") or [{}])[-1]
+
+
+PIXELS = {"grey": "pixels as they are", "dynamic": "pixels drawn anew each time", "static": "pixels drawn once"}
+"""What the conventions of `Binarisation` are called."""
+
+
+def _report_training(run: Run, model: VAEConfig) -> None:
+    kept, environment = kept_epoch(run), run.environment
+    measure = "-ELBO" if model.variational else "reconstruction error"
+    active = f", {kept.active_units:.0f} active units of {model.latent_dim}" if model.variational else ""
+    print(
+        f"test {measure} {format_number(-kept.test_elbo)} nats, {PIXELS[kept.binarisation]} "
+        f"(reconstruction {format_number(kept.test_reconstruction)}, KL {format_number(kept.test_kl)}){active}; "
+        f"epoch {kept.epoch} of {run.history['epoch'].iloc[-1]} is kept"
+    )
+    if "mean_picture" in environment:
+        print(f"the mean picture for all has {format_number(environment['mean_picture'])}")
+
+
+def _report_evolution(run: Run) -> None:
+    """Print the summary of an evolution run as a table, and keep it in the run as `summary.csv`."""
+    summary = summarise_evolution(run)
+    run.write_table("summary.csv", summary)
+    settings, generations = settings_of(run), read_history(run, "evolution")["generation"].max()
+    config, several = settings.evolution, len(settings.names) > 1
+    table = Table(
+        box=box.SIMPLE,
+        title=f"{escape(f'{config.objective} {doubt_objective(run)}'.strip())}, "
+        f"{_count(config.replicates, 'replicate')} of "
+        f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
+    )
+    headings = {
+        "evaluations": "evals",
+        "mean": "mean hypervolume (95%)" if several else "mean best (95%)",
+        "held_out": "held-out",
+        "log_prior": "log p",
+        "reconstruction_distance": "distance",
+    }
+    shown = {name: heading for name, heading in headings.items() if name in summary}
+    table.add_column("search", no_wrap=True)
+    for heading in shown.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        texts = {name: f"{row[name]:.3f}" for name in shown}
+        texts["evaluations"] = f"{row['evaluations']:,.0f}"
+        texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
+        table.add_row(row["search"], *texts.values())
+    Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
+    judges = read_judges(run)
+    doubted = f" ({doubts(judges)})" if doubts(judges) else ""
+    judged = f"held-out judge's probability{doubted}, " if "held_out" in summary else ""
+    whose = "of the images on each front" if several else "of each replicate's best"
+    print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
+    for role, found in judges.items():
+        print(f"{NAMES[role]}: {found}")
+
+
+def print_info() -> None:
+    """Print versions, devices, image sets and objectives."""
+    environment = describe_environment()
+    rows = {
+        "versions": ", ".join(f"{name} {version}" for name, version in environment["versions"].items()),
+        "commit": environment["commit"] or "not a checkout",
+        "device": f"{environment['cuda'] or 'cpu'} ({environment['threads']} threads, {environment['processor']})",
+        "image sets": ", ".join(known_sets()) + ", or a folder",
+        "objectives": "\n".join(description for description, _ in REGISTRY.values()),
+    }
+    table = Table(show_header=False, box=None)
+    for name, text in rows.items():
+        table.add_row(name, text)
+    Console().print(table)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

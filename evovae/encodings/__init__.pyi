@@ -1,0 +1,10 @@
+from .cppn import CPPNEncoding as CPPNEncoding
+from .encoding import Encoding as Encoding
+from .latent import LatentEncoding as LatentEncoding
+from .pca import PCAEncoding as PCAEncoding
+from .pixel import PixelEncoding as PixelEncoding
+from .priors import SUPPORTS as SUPPORTS
+from .priors import StandardNormal as StandardNormal
+from .priors import Uniform as Uniform
+from .supports import Support as Support
+from .vector import VectorEncoding as VectorEncoding

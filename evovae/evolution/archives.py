@@ -1,0 +1,174 @@
+"""The best individuals ever evaluated, for each replicate: the hall of fame, and the front of several objectives."""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evovae.base import InputError, State, make_generator
+from evovae.evolution.operators.multiobjective import crowding_distance, lexicographic, nondominated_rank
+from evovae.evolution.operators.parameters import check_count
+from evovae.evolution.population import FLOATS, Individual, Population, ranking
+
+
+class HallOfFame:
+    """The `maxsize` best different individuals that each replicate has evaluated, best first.
+
+    As in DEAP, a genome enters once; of a noisy objective, with the best fitness that it was given. Of equals the first
+    stays. One without finite fitness never enters.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        check_count("maxsize", maxsize, least=1)
+        self.maxsize = maxsize
+        self._members: Population | None = None
+
+    @property
+    def population(self) -> Population:
+        """The members, invalid and with NaN as fitness in the places that a replicate has not filled.
+
+        Raises:
+            InputError: if it has met no individual yet.
+        """
+        if self._members is None:
+            raise InputError("the hall of fame is empty: give it to an algorithm, or update it, first")
+        return self._members
+
+    @property
+    def genomes(self) -> Tensor:
+        """(R, K, D), best first, K at most `maxsize`."""
+        return self.population.genomes
+
+    @property
+    def fitness(self) -> Tensor:
+        """(R, K, M), NaN in the places that a replicate has not filled: it has met fewer different individuals."""
+        return self.population.fitness
+
+    def __len__(self) -> int:
+        """Number of members K: of the replicate that has most."""
+        return 0 if self._members is None else int(self._members.valid.sum(1).max())
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return a member of the only replicate as DEAP knows it, the best first, or a list of them.
+
+        Raises:
+            InputError: if there are several replicates: `population.replicate(r)` has them one by one.
+        """
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Individual]:
+        """The members of the only replicate, as DEAP knows them."""
+        return iter([] if self._members is None else [member for member in self._members if member.fitness.valid])
+
+    def __repr__(self) -> str:
+        """In a line: how many of how many."""
+        return f"<{type(self).__name__}: {len(self)} of at most {self.maxsize:,} in each replicate>"
+
+    def update(self, population: Population) -> None:
+        """Take in the individuals of `population` that belong among the members."""
+        best = self._best(population)
+        self._members = best if self._members is None else self._best(self._members.join(best))
+
+    def state(self) -> State:
+        """Return the members."""
+        return State() if self._members is None else self._members.state()
+
+    def restore(self, state: Mapping[str, Tensor], population: Population) -> None:
+        """Take up the members of `state`; `population` says of how many replicates and genes, and which weights.
+
+        Raises:
+            InputError: if these are others.
+        """
+        self._members = population.restored(state) if state else None
+
+    def _best(self, population: Population) -> Population:
+        """Return the best different individuals, invalid and with NaN as fitness where there are fewer."""
+        order = ranking(population.wvalues)
+        finite = population.finite.gather(1, order)
+        usable = finite & ~repeated(hash_genes(population.genomes).gather(1, order), finite)
+        place = (~usable).long().argsort(dim=1, stable=True)[:, : self.maxsize]
+        return only(population.take(order.gather(1, place)), usable.gather(1, place))
+
+
+def only(population: Population, kept: Tensor) -> Population:
+    """Return `population` with those that are not `kept` bool (R, N) made invalid, with NaN as fitness."""
+    fitness = torch.where(kept.unsqueeze(2), population.fitness, math.nan)
+    return replace(population, fitness=fitness, valid=population.valid & kept)
+
+
+def hash_genes(genomes: Tensor) -> Tensor:
+    """Return a number int64 (R, N) for the genes of each of `genomes` (R, N, D), the same for the same genes.
+
+    A random hash of their bits makes one pass over the genes where comparing pairs would make N. Of a million that
+    differ, two share it with a chance of about 2^-25.
+    """
+    exact = genomes + 0.0 if genomes.dtype in FLOATS else genomes.float()  # + 0.0: minus zero equals zero
+    bits = exact.view(torch.int32).long()
+    terms = bits.mul_(_multipliers(bits.shape[2], bits.device))
+    return terms.bitwise_xor_(terms >> 32).sum(2)  # the low bits of round numbers are zero, and so are their products'
+
+
+def repeated(hashes: Tensor, among: Tensor) -> Tensor:
+    """Return bool (R, N): whether an earlier one `among` (R, N) these `hashes` int64 (R, N) is the same."""
+    ordered, order = torch.where(among, hashes, -1).sort(dim=1, stable=True)
+    repeated = torch.zeros_like(among)
+    return repeated.scatter_(1, order[:, 1:], ordered[:, 1:] == ordered[:, :-1])
+
+
+@functools.lru_cache(maxsize=16)
+def _multipliers(genes: int, device: torch.device) -> Tensor:
+    """Odd random numbers int64 (D,) on a device, copied to it once: a copy in each generation would wait for it."""
+    odd = torch.randint(-(2**62), 2**62, (genes,), generator=make_generator(0)).mul_(2).add_(1)
+    return odd.to(device)
+
+
+SHARE = 0.1
+"""Part of those too many that leave a front at a time."""
+
+
+class ParetoFront(HallOfFame):
+    """The different individuals that no other dominates, of all that each replicate has evaluated.
+
+    As in DEAP, two are the same if genomes and fitness are, and the first stays. They are ordered lexicographically by
+    fitness: the best in the first objective comes first. Fitness that is not finite never enters.
+
+    Args:
+        maxsize: how many of a replicate are kept. The most crowded go first, a tenth of those too many at a time, as
+            each that goes makes room for its neighbours (Kukkonen and Deb 2006 let one go at a time); the ends of each
+            objective stay as long as there is room.
+    """
+
+    def __init__(self, maxsize: int | None = None) -> None:
+        super().__init__(sys.maxsize if maxsize is None else maxsize)
+
+    def _best(self, population: Population) -> Population:
+        first = (nondominated_rank(population) == 0) & population.finite
+        both = hash_genes(torch.cat((population.genomes, population.fitness), dim=2))
+        front = _in_order(population, first & ~repeated(both, first))
+        return front if len(front) <= self.maxsize else _in_order(front, _spread(front.fitness, self.maxsize))
+
+
+def _in_order(population: Population, kept: Tensor) -> Population:
+    """Return the individuals `kept` bool (R, N), in lexicographic order; `only` where a replicate has fewer."""
+    size = max(1, int(kept.sum(1).max()))
+    alone = only(population, kept)
+    return alone.take(lexicographic(alone)[:, :size])
+
+
+def _spread(fitness: Tensor, size: int) -> Tensor:
+    """Return bool (R, K): which of fronts (R, K, M), padded with NaN, to keep for `size` that are well spread."""
+    kept = fitness.isfinite().all(2)
+    number = torch.arange(fitness.shape[1], device=fitness.device)
+    while bool(((excess := kept.sum(1, keepdim=True) - size) > 0).any()):
+        distance = crowding_distance(fitness, (~kept).long()).nan_to_num()  # finite: before those that are gone
+        crowded = torch.where(kept, distance, math.inf).argsort(dim=1, stable=True)
+        going = number < (excess.clamp_min(0) * SHARE).ceil()
+        kept = kept.scatter(1, crowded, kept.gather(1, crowded) & ~going)
+    return kept

@@ -1,0 +1,267 @@
+"""Evolutions watched from their run folders, while they are written and afterwards; nothing there is changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from evovae.base import LOCK, InputError, files
+from evovae.runs import (
+    CHECKPOINT,
+    CONFIG,
+    ENVIRONMENT,
+    HISTORY,
+    POPULATION,
+    PREVIOUS,
+    EvolutionSettings,
+    Run,
+    read_history,
+    read_population,
+    settings_of,
+)
+
+POINTS = 500
+"""Of each replicate's curve, at most."""
+LOCKS = Path("/proc/locks")
+"""Where Linux tells which files are locked."""
+
+T = TypeVar("T")
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an evolution is, and how far it came."""
+
+    status: Literal["running", "finished", "stopped"]
+    objective: tuple[str, ...]
+    """Names of the M objectives."""
+    generation: int
+    """The last that its history has; 0 before there is one."""
+    generations: int
+    """Planned."""
+    replicates: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The best fitness so far of a single objective, or the hypervolume of several; T' is 0 before there is one."""
+
+    label: str
+    minimise: bool
+    generation: list[int]
+    """Ascending (T'), `POINTS` at most, the last among them."""
+    best: list[list[float | None]]
+    """Of each replicate (R, T'); None where it is unknown."""
+
+
+class Frame(NamedTuple):
+    """The best of each replicate at a generation."""
+
+    generation: int
+    genomes: Tensor
+    """(R, D)."""
+    fitness: Tensor
+    """(R, M)."""
+
+
+def find_runs(root: Path) -> dict[str, Path]:
+    """Return the evolutions in `root` and in the folders there, by key; in order, and following no links."""
+    found = [run for folder in _folders(root) for run in ([folder] if _is_evolution(folder) else _folders(folder))]
+    return {key_of(run, root): run for run in found if _is_evolution(run)}
+
+
+def key_of(run: Path, root: Path) -> str:
+    """Return the key of a run folder in `root`: its path there with ~ for /, or a digest of what has other letters."""
+    parts = run.relative_to(root).parts
+    name = "~".join(parts)
+    if len(name) <= 100 and all(re.fullmatch("[A-Za-z0-9._-]+", part) for part in parts):
+        return name
+    return "~" + hashlib.sha256(os.fsencode("/".join(parts))).hexdigest()[:32]
+
+
+def describe(run: Path) -> Summary:
+    """Return what is known of the evolution in the folder `run`.
+
+    Raises:
+        InputError: if its settings cannot be read.
+    """
+    settings, reached = _read(settings_of, run, CONFIG), follow(run).generation
+    return Summary(
+        _status(run),
+        settings.names,
+        reached[-1] if reached else 0,
+        settings.evolution.generations,
+        settings.evolution.replicates,
+    )
+
+
+def follow(run: Path) -> Curve:
+    """Return how fitness grew, as far as it is written.
+
+    Raises:
+        InputError: if its settings cannot be read.
+    """
+    settings = _read(settings_of, run, CONFIG)
+    with contextlib.suppress(InputError):  # nothing yet
+        return _read(_read_curve, run, CONFIG, HISTORY)
+    return _curve_of(settings, [], [[] for _ in range(settings.evolution.replicates)])
+
+
+def frames(run: Path) -> list[int]:
+    """Return the generations, ascending, whose best are kept, as far as they are written."""
+    with contextlib.suppress(InputError):  # nothing yet
+        return [generation for generation, *_ in _frames(run)]
+    return []
+
+
+def frame(run: Path, index: int) -> Frame:
+    """Return one of `frames`.
+
+    Raises:
+        InputError: if there is no such one, or nothing can be read yet.
+    """
+    found = _frames(run)
+    if not 0 <= index < len(found):
+        raise InputError(f"{run} has no frame {index}: expected 0 to {len(found) - 1}")
+    return found[index]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _is_evolution(folder: Path) -> bool:
+    if not os.path.isfile(folder / CONFIG):
+        return False
+    try:
+        _read(settings_of, folder, CONFIG)
+    except InputError:
+        return False
+    return True
+
+
+def _status(run: Path) -> Literal["running", "finished", "stopped"]:
+    """Tell it from the environment file; one that says "running" may have been killed, and holds no lock then."""
+    try:
+        status = _read(lambda found: found.environment, run, ENVIRONMENT).get("status")
+    except InputError:
+        status = "running"  # it has just begun
+    if status == "running" and _is_held(run):
+        return "running"
+    return "finished" if status == "finished" else "stopped"
+
+
+def _is_held(run: Path) -> bool:
+    """Whether a process holds the lock of a run folder. To try the lock itself could turn a writer away.
+
+    Where the system does not list its locks, the file must do, which a process that was killed leaves.
+    """
+    if (stamp := _stamp(run / LOCK)) is None:
+        return False
+    try:
+        return f":{stamp[0]} " in LOCKS.read_text()  # some filesystems list another device number, but not inode
+    except OSError:
+        return True
+
+
+def _read_curve(run: Run) -> Curve:
+    settings, table = settings_of(run), read_history(run, "evolution")
+    several, minimise = len(settings.names) > 1, settings.weights[0] < 0
+    column = "hypervolume" if several else "best"
+    if column not in table:  # a run made before it was recorded
+        column = "min" if minimise else "max"
+    wide = table.pivot(index="replicate", columns="generation", values=column)
+    if list(wide.index) != list(range(settings.evolution.replicates)):
+        raise InputError(f"{run.folder / HISTORY} has other replicates than the run's settings")
+    values = wide.to_numpy(dtype=float)
+    if not several:
+        values = (np.fmin if minimise else np.fmax).accumulate(values, axis=1)
+    chosen = np.unique(np.linspace(0, values.shape[1] - 1, POINTS).round().astype(int))
+    best = [[float(value) if np.isfinite(value) else None for value in row] for row in values[:, chosen]]
+    return _curve_of(settings, [int(number) for number in wide.columns[chosen]], best)
+
+
+def _curve_of(settings: EvolutionSettings, generation: list[int], best: list[list[float | None]]) -> Curve:
+    if len(settings.names) > 1:
+        return Curve(f"hypervolume of {', '.join(settings.names)}", False, generation, best)
+    return Curve(f"best {settings.names[0]} so far", settings.weights[0] < 0, generation, best)
+
+
+def _frames(run: Path) -> list[Frame]:
+    return _read(_read_frames, run, CONFIG, ENVIRONMENT, POPULATION, CHECKPOINT, PREVIOUS)
+
+
+def _read_frames(run: Run) -> list[Frame]:
+    """Read them from the population of a run that is finished, or else from its last checkpoint that is whole."""
+    if run.finished:
+        with contextlib.suppress(InputError):
+            found = read_population(run)
+            moments = (found[name].transpose(0, 1) for name in ("frame_genomes", "frame_fitness"))  # T R D, T R M
+            return _as_frames(found["frame_generations"], *moments)
+    with contextlib.suppress(InputError):  # there is a moment without it whenever one is written
+        return _frames_of_checkpoint(run, CHECKPOINT)
+    return _frames_of_checkpoint(run, PREVIOUS)
+
+
+def _frames_of_checkpoint(run: Run, name: str) -> list[Frame]:
+    path, settings = run.folder / name, settings_of(run)
+    tensors, _ = files.load_tensors(path, "checkpoint")
+    expected = {"numbers": "int64 T", "genomes": "float32 T R D", "fitness": "float32|float64 T R M"}
+    expected = {f"evolution/frames/{field}": shape for field, shape in expected.items()}
+    files.check_tensors(path, tensors, expected, R=settings.evolution.replicates, M=len(settings.names))
+    numbers, genomes, fitness = (tensors[field] for field in expected)
+    if not genomes.isfinite().all():
+        raise InputError(f"{path} holds genes that are not finite: expected a file that evovae wrote")
+    return _as_frames(numbers, genomes, fitness)
+
+
+def _as_frames(numbers: Tensor, genomes: Tensor, fitness: Tensor) -> list[Frame]:
+    return [Frame(*moment) for moment in zip(numbers.tolist(), genomes, fitness, strict=True)]
+
+
+_known: dict[tuple[Path, tuple[str, ...]], tuple[tuple[Stamp | None, ...], Any, str]] = {}
+
+
+def _read(reader: Callable[[Run], T], folder: Path, *names: str) -> T:
+    """Return what the one `reader` of the files `names` makes of a run's; it is asked again when one has changed.
+
+    Raises:
+        InputError: as `reader` did.
+    """
+    stamps = tuple(_stamp(folder / name) for name in names)  # before: what changes while it is read is read again
+    known = _known.get((folder, names))
+    if known is None or known[0] != stamps:
+        found: Any = None
+        reason = ""
+        try:
+            found = reader(Run(folder))
+        except InputError as error:
+            reason = str(error)
+        known = _known[folder, names] = stamps, found, reason
+    if known[2]:
+        raise InputError(known[2])
+    kept: T = known[1]
+    return kept
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return what is other of a file that has changed, the inode first; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

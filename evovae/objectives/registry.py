@@ -1,0 +1,182 @@
+"""Objectives by name: "digit:3,0.5*class:Ankle boot+ink" to functions of phenotypes."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from evovae.base import InputError, files, shown
+from evovae.data import MAX_PICTURE_BYTES, ImageSet, class_names, read_picture
+from evovae.objectives.expressions import CLASS, Sum, Term, take_apart
+from evovae.objectives.functions import (
+    Objective,
+    boldness,
+    digit,
+    ink,
+    lightness,
+    several,
+    ssim,
+    symmetry,
+    target,
+    weighted_sum,
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a named objective may need beyond its name."""
+
+    images: ImageSet
+    judge: Callable[[Tensor], Tensor]
+    """The judge: images (B, C, H, W) to logits (B, K)."""
+    genomes: Tensor | None = None
+    """Kept ones (K, D), whose images target:genome/INDEX names."""
+    decode: Callable[[Tensor], Tensor] = lambda genomes: genomes
+    """Genomes (B, D) to phenotypes (B, C, H, W)."""
+    pictures: dict[str, Tensor] | None = field(default_factory=dict)
+    """Of files that targets name, by path, uint8 (C, H, W): read when first named. None: no file may be named."""
+
+
+class _Build(Protocol):
+    def __call__(self, argument: str, context: Context) -> Objective: ...
+
+
+def _build_target(argument: str, context: Context) -> Objective:
+    return target(_find_image(argument, context), f"target:{argument}")
+
+
+def _build_ssim(argument: str, context: Context) -> Objective:
+    return ssim(_find_image(argument, context), f"ssim:{argument}")
+
+
+def _build_digit(argument: str, context: Context) -> Objective:
+    name, classes = f"digit:{argument}", _classes_told_apart(f"digit:{argument}", context)
+    if not (argument in classes and re.fullmatch("[0-9]+", argument)):
+        known = f"the classes are {class_names.listed(classes)}; name one with class:NAME"
+        raise InputError(f"objective {name!r}: no class is that number: {known}")
+    return digit(context.judge, class_names.find(argument, classes), name)
+
+
+def _build_class(argument: str, context: Context) -> Objective:
+    classes = _classes_told_apart(f"{CLASS}:{argument}", context)
+    k = class_names.find(argument, classes)
+    return digit(context.judge, k, f"{CLASS}:{classes[k]}")
+
+
+def _classes_told_apart(name: str, context: Context) -> tuple[str, ...]:
+    if len(context.images.classes) < 2:
+        raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
+    return context.images.classes
+
+
+def _plain(objective: Callable[[], Objective]) -> _Build:
+    def build(argument: str, context: Context) -> Objective:
+        if argument:
+            raise InputError(f"objective {objective.__name__}:{argument}: {objective.__name__} takes no argument")
+        return objective()
+
+    return build
+
+
+REGISTRY: dict[str, tuple[str, _Build]] = {
+    CLASS: ("class:NAME (log-odds of the class of that name, maximised, unbounded)", _build_class),
+    "digit": ("digit:K (log-odds of the class that is named K, a number)", _build_digit),
+    "target": (
+        "target:SPLIT/INDEX or target:FILE (mean squared error to an image of train, test or genome, or to a picture, "
+        "minimised, 0 to 1)",
+        _build_target,
+    ),
+    "ssim": ("ssim:SPLIT/INDEX or ssim:FILE (structural similarity to it, maximised, -1 to 1)", _build_ssim),
+    "ink": ("ink (mean intensity, maximised, 0 to 1)", _plain(ink)),
+    "symmetry": ("symmetry (ink covered by its mirror image, maximised, 0 to 1)", _plain(symmetry)),
+    "boldness": ("boldness (pixels at 0.5 or above, maximised, 0 to H*W)", _plain(boldness)),
+    "lightness": ("lightness (mean of those pixels, maximised, 0 or 0.5 to 1)", _plain(lightness)),
+}
+
+
+def parse(spec: str, context: Context) -> Objective:
+    """Return the objective that `spec` names.
+
+    `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8`
+    two at once. SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0. FILE
+    is a picture, brought to the shape of the image set. How names with `+` or `,` in them are read, and when they need
+    quotes, says `expressions`.
+
+    Raises:
+        InputError: if a name is unknown or its argument does not fit; the message lists what there is.
+    """
+    objectives = [_build_sum(part, context) for part in take_apart(spec, context.images.classes)]
+    return objectives[0] if len(objectives) == 1 else several(objectives)
+
+
+def _build_sum(part: Sum, context: Context) -> Objective:
+    terms = [_build_term(term, context) for term in part.terms]
+    if len(terms) == 1 and terms[0][0] is None:
+        return terms[0][1]
+    return weighted_sum([(1.0 if factor is None else factor, objective) for factor, objective in terms], part.text)
+
+
+def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
+    if term.name not in REGISTRY:
+        known = "; ".join(description for description, _ in REGISTRY.values())
+        if term.factor is not None and term.factor.strip() in REGISTRY:
+            raise InputError(f"objective {shown(term.text)}: {_ORDER}")
+        raise InputError(f"objective {shown(term.name)} is unknown: expected {known}; joined by + (sum) or , (several)")
+    coefficient = None if term.factor is None else _finite(term.factor, term.text)
+    try:
+        return coefficient, REGISTRY[term.name][1](term.argument, context)
+    except InputError as error:
+        if "*" not in term.argument:
+            raise
+        raise InputError(f"{error}; {_ORDER}") from error
+
+
+_ORDER = "the number comes first, as in 0.5*digit:8, and a difference is a sum, as in digit:8+-0.5*ink"
+
+
+def _finite(factor: str, term: str) -> float:
+    try:
+        coefficient = float(factor)
+    except ValueError:
+        coefficient = math.nan
+    if not math.isfinite(coefficient):
+        raise InputError(f"objective {shown(term)}: {shown(factor)} is no finite number; {_ORDER}")
+    return coefficient
+
+
+def _find_image(argument: str, context: Context) -> Tensor:
+    if not re.fullmatch("(train|test|genome)/[0-9]{1,9}", argument):
+        return _read_file(argument, context)
+    split, _, index = argument.partition("/")
+    images = context.images
+    splits = {"train": images.train.images, "test": images.test.images, "genome": context.genomes}
+    found, number = splits[split], int(index)
+    if found is None:
+        raise InputError(f"image {argument!r} is not there: no genomes were given; give them with --genomes")
+    if number >= len(found):
+        raise InputError(f"image {argument!r} is not there: {split} has images 0 to {len(found) - 1}")
+    if split != "genome":
+        return found[number]
+    with torch.no_grad():
+        return context.decode(found[number : number + 1])[0].cpu()
+
+
+def _read_file(name: str, context: Context) -> Tensor:
+    """Return the picture uint8 (C, H, W) in the file `name`, as it was when it was first read."""
+    places = "train/INDEX, test/INDEX or genome/INDEX, such as test/42"
+    if context.pictures is None:
+        raise InputError(f"image {name!r}: expected {places}")
+    if name not in context.pictures:
+        path = Path(os.path.expanduser(name))
+        if not os.path.isfile(path):
+            raise InputError(f"image {name!r} is no file: expected {places}, or a picture; check the spelling")
+        context.pictures[name] = read_picture(files.read_bytes(path, MAX_PICTURE_BYTES), name, context.images.shape)
+    return context.pictures[name]

@@ -1,0 +1,213 @@
+"""The settings of a run. Imports no torch: the command line shows them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from evovae.base import (
+    LARGEST,
+    SMALLEST,
+    UNPRINTABLE,
+    require,
+    require_number,
+    require_types,
+    require_whole,
+    shown,
+)
+from evovae.data import DataConfig
+from evovae.encodings import Support
+from evovae.models import TrainConfig, VAEConfig
+
+EPSILON = 1.1920928955078125e-07
+"""Of float32: smaller steps from a gene of 1 get lost in rounding."""
+LARGE = 1e15
+"""Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
+Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
+Baseline = Literal["random-search", "gradient-ascent"]
+
+
+@dataclass(frozen=True)
+class EvolveConfig:
+    """One evolution: what for, how many, with which operators."""
+
+    objective: str = "digit:8"
+    """class:NAME, digit:K, target:test/7 or target:FILE, ssim:test/7, target:genome/0, ink, symmetry, boldness or
+    lightness; digit:8+0.1*ink is a sum; digit:3,digit:8 are two objectives, for NSGA-II."""
+    algorithm: Algorithm = "auto"
+    """DEAP's algorithm; auto is eaSimple, and eaMuPlusLambda for several objectives. eaGenerateUpdate asks and tells a
+    separable CMA-ES, which starts from the initial population's mean."""
+    population: int = 200
+    """Individuals N in each replicate."""
+    seeded: bool = False
+    """Begin with the genomes of --genomes; only the rest of the population is drawn from the prior. Gradient ascent
+    begins there, too; random search does not."""
+    offspring: int | None = None
+    """Individuals that eaMuPlusLambda and eaMuCommaLambda make in a generation; None: as many as the population."""
+    elites: int = 0
+    """Best individuals that eaSimple lets pass unchanged into the next generation."""
+    generations: int = 100
+    """Generations after the initial one."""
+    replicates: int = 10
+    """Independent repetitions R, evolved side by side."""
+    seed: int = 0
+    """Seed of the random streams."""
+    support: Support = "ball"
+    """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
+    mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSimulatedBinary", "cxSlerp"] = "cxBlend"
+    """Crossover."""
+    cxpb: float = 0.5
+    """Probability that two neighbours mate."""
+    alpha: float = 0.5
+    """cxBlend: how far children may lie outside their parents, as a part of the distance between them."""
+    eta: float = 15.0
+    """cxSimulatedBinary: how closely children resemble their parents."""
+    swap: float = 0.5
+    """cxUniform: probability that a gene is exchanged."""
+    mutpb: float = 0.2
+    """Probability that an individual mutates."""
+    sigma: float = 0.5
+    """Standard deviation of mutGaussian; initial step size of the CMA-ES."""
+    indpb: float = 0.2
+    """Probability that a gene of a mutating individual changes."""
+    select: Literal["auto", "selTournament", "selBest", "selNSGA2"] = "auto"
+    """Selection; auto is selTournament, and selNSGA2 for several objectives."""
+    tournsize: int = 3
+    """Individuals in a tournament."""
+    stop_target: float | None = None
+    """Stop early when every replicate has reached this fitness."""
+    stop_stagnation: int | None = None
+    """Stop early when no replicate has improved for so many generations."""
+    stop_evaluations: int | None = None
+    """Stop early when every replicate has spent so many evaluations."""
+    stop_seconds: float | None = None
+    """Stop early after so many seconds; where that is, no seed decides."""
+    stop_nonfinite: bool = False
+    """Stop with an error when a fitness is NaN or infinite; else it never wins, and the run says so at its end."""
+    hall_of_fame: int = 10
+    """Best individuals kept for each replicate; of several objectives up to 200 of the front are."""
+    baselines: tuple[Baseline, ...] = ("random-search",)
+    """What to run besides with as many evaluations; --baselines without a word: nothing."""
+    judges: bool = True
+    """Let the judges say what they think of the images found; off, only one that the objective asks is trained."""
+    device: str = "auto"
+    """auto (CUDA when present, else the CPU), cpu, cuda, cuda:1, ..."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that evolve nothing."""
+        require_types(self)
+        for name, least in (("population", 2), ("generations", 0), ("replicates", 1), ("tournsize", 1), ("seed", 0)):
+            require_whole(name, getattr(self, name), least)
+        require_whole("hall of fame", self.hall_of_fame, 1)
+        for name in ("cxpb", "mutpb", "indpb", "swap"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
+        for name in ("alpha", "eta", "sigma"):
+            require_number(name, getattr(self, name), most=LARGE)
+        self._require_an_algorithm()
+        self._require_limits()
+
+    def _require_an_algorithm(self) -> None:
+        if self.offspring is not None:
+            require_whole("offspring", self.offspring, 1)
+            by_itself = self.algorithm in ("eaSimple", "eaGenerateUpdate")
+            require(not by_itself, f"offspring is for eaMuPlusLambda and eaMuCommaLambda, not for {self.algorithm}")
+        require_whole("elites", self.elites, 0, self.population - 1)
+        require(
+            self.elites == 0 or self.algorithm in ("auto", "eaSimple"),
+            f"elites is {self.elites}: only eaSimple has them, not {self.algorithm}",
+        )
+        by_or = self.algorithm in ("eaMuPlusLambda", "eaMuCommaLambda")
+        chances = f"cxpb and mutpb are {self.cxpb} and {self.mutpb}"
+        require(not by_or or self.cxpb + self.mutpb <= 1, f"{chances}: {self.algorithm} needs a sum of at most 1")
+        short = self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population
+        require(not short, f"offspring is {self.offspring}: expected at least the population, {self.population}")
+        if self.algorithm == "eaGenerateUpdate":
+            require_number("sigma, the step size that the CMA-ES starts with,", self.sigma, EPSILON, LARGE)
+        require(len(set(self.baselines)) == len(self.baselines), f"baselines are {self.baselines}: name each once")
+
+    def _require_limits(self) -> None:
+        target, seconds = self.stop_target, self.stop_seconds
+        reachable = target is None or abs(target) <= LARGEST
+        require(reachable, f"stop target is {target}: expected a finite fitness, from -3.4e38 to 3.4e38")
+        if seconds is not None:
+            require_number("stop seconds", seconds, SMALLEST)
+        for name in ("stop_stagnation", "stop_evaluations"):
+            if getattr(self, name) is not None:
+                require_whole(name.replace("_", " "), getattr(self, name), 1)
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """How often the complete state of a run is written. It changes no result."""
+
+    checkpoint_seconds: float = 15.0
+    """Seconds between checkpoints: what a kill can cost at most, beside the step that it hits."""
+    checkpoint_every: int | None = None
+    """Write one after so many epochs or generations, too."""
+
+    def __post_init__(self) -> None:
+        """Refuse intervals that are none."""
+        require_types(self)
+        require_number("checkpoint seconds", self.checkpoint_seconds)
+        if self.checkpoint_every is not None:
+            require_whole("checkpoint every", self.checkpoint_every, 1)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What the configuration of a training run holds."""
+
+    data: DataConfig
+    model: VAEConfig
+    training: TrainConfig
+    images: str = ""
+    """Digest of the image set; empty in a run older than digests."""
+    start: str = ""
+    """Where the VAE came from that training began with; empty: it began anew."""
+    start_digest: str = ""
+    """What tells that VAE from another."""
+    classes: tuple[str, ...] = ()
+    """Of the image set, the name of each label; empty in a run older than names."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse names that no line of text can hold."""
+        require_types(self)
+        _require_printable("classes", self.classes)
+
+
+@dataclass(frozen=True)
+class EvolutionSettings:
+    """What the configuration of an evolution run holds."""
+
+    vae: str
+    """Where the VAE came from."""
+    evolution: EvolveConfig
+    data: DataConfig
+    names: tuple[str, ...]
+    """Of the objectives."""
+    weights: tuple[float, ...]
+    """DEAP's, one for each objective."""
+    images: str = ""
+    """Digest of the image set; empty in a run older than digests."""
+    classes: tuple[str, ...] = ()
+    """Of the image set, the name of each label; empty in a run older than names."""
+    genomes: str = ""
+    """Where the genomes came from that were given; empty: none were."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse names and weights that belong to no objectives."""
+        require_types(self)
+        require(len(self.names) > 0, f"names is {shown(self.names)}: expected those of objectives")
+        _require_printable("names", self.names)
+        _require_printable("classes", self.classes)
+        fits = len(self.weights) == len(self.names) and all(0 < abs(weight) <= LARGEST for weight in self.weights)
+        require(fits, f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
+
+
+def _require_printable(field: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        fits = name != "" and not UNPRINTABLE.search(name)
+        require(fits, f"{field} has {shown(name)}: expected a name without control characters, in UTF-8; rename it")

@@ -1,0 +1,271 @@
+"""Evolving in the latent space of a VAE, from settings to a finished run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deap import base
+from torch import Tensor
+
+from evovae import objectives
+from evovae.base import InputError, files, resolve_device, say
+from evovae.data import ImageSet
+from evovae.encodings import LatentEncoding
+from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
+from evovae.models import VAE, VAE_FILE
+from evovae.objectives import Judges, JudgeStore, Objective
+from evovae.runs import genomes
+from evovae.runs.builders import make_archive, make_stopping, make_toolbox, require_use_of_genomes, settle
+from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
+from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
+from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
+from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, tell
+from evovae.runs.recorder import Search, reference_point
+from evovae.runs.results import write_histories, write_searches
+from evovae.runs.searches import BASELINES, evolve_iter
+from evovae.runs.targets import keep_targets, kept_targets
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """An evolution: its settings, and what they name."""
+
+    config: EvolveConfig
+    objective: Objective
+    encoding: LatentEncoding
+    judges: JudgeStore
+    given: Tensor | None
+    """Genomes (K, D) that were kept and are used."""
+    pictures: dict[str, Tensor]
+    """That targets name, by the names of their files."""
+    classes: tuple[str, ...]
+    """Names of the labels."""
+    images: str
+    """What was read of the image set."""
+
+    @functools.cached_property
+    def toolbox(self) -> base.Toolbox:
+        """What the settings describe."""
+        return make_toolbox(self.encoding, self.objective, self.config)
+
+    @functools.cached_property
+    def reference(self) -> list[float] | None:
+        """Of the hypervolume of several objectives."""
+        weights = self.objective.weights
+        return reference_point(self.toolbox, weights, self.encoding.device) if len(weights) > 1 else None
+
+    @functools.cached_property
+    def population(self) -> Population:
+        """Where the search begins."""
+        config = self.config
+        drawn: Population = self.toolbox.population(config.population, config.replicates, config.seed)
+        return drawn if self.given is None or not config.seeded else drawn.seeded(self.toolbox.project(self.given))
+
+    def found_judges(self) -> Judges | None:
+        """Return the judges for realism, if they are wanted, and there already."""
+        return self.judges.found() if self.config.judges else None
+
+    @property
+    def circumstances(self) -> dict[str, Any]:
+        """What the run depends on beside its settings."""
+        return {"device": str(self.encoding.device), "seed": self.config.seed, "images": self.images}
+
+    def begin_searches(self) -> dict[str, Search]:
+        """Return the evolution and its baselines, by their labels, before they have found anything."""
+        labels = ("evolution", *(BASELINES[name][0] for name in self.config.baselines))
+        return {label: self.begin_search(label) for label in labels}
+
+    def begin_search(self, label: str) -> Search:
+        """Return a search that has found nothing yet."""
+        archive = make_archive(self.config, self.objective)
+        stopping = make_stopping(self.config) if label == "evolution" else EarlyStopping()
+        return Search(self.objective.names, archive, self.reference, stopping, self.encoding.decode)
+
+
+def evolve(
+    vae_path: str | Path,
+    config: EvolveConfig,
+    out: str | Path,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    overwrite: bool = False,
+    checkpoint: CheckpointConfig | None = None,
+    genomes_path: str | Path | None = None,
+) -> Run:
+    """Evolve images in the latent space of a VAE and record it in the run folder `out`.
+
+    The VAE's run folder remembers its image set; `dataset` and `data_dir` override it. Judges that are not found are
+    trained when they are needed: before the search if the objective asks them, else after it. Genomes that were kept,
+    a file of them, are needed to begin with (`config.seeded`) or for an objective that names one.
+
+    Raises:
+        InputError: if a setting, the VAE, the image set or the folder cannot be used; nothing is written then.
+        EvaluationError, SearchError: if a generation cannot be evaluated, or the search diverges; what there is of the
+            generations before is kept.
+        Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
+    """
+    check_out(out, "evolution", overwrite)
+    vae = VAE.load(vae_path)
+    if len(vae.config.data_shape) != 3:
+        raise InputError(f"{vae_path} decodes vectors of shape {vae.config.data_shape}: expected a VAE of images")
+    data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
+    if changed and dataset is None:
+        raise InputError(
+            f"the images of {data.dataset} have changed since the VAE learned them: train it again, or take them as "
+            f"they are now with --dataset {data.dataset}"
+        )
+    plan = _plan(vae, images, config, [Path(out), folder_of(vae_path)], genomes_path, {})
+    plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
+    settings = EvolutionSettings(
+        vae=str(Path(vae_path).resolve()),
+        evolution=plan.config,
+        data=from_anywhere(data, images),
+        names=plan.objective.names,
+        weights=plan.objective.weights,
+        images=images.digest,
+        classes=images.classes,
+        genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
+        checkpoint=checkpoint or CheckpointConfig(),
+    )
+    warnings = [f"the VAE in {vae_path}: {fault}" for fault in faults_of(vae_path)]
+    if changed:
+        warnings.append(f"the VAE in {vae_path} has learned other images than those of {data.dataset}")
+    circumstances = plan.circumstances | {"warnings": warnings}
+    with recording(out, "evolution", asdict(settings), overwrite, circumstances) as run:
+        tell(images)
+        for warning in warnings:
+            say(f"WARNING: {warning}")
+        _fill(run, plan, settings.checkpoint, {})
+    return run
+
+
+def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, images: ImageSet | None) -> None:
+    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held.
+
+    The `images` are those that the settings name, None to load them.
+    """
+    planned = settings.evolution.generations
+    if generations is not None and generations < planned:
+        raise InputError(f"generations is {generations}: expected at least the {planned} that {run.folder} has")
+    longer = generations is not None and generations > planned
+    if run.finished and not longer:
+        return
+    images = images or load_again(settings.data, settings.images)
+    settings = replace(
+        settings,
+        evolution=replace(settings.evolution, generations=generations or planned),
+        data=from_anywhere(settings.data, images),
+    )
+    begun = (run.folder / VAE_FILE).is_file()  # then everything that it needs is there
+    settings = replace(settings, classes=images.classes)  # a run may be older than names
+    plan = _plan(
+        VAE.load(run.folder if begun else settings.vae),
+        images,
+        settings.evolution,
+        [run.folder],
+        (run.folder / genomes.GENOMES_FILE if begun else settings.genomes) if settings.genomes else None,
+        kept_targets(run.folder, images.shape),
+    )
+    searches: dict[str, Search] = {}
+    if (state := read_checkpoint(run)) is not None:
+        searches, like = plan.begin_searches(), plan.population
+        restore(run, state, {label: functools.partial(search.restore, like=like) for label, search in searches.items()})
+        if longer and (reason := searches["evolution"].stopping.reason):
+            raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
+    with writing(run, "evolution", asdict(settings), plan.circumstances):
+        tell(images)
+        _fill(run, plan, settings.checkpoint, searches)
+
+
+def _plan(
+    vae: VAE,
+    images: ImageSet,
+    config: EvolveConfig,
+    folders: list[Path],
+    genomes_path: str | Path | None,
+    pictures: dict[str, Tensor],
+) -> _Plan:
+    """Find what the settings name; judges are kept in `folders`, once asked for; `pictures` are not read again.
+
+    Raises:
+        InputError: if there is no such objective or device, or the genomes cannot be used.
+    """
+    given = None if genomes_path is None else genomes.read_genomes(genomes_path, vae)
+    require_use_of_genomes(config, None if given is None else len(given))
+    vae = vae.to(resolve_device(config.device))
+    judges = JudgeStore(images, folders, vae.device)
+    encoding = LatentEncoding(vae, config.support)
+    given = None if given is None else given.to(encoding.device)
+    context = objectives.Context(images, lambda x: judges.get("judge")(x), given, encoding.decode, pictures)
+    objective = objectives.parse(config.objective, context)
+    return _Plan(config, objective, encoding, judges, given, pictures, images.classes, images.summary)
+
+
+def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
+    """Evolve to the end, keeping everything in `run`; `searches` as they were left, empty before they have begun."""
+    keep_targets(run.folder, plan.pictures)  # at once: their files may change before a run is resumed
+    if plan.given is not None:
+        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.encoding.vae))
+        files.write_bytes(run.folder / genomes.GENOMES_FILE, content)
+    plan.encoding.vae.save(run.folder / VAE_FILE)
+    plan.found_judges()  # refuses now what it would refuse after the search
+    if plan.objective.judged:
+        plan.judges.get("judge")
+    searches = searches or plan.begin_searches()
+    checkpoints = Checkpoints(run, searches, checkpoint, functools.partial(write_histories, run, searches))
+    try:
+        with checkpoints.keeping() as between_steps:
+            _search(plan, searches, between_steps)
+    except OSError:
+        raise  # no more can be written
+    except BaseException:
+        with contextlib.suppress(Exception):  # what failed may be what is needed for it
+            _write(run, plan, searches)
+        raise
+    finally:
+        run.circumstances["stopped"] = searches["evolution"].stopping.reason
+        run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
+    checkpoints.finish()
+    _write(run, plan, searches)
+    if plan.config.judges and plan.found_judges() is None and plan.judges.both() is not None:
+        _write(run, plan, searches)
+
+
+def _write(run: Run, plan: _Plan, searches: dict[str, Search]) -> None:
+    """Write what was found, with what the judges say of it where they are there, and how far they can be trusted."""
+    write_searches(run, searches, plan.encoding, plan.found_judges(), plan.classes)
+    if known := plan.judges.known():
+        told = {role: asdict(judge.reliability) | {"architecture": judge.architecture} for role, judge in known.items()}
+        if plan.objective.judged and "judge" in told:
+            told["judge"]["objective"] = True
+        files.write_json(run.folder / JUDGES, told)
+
+
+def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[bool], None]) -> None:
+    """Evolve and run the baselines, each from where its search is to its end."""
+    config, population = plan.config, plan.population
+
+    def follow(label: str, generations: Iterator[Generation], total: int) -> None:
+        def after_generation(ended: bool) -> None:
+            if config.stop_nonfinite and searches[label].trouble:
+                raise EvaluationError(searches[label].trouble)
+            between_steps(ended)
+
+        searches[label].follow(generations, label, total, after_generation)
+
+    evolved = searches["evolution"]
+    generations = evolve_iter(population, plan.toolbox, config, evolved.archive, evolved.last)
+    follow("evolution", generations, config.generations + 1)
+    budget = evolved.evaluations
+    for name in config.baselines:
+        label, iterate = BASELINES[name]
+        if searches[label].evaluations != budget and searches[label].evaluations % config.population:
+            searches[label] = plan.begin_search(label)  # it had come to the end of a smaller budget
+        archive, last = searches[label].archive, searches[label].last
+        generations = iterate(population, plan.toolbox, budget, halloffame=archive, state=last)
+        follow(label, generations, -(-budget // config.population))

@@ -1,0 +1,311 @@
+"""Run folders: one result, with all that is needed to believe it, redraw it and run it again.
+
+And who may write to one, one process at a time, and how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evovae.base import LOCK, InputError, Interrupted, files, format_table, from_json, locked, read_table, shown
+from evovae.runs.config import EvolutionSettings, TrainingSettings
+from evovae.runs.provenance import describe_environment
+
+CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
+EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
+JUDGES = "judges.json"
+"""How well the judges that an evolution asked read images, by role."""
+KINDS = ("training", "evolution", "cell")
+
+
+class Run:
+    """A run folder.
+
+    Args:
+        folder: where it is.
+
+    Attributes:
+        circumstances: what goes into the environment file when the run ends, beside versions and machine.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.circumstances: dict[str, Any] = {}
+        self._environment: dict[str, Any] = {}
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Return the run in `folder`.
+
+        Raises:
+            InputError: if the folder is missing, no run, or of another format version.
+        """
+        run = cls(folder)
+        if not (run.folder / CONFIG).is_file():
+            raise InputError(f"{folder} is no run folder: expected one with a {CONFIG}, made by evovae train or evolve")
+        config = run.config
+        if config.get("kind") not in KINDS:
+            raise InputError(f"{run.folder / CONFIG} names no kind of run: expected one of {', '.join(KINDS)}")
+        if config.get("format") != files.FORMAT:
+            found = shown(config.get("format"))
+            raise InputError(f"{folder} has format {found}: this evovae reads format {files.FORMAT}")
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings, and under `kind` what the run is: training or evolution."""
+        return files.read_json(self.folder / CONFIG)
+
+    @property
+    def kind(self) -> str | None:
+        """What the run is, one of `KINDS`; None where there is none: other programs write a `config.json`, too."""
+        try:
+            config = self.config
+        except InputError:
+            return None
+        kind = config.get("kind")
+        return kind if kind in KINDS and "format" in config else None
+
+    @property
+    def settings(self) -> TrainingSettings | EvolutionSettings:
+        """The settings of a training or an evolution, each of the right type and in range.
+
+        Raises:
+            InputError: if they are not, or if the run is neither.
+        """
+        config = self.config
+        kind = config.pop("kind", None)
+        config.pop("format", None)
+        if kind not in ("training", "evolution"):
+            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of training or evolution")
+        path = self.folder / CONFIG
+        return (
+            from_json(TrainingSettings, config, path)
+            if kind == "training"
+            else from_json(EvolutionSettings, config, path)
+        )
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """How the run was made, and how it ended."""
+        return files.read_json(self.folder / ENVIRONMENT)
+
+    @property
+    def spans(self) -> list[tuple[datetime, datetime]]:
+        """When a finished run was at work, from each time that it was entered; what a kill ended is left out."""
+        environment = self.environment
+        entries = [environment, *environment.get("resumed", [])]
+        ends = [*(entry.get("left") for entry in entries[1:]), environment["end"]]
+        times = zip((entry["start"] for entry in entries), ends, strict=True)
+        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in times if end]
+
+    @property
+    def minutes(self) -> float:
+        """How long a finished run was at work."""
+        return sum((end - start).total_seconds() for start, end in self.spans) / 60
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end; one that was killed, interrupted or failed did not, or that does not know."""
+        return self._known_environment().get("status") == "finished"
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The history as a table."""
+        return self.read_table(HISTORY)
+
+    @property
+    def figures(self) -> Path:
+        """The folder of figures, made when missing."""
+        folder = self.folder / "figures"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Write the configuration, and that the run is on.
+
+        Of one that was on before: when it was left, if it was not killed, and what differs from its start.
+        """
+        now = describe_environment() | self.circumstances
+        if first := self._known_environment():
+            times = {"start": _now(), "left": first.get("end")}
+            again = times | {name: value for name, value in now.items() if value != first.get(name)}
+            self._environment = first | {"resumed": [*first.get("resumed", []), again]}
+        else:
+            self._environment = now | {"start": _now()}
+        self._environment |= {"end": None, "status": "running"}
+        files.write_json(self.folder / CONFIG, config)
+        files.write_json(self.folder / ENVIRONMENT, self._environment)
+
+    def end(self, status: str) -> None:
+        """Write how the run ended."""
+        self._environment |= self.circumstances | {"end": _now(), "status": status}
+        files.write_json(self.folder / ENVIRONMENT, self._environment)
+
+    def _known_environment(self) -> dict[str, Any]:
+        """The environment; empty where it is missing or damaged: nothing that is computed depends on it."""
+        try:
+            return self.environment
+        except InputError:
+            return {}
+
+    def read_table(
+        self, name: str, types: Mapping[str, type] | None = None, required: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Read a CSV file of the run, as `tables.read_table` does."""
+        return read_table(self.folder / name, types, required)
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a CSV file, atomically."""
+        files.write_bytes(self.folder / name, format_table(table))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:
+    """Refuse a folder that a run must not be written to, before anything is.
+
+    Raises:
+        InputError: if it is a file, not empty (without `overwrite`), no run of this `kind` (with it), inside another
+            run, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: expected a folder for the run; choose another --out")
+    if folder.is_dir() and not all(_is_leftover(path) for path in folder.iterdir()):
+        if not overwrite:
+            raise InputError(f"{folder} is not empty: choose another --out, or give --overwrite to replace it")
+        if (found := Run(folder).kind) is None:
+            raise InputError(f"{folder} is not empty and no run folder: --overwrite replaces runs only")
+        if found != kind:
+            raise InputError(f"{folder} holds a run of {found}: --overwrite replaces runs of {kind} only")
+    for parent in folder.absolute().parents:
+        if (parent / ENVIRONMENT).is_file() and Run(parent).kind not in (None, "cell"):
+            raise InputError(f"{folder} is inside {parent}, a run that may be replaced: choose another --out")
+    check_writable(folder)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path that cannot be made: what exists of it is no folder, or none that may be written.
+
+    Raises:
+        InputError: if so.
+    """
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{path} cannot be written: {existing} is no writable folder; choose another")
+
+
+@contextlib.contextmanager
+def recording(
+    folder: str | Path,
+    kind: str,
+    settings: dict[str, Any],
+    overwrite: bool = False,
+    circumstances: dict[str, Any] | None = None,
+    resume: bool = False,
+) -> Iterator[Run]:
+    """Make a run folder and hold it: others are refused until the block ends; start and end are kept.
+
+    Args:
+        folder: where.
+        kind: one of `KINDS`.
+        settings: what goes into the configuration beside it.
+        overwrite: replace a run of this kind that is there.
+        circumstances: what goes into the environment beside versions and machine: the device, the seed. The run may
+            add more.
+        resume: enter a run of this kind that is there and keep its files; make it when there is none.
+
+    Raises:
+        InputError: as `check_out`, or if another process is writing to the folder.
+        Interrupted, RuntimeError: as `writing`.
+    """
+    run = Run(folder)
+    entered = resume and (run.folder / CONFIG).is_file()
+    if entered and (found := run.kind) != kind:
+        what = f"a run of {found}" if found else "no run"
+        raise InputError(f"{folder} holds {what}: expected one of {kind}")
+    if not entered:
+        check_out(folder, kind, overwrite)
+    with holding(run):
+        if not entered:
+            _clear(run.folder)
+        with writing(run, kind, settings, circumstances):
+            yield run
+
+
+@contextlib.contextmanager
+def holding(run: Run) -> Iterator[None]:
+    """Hold a run folder, made when missing: others are refused until the block ends.
+
+    Raises:
+        InputError: if it cannot be written, or if another process holds it.
+    """
+    check_writable(run.folder)
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run.folder} cannot be made: {error.strerror}; choose another --out") from error
+    with locked(run.folder):
+        for path in run.folder.iterdir():
+            if _is_leftover(path) and path.name != LOCK:
+                path.unlink()
+        yield
+
+
+@contextlib.contextmanager
+def writing(
+    run: Run, kind: str, settings: dict[str, Any], circumstances: dict[str, Any] | None = None
+) -> Iterator[None]:
+    """Keep settings and circumstances of a run that is held, when the block began, and how it ended.
+
+    Raises:
+        Interrupted: for the Ctrl-C or SIGTERM that ended the block; it says how to go on.
+        RuntimeError: if a file of the run could not be written, or for bad input that is found so late; the line says
+            what is kept.
+    """
+    go_on = "start the study again" if kind == "cell" else f"go on with: evovae resume {run.folder}"
+    run.circumstances = circumstances or {}
+    try:
+        run.begin({"format": files.FORMAT, "kind": kind, **settings})
+        yield
+        run.end("finished")
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(OSError):
+            run.end("interrupted")
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, f"interrupted: {run.folder} keeps what was done; {go_on}") from error
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            run.end("failed")
+        if isinstance(error, InputError):
+            raise RuntimeError(f"{error}; what was done is in {run.folder}") from error
+        if not (isinstance(error, OSError) and error.filename and Path(error.filename).parent == run.folder):
+            raise
+        kept = f"what it holds is whole; {go_on}" if run.folder.is_dir() else "the folder has gone"
+        raise RuntimeError(f"{error.filename} cannot be written ({error.strerror}): {kept}") from error
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a killed process left the file: its lock, or one that it was about to rename."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier run, but for the lock."""
+    for path in folder.iterdir():
+        if path.name == "figures":
+            shutil.rmtree(path)
+        elif path.name != LOCK and path.is_file():
+            path.unlink()

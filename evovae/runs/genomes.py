@@ -1,0 +1,90 @@
+"""Genomes that were kept: their file, JSON or safetensors, and the VAE that they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from evovae.base import InputError, files, require, shown
+from evovae.models import VAE
+
+GENOMES_FILE = "genomes.safetensors"
+"""Of the genomes that were given to a run, in its folder."""
+KIND = "genomes"
+MOST_GENOMES = 10_000
+"""Most genomes in a file."""
+
+
+def digest_of(vae: VAE) -> str:
+    """Return what tells a VAE from another: a SHA-256 of its configuration and its weights."""
+    config = {field.name: (getattr(vae.config, field.name), field.default) for field in fields(vae.config)}
+    # Without defaults: a setting that is added one day must not part a VAE from the genomes that were kept of it.
+    special = {name: value for name, (value, default) in config.items() if value != default}
+    digest = hashlib.sha256(json.dumps(special, sort_keys=True).encode())
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name == "data_mean" and not tensor.any():
+            continue  # as if there were none: a VAE older than it is still the same
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def to_json(genomes: Tensor, digest: str) -> bytes:
+    """Return a JSON file of `genomes` float32 (K, D), exact to the last bit, of the VAE of this `digest`.
+
+    Raises:
+        InputError: if it would be larger than JSON may be that is read.
+    """
+    content = {"evovae": KIND, "format": files.FORMAT, "vae": digest, "genomes": genomes.tolist()}
+    written = (json.dumps(content) + "\n").encode()
+    if len(written) > files.MAX_JSON:
+        reason = f"take {len(written)} bytes of JSON, and at most {files.MAX_JSON} are read"
+        raise InputError(f"{len(genomes)} genomes {reason}: keep them as safetensors")
+    return written
+
+
+def to_safetensors(genomes: Tensor, digest: str) -> bytes:
+    """Return a safetensors file of `genomes` float32 (K, D), of the VAE of this `digest`."""
+    return files.tensors_to_bytes(KIND, {"genomes": genomes}, {"vae": digest})
+
+
+def read_genomes(path: str | Path, vae: VAE) -> Tensor:
+    """Return the genomes float32 (K, D), on the CPU, that a .json or .safetensors file holds.
+
+    Raises:
+        InputError: if the file is missing, damaged, or named otherwise; if they are of another VAE or another D, not
+            finite, none, or more than `MOST_GENOMES`.
+    """
+    path, dim = Path(path), vae.config.latent_dim
+    if path.suffix.lower() == ".json":
+        tensors, owner = _read_json(path)
+    elif path.suffix.lower() == ".safetensors":
+        tensors, config = files.load_tensors(path, KIND, most=files.MAX_JSON + 4 * MOST_GENOMES * dim)
+        owner = config.get("vae")
+    else:
+        raise InputError(f"{path} is no file of genomes: expected one named .json or .safetensors")
+    if owner != digest_of(vae):
+        raise InputError(f"{path} holds genomes of another VAE, {shown(owner)}: expected the VAE they were kept of")
+    files.check_tensors(path, tensors, {"genomes": "float32 K D"}, D=dim)
+    genomes = tensors["genomes"]
+    require(len(genomes) <= MOST_GENOMES, f"{path} holds {len(genomes)} genomes: expected at most {MOST_GENOMES}")
+    require(bool(genomes.isfinite().all()), f"{path} holds genomes that are not finite: it is damaged")
+    return genomes
+
+
+def _read_json(path: Path) -> tuple[dict[str, Tensor], object]:
+    """Return genomes of any shape, and what the file says whose they are."""
+    content = files.read_json(path)
+    for name, expected in (("evovae", KIND), ("format", files.FORMAT)):
+        if content.get(name) != expected:
+            raise InputError(f"{path} has {shown(content.get(name))} under {name}: expected {expected}")
+    try:
+        return {"genomes": torch.tensor(content.get("genomes"), dtype=torch.float32)}, content.get("vae")
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} holds genomes that are no rows of numbers: {reason}") from error

@@ -1,0 +1,199 @@
+"""What is kept of a search while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from deap import base
+from torch import Tensor
+
+from evovae.base import History, InputError, State, Streams, join, track
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
+
+FRAMES = 101
+"""Moments at most whose best genomes are kept for the filmstrip, beside the last."""
+FRONT = 200
+"""Individuals of a front at most that are written, well spread."""
+REFERENCE_DRAWS = 1000
+CULPRITS = 100
+"""Individuals at most that are decoded again to tell whose fault their fitness is."""
+
+
+class Search:
+    """What is kept of a search while it runs: history, archive, the best of each moment, the last generation.
+
+    Args:
+        names: of the M objectives.
+        archive: where the best individuals are kept.
+        reference: with several objectives, the point up to which the archive's hypervolume is measured.
+        stopping: limits, that the generations go through.
+        decode: genomes (K, D) to phenotypes; asked whose fault it is when fitness is not finite.
+
+    The history has what `Generation.statistics` tells of the population, and what was found so far, also by those that
+    did not survive: `best`, or the `hypervolume` of several objectives.
+
+    Attributes:
+        gen, population: number and survivors of the last generation; -1 and None before there is one.
+        evaluations: so far, of the replicate that spent most.
+        trouble: of the first fitness that was not finite, in which generation and whose fault; empty without.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        archive: HallOfFame,
+        reference: Sequence[float] | None = None,
+        stopping: EarlyStopping | None = None,
+        decode: Callable[[Tensor], Tensor] = lambda genomes: genomes,
+    ) -> None:
+        self.names, self.archive, self.reference = names, archive, reference
+        self.stopping, self._decode = stopping or EarlyStopping(), decode
+        self.history = History()
+        self.frames: list[tuple[int, Tensor, Tensor]] = []
+        self.evaluations, self.trouble = 0, ""
+        self.gen, self.population = -1, cast(Population | None, None)
+        self._last: Callable[[], State] | None = None
+        self._stride = 1
+
+    def follow(
+        self,
+        generations: Iterator[Generation],
+        label: str,
+        total: int,
+        between_steps: Callable[[bool], None] = lambda ended: None,
+    ) -> None:
+        """Run the search to its end, of at most `total` generations, showing progress.
+
+        `between_steps` is called after each generation, where the state is whole.
+        """
+        self.frames = [frame for frame in self.frames if frame[0] % self._stride == 0]  # the last of a shorter run
+        with track(label, total, self.gen + 1) as advance:
+            for generation in self.stopping(generations):
+                advance(generation.gen + 1, self._note(generation))
+                between_steps(True)
+        if self.frames and self.frames[-1][0] != self.gen:
+            self._keep_frame()
+
+    @property
+    def last(self) -> State | None:
+        """State of the last generation, which its algorithm goes on from; None before there is one."""
+        return None if self._last is None else self._last()
+
+    def state(self) -> State:
+        """Return all of it."""
+        numbers, genomes, fitness = zip(*self.frames, strict=True) if self.frames else ((), (), ())
+        frames = State(numbers=torch.tensor(numbers, dtype=torch.int64))
+        if self.frames:
+            frames |= {"genomes": torch.stack(genomes), "fitness": torch.stack(fitness)}  # T R D, T R M
+        return join(
+            history=self.history.state(),
+            stopping=self.stopping.state(),
+            frames=frames,
+            stride=self._stride,
+            evaluations=self.evaluations,
+            trouble=self.trouble.encode(),
+            last={  # without what history and stopping hold above
+                name: part for name, part in (self.last or {}).items() if not name.startswith(("books/", "stopping/"))
+            },
+        )
+
+    def restore(self, state: State, like: Population) -> None:
+        """Take up what `state` gave; `like` the population that the search began with.
+
+        Raises:
+            InputError: if it is the state of another search.
+        """
+        self.history.restore(state.part("history"))
+        self.stopping.restore(state.part("stopping"))
+        numbers, last = state["frames/numbers"].flatten().tolist(), state.part("last")
+        kept = last if "archived" in last else state  # an older version kept it beside the last generation
+        self.archive.restore(kept.part("archive"), like)
+        if numbers:
+            genomes, fitness = (state[f"frames/{name}"].to(like.genomes.device) for name in ("genomes", "fitness"))
+            self.frames = list(zip(numbers, genomes, fitness, strict=True))
+            moments, (replicates, _, genes) = len(numbers), like.genomes.shape
+            expected = (moments, replicates, genes), (moments, replicates, len(like.weights))
+            if (genomes.shape, fitness.shape) != expected:
+                raise InputError(f"the state has frames of shape {tuple(genomes.shape)}: expected {expected[0]}")
+        self._stride, self.evaluations = state.number("stride"), state.number("evaluations")
+        if self._stride < 1:
+            raise InputError(f"the state has a stride of {self._stride}: expected 1 or more")
+        self.trouble = state.bytes("trouble").decode()
+        if last:
+            self.gen, self.population = last.number("gen"), like.restored(last.part("population"))
+            self._last = lambda: last
+
+    def found(self) -> Population:
+        """What is worth writing: the hall of fame, or of the front as many as show it."""
+        if self.reference is None:
+            return self.archive.population
+        front = ParetoFront(FRONT)
+        front.update(self.archive.population)
+        return front.population
+
+    def _note(self, generation: Generation) -> str:
+        """Keep what there is to keep of a generation; return a word on the state."""
+        statistics = generation.statistics()
+        if self.reference is None:
+            statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
+            word = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
+        else:
+            statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
+            word = f"hypervolume {statistics['hypervolume'].mean():.4g}"
+        replicates = np.arange(generation.population.replicates)
+        columns = {"replicate": replicates, "generation": np.full_like(replicates, generation.gen)}
+        for name, values in statistics.items():
+            split = values.T if values.ndim == 2 else [values]
+            suffixes = [f"_{objective}" for objective in self.names] if values.ndim == 2 else [""]
+            columns |= {name + suffix: column for suffix, column in zip(suffixes, split, strict=True)}
+        self.history.append(columns)
+        if generation.gen % self._stride == 0 and len(self.frames) >= FRAMES:
+            # Nobody knows when a run will stop: every other one goes.
+            self.frames, self._stride = self.frames[::2], 2 * self._stride
+        if not self.trouble:
+            self.trouble = self._find_trouble(generation, int(statistics["nonfinite"].sum()))
+        self.gen, self.population, self._last = generation.gen, generation.population, generation.state
+        self.evaluations = int(statistics["evaluations"].max())
+        if self.gen % self._stride == 0:
+            self._keep_frame()
+        return word
+
+    def _find_trouble(self, generation: Generation, nonfinite: int) -> str:
+        """Return which generation has fitness that is not finite, how much, and whose fault it is; empty without.
+
+        Of the survivors `nonfinite` are so.
+        """
+        offspring = generation.offspring
+        if offspring is generation.population and not nonfinite:
+            return ""
+        strange = ~offspring.finite
+        if not (count := int(strange.sum())):
+            return ""
+        values, where = offspring.fitness[strange], f"generation {generation.gen}, {count:,} of {strange.numel():,}"
+        with torch.no_grad():
+            phenotypes = self._decode(offspring.genomes[strange][:CULPRITS])
+        if not bool(phenotypes.isfinite().all()):
+            return f"{where} individuals: the decoder gives values that are not finite"
+        found = (~values.isfinite()).any(0).tolist()
+        names = ", ".join(name for name, strange in zip(self.names, found, strict=True) if strange)
+        return f"{where} individuals: the objective {names} gives {values[~values.isfinite()][0]:g}"
+
+    def _keep_frame(self) -> None:
+        best = cast(Population, self.population).best()
+        self.frames.append((self.gen, best.genomes[:, 0], best.fitness[:, 0]))
+
+
+def reference_point(toolbox: base.Toolbox, weights: Sequence[float], device: torch.device) -> list[float]:
+    """Return the worst value of each objective among 1,000 draws from the prior: where hypervolumes are measured from.
+
+    Always the same draws: runs of other seeds and sizes can be compared. Without a finite fitness among them it is 0.
+    """
+    fitness: Tensor = toolbox.evaluate(toolbox.sample(REFERENCE_DRAWS, Streams(0, [1], device))[0])
+    worst = []
+    for values, weight in zip(fitness.double().T, weights, strict=True):
+        known = values[values.isfinite()]
+        worst.append(0.0 if len(known) == 0 else float(known.min() if weight > 0 else known.max()))
+    return worst

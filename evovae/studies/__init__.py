@@ -1,0 +1,5 @@
+"""Many runs: what an experiment script needs, from its settings to its verdict."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,83 @@
+"""The course of a search: what its replicates had found by the time they had spent so many evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from deap import base
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from evovae import evolution
+from evovae.analysis import at_evaluations
+from evovae.evolution import Generation, Population
+
+Method = Literal["evolution", "random search", "gradient ascent"]
+METHODS: tuple[Method, ...] = get_args(Method)
+CXPB, MUTPB = 0.5, 0.2
+"""Probabilities to mate and to mutate, as in DEAP's examples."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The course of R replicates over G generations, of one objective."""
+
+    evaluations: NDArray[np.int64]
+    """(R, G): spent so far."""
+    best: NDArray[np.float32]
+    """(R, G): best fitness so far, times the objective's weight: larger is better."""
+    genomes: Tensor
+    """(G, R, D): whose that is."""
+    norm: NDArray[np.float32]
+    """(R, G): mean norm of the individuals' genomes."""
+
+    def table(self, evaluations: ArrayLike) -> pd.DataFrame:
+        """Return what was known after so many `evaluations` (K,): seed (the replicate), evaluations, best, norm.
+
+        A row for each replicate and number of evaluations; NaN before the first generation was evaluated.
+        """
+        points = np.asarray(evaluations)
+        columns = {name: at_evaluations(self.evaluations, getattr(self, name), points) for name in ("best", "norm")}
+        seed, place = np.indices((len(self.best), len(points)))
+        table = {"seed": seed, "evaluations": points[place], **columns}
+        return pd.DataFrame({name: values.ravel() for name, values in table.items()})
+
+    def generation_at(self, evaluations: float) -> int:
+        """Return the last generation until which replicates had spent at most so many on average; 0 at the least."""
+        return max(0, int(np.searchsorted(self.evaluations.mean(0), evaluations, side="right")) - 1)
+
+
+def follow(method: Method, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
+    """Search from the population `first` until every replicate has spent `budget` evaluations; return the course.
+
+    Evolution is `eaSimple`: it ends once the slowest replicate has, when others have spent a little more;
+    `generation_at` and `table` read it at the budget.
+
+    Raises:
+        InputError: if the budget is below 1, or the objective has no gradient to ascend.
+    """
+    archive = evolution.HallOfFame(1)
+    spent, best, genomes, norms = [], [], [], []
+    for generation in _generations(method, first, toolbox, budget, archive):
+        spent.append(generation.evaluations)
+        best.append(archive.population.wvalues[:, 0, 0])
+        genomes.append(archive.genomes[:, 0])
+        norms.append(generation.population.genomes.norm(dim=2).mean(1))
+    evaluations, values, norm = (torch.stack(columns, 1).cpu().numpy() for columns in (spent, best, norms))
+    return Course(evaluations, values, torch.stack(genomes), norm)
+
+
+def _generations(
+    method: Method, first: Population, toolbox: base.Toolbox, budget: int, archive: evolution.HallOfFame
+) -> Iterator[Generation]:
+    if method == "random search":
+        return evolution.random_search_iter(first, toolbox, budget, archive)
+    if method == "gradient ascent":
+        return evolution.gradient_ascent_iter(first, toolbox, budget, halloffame=archive)
+    stopping = evolution.EarlyStopping(evaluations=budget)
+    return stopping(evolution.eaSimple_iter(first, toolbox, CXPB, MUTPB, ngen=budget, halloffame=archive))

@@ -1,0 +1,365 @@
+"""Strategies asked and told: DEAP's own in numbers and in success, and replicates that do not feel each other."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from deap import base, cma, tools
+from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
+from refusals import refused
+from scipy import stats
+
+from evovae.base import Streams
+from evovae.evolution import (
+    HallOfFame,
+    Individual,
+    Population,
+    SearchError,
+    SeparableCMAES,
+    StockStrategies,
+    eaGenerateUpdate,
+    eaGenerateUpdate_iter,
+)
+
+SIGNIFICANCE = 1e-3
+
+
+def separable(population: Population) -> SeparableCMAES:
+    return SeparableCMAES(population, sigma=0.7, lambda_=10)
+
+
+def deaps(population: Population) -> StockStrategies:
+    return StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.7, lambda_=10))
+
+
+both = pytest.mark.parametrize("make", [separable, deaps])
+
+
+def searching(make, replicates: int | range = 3, objective=sphere, dim: int = 5, **settings) -> base.Toolbox:
+    box = toolbox(objective, dim=dim, **settings)
+    make(box.population(n=10, replicates=replicates, seed=3)).register(box)
+    return box
+
+
+def stretched(x: torch.Tensor) -> torch.Tensor:
+    """An ellipsoid whose axes differ by a factor of 1000 in length, minimised."""
+    scale = torch.logspace(0, 3, x.shape[1], dtype=x.dtype)
+    return (x * scale).square().sum(-1, keepdim=True)
+
+
+# Both
+
+
+@both
+def test_a_replicate_alone_equals_the_same_among_many(make):
+    runs = []
+    for replicates in (range(6), range(4, 5), range(2, 4)):
+        hall = HallOfFame(2)
+        runs.append((*eaGenerateUpdate(searching(make, replicates), 15, halloffame=hall), hall))
+    for run, rows in ((runs[1], slice(4, 5)), (runs[2], slice(2, 4))):
+        assert_same(run[0], runs[0][0], rows)
+        assert_same_logbook(run[1], runs[0][1], rows)
+        assert torch.equal(run[2].genomes, runs[0][2].genomes[rows])
+
+
+@both
+def test_the_sphere_is_climbed_to_its_top(make):
+    _, logbook = eaGenerateUpdate(searching(make), 120)
+    assert (logbook[-1]["max"] > -1e-6).all()
+    assert (logbook[0]["max"] < -0.1).all()
+
+
+@both
+def test_a_minimised_objective_is_minimised(make):
+    _, logbook = eaGenerateUpdate(searching(make, objective=lambda x: -sphere(x), weights=(-2.0,)), 120)
+    assert (logbook[-1]["min"] < 1e-6).all()
+
+
+@both
+def test_books_count_from_generation_zero_as_deaps_do(make):
+    objective = Counting()
+    population, logbook = eaGenerateUpdate(searching(make, objective=objective), 4)
+    assert logbook.select("gen") == [0, 1, 2, 3]
+    assert [entry["nevals"].tolist() for entry in logbook] == [[10] * 3] * 4
+    assert logbook[-1]["evaluations"].tolist() == [40] * 3
+    assert objective.count == 120
+    assert torch.equal(population.fitness, sphere(population.genomes))
+
+
+@both
+def test_calling_again_goes_on_from_the_strategys_state(make):
+    whole, _ = eaGenerateUpdate(searching(make), 9)
+    box = searching(make)
+    eaGenerateUpdate(box, 4)
+    rest, _ = eaGenerateUpdate(box, 5)
+    assert_same(rest, whole)
+
+
+@both
+def test_genomes_are_projected_before_they_are_evaluated(make):
+    box = searching(make, objective=lambda x: x.sum(-1, keepdim=True), low=-0.5, high=0.5)
+    for generation in eaGenerateUpdate_iter(box, 40):
+        assert generation.population.genomes.abs().max() <= 0.5
+    assert (generation.population.fitness.amax(1) > 2.4).all()
+
+
+@both
+def test_fitness_that_is_not_finite_leads_nowhere(make):
+    def objective(x: torch.Tensor) -> torch.Tensor:
+        fitness = sphere(x)
+        fitness[x[:, 0] > 0.3] = math.nan
+        fitness[x[:, 1] > 0.3] = math.inf
+        return fitness
+
+    _, logbook = eaGenerateUpdate(searching(make, objective=objective), 150)
+    assert (logbook[0]["nonfinite"] > 0).any()
+    assert (logbook[-1]["max"] > -1e-5).all()
+
+
+@both
+def test_using_a_strategy_moves_no_stream_of_the_population_it_was_made_from(make):
+    box = toolbox()
+    population, fresh = (box.population(n=10, replicates=2, seed=4) for _ in range(2))
+    make(population).register(box)
+    eaGenerateUpdate(box, 3)
+    assert torch.equal(population.streams.uniform(2, 9), fresh.streams.uniform(2, 9))
+
+
+@both
+def test_seeds_differ(make):
+    runs = []
+    for seed in (1, 2):
+        box = toolbox()
+        make(replace(box.population(n=10), streams=Streams(seed, 1))).register(box)
+        runs.append(eaGenerateUpdate(box, 1)[0].genomes)
+    assert not torch.isin(runs[0], runs[1]).any()
+
+
+def downhill(x: torch.Tensor) -> torch.Tensor:
+    """A plane without a bottom, minimised; no number is too large for it."""
+    return x.double().sum(-1, keepdim=True)
+
+
+def generations_until_it_stops(box: base.Toolbox, most: int = 3000) -> tuple[list, str]:
+    """The generations that there were, and the message of the error that ended them."""
+    done = []
+    with pytest.raises(SearchError) as caught:
+        done.extend(eaGenerateUpdate_iter(box, most))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "bound the genes, give a smaller sigma" in message
+    return done, message
+
+
+@both
+def test_a_search_without_a_minimum_stops_and_says_so(make):
+    box = searching(make, objective=downhill, dim=2, weights=(-1.0,))
+    with pytest.raises(
+        SearchError, match=r"^generation [0-9]+: (SeparableCMAES|Strategy) diverged in replicate [0-2]: .*; bound"
+    ):
+        eaGenerateUpdate(box, 3000)
+
+
+@both
+def test_a_step_size_beyond_all_numbers_stops_the_search(make):
+    population = toolbox().population(n=10, replicates=2, seed=3)
+    stock = lambda mean: cma.Strategy(mean, sigma=1e30, lambda_=10)  # noqa: E731
+    far = SeparableCMAES(population, 1e30, 10) if make is separable else StockStrategies(population, stock)
+    box = toolbox()
+    far.register(box)
+    done, message = generations_until_it_stops(box)
+    assert len(done) <= 1
+    assert "diverged in replicate 0" in message
+
+
+@both
+@pytest.mark.parametrize("lost", [0, 2])
+def test_where_nobody_has_a_finite_fitness_the_search_stops(make, lost):
+    """Of three replicates one leaves the ground that its objective knows, after five generations."""
+    calls = [0]
+
+    def objective(x: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        fitness = sphere(x)
+        if calls[0] > 5:
+            fitness[10 * lost : 10 * lost + 10] = math.nan
+        return fitness
+
+    done, message = generations_until_it_stops(searching(make, objective=objective))
+    assert f"diverged in replicate {lost}" in message
+    assert len(done) >= 5
+    assert all(generation.population.genomes.isfinite().all() for generation in done)
+
+
+def test_no_generations_are_refused():
+    with refused("ngen is 0", "1 or more"):
+        eaGenerateUpdate(searching(separable), 0)
+
+
+# Separable CMA-ES
+
+
+def test_individuals_are_drawn_from_the_normal_distribution_of_the_strategy():
+    box = toolbox(dim=3)
+    strategy = SeparableCMAES(box.population(n=10, replicates=2), sigma=2.0, lambda_=4000)
+    strategy.centroid = torch.tensor([[1.0, -5.0, 0.0], [0.0, 0.0, 7.0]], dtype=torch.float64)
+    strategy.diagonal = torch.tensor([[1.0, 4.0, 0.25], [1.0, 1.0, 1.0]], dtype=torch.float64)
+    genomes = strategy.generate().genomes.double()
+    standard = (genomes - strategy.centroid.unsqueeze(1)) / (2.0 * strategy.diagonal.sqrt()).unsqueeze(1)
+    for gene in standard.flatten(0, 1).T:
+        assert stats.kstest(gene.numpy(), "norm").pvalue > SIGNIFICANCE
+    assert np.abs(np.corrcoef(standard[0].T) - np.eye(3)).max() < 0.07
+
+
+@pytest.mark.parametrize("dim", [1, 4, 12])
+@pytest.mark.parametrize("lambda_", [6, 13])
+@pytest.mark.parametrize("offset", [0.0, 1000.0])  # from afar, steps grow too long to be learned from
+def test_an_update_is_deaps_with_a_diagonal_matrix(dim, lambda_, offset):
+    # DEAP's strategy with our learning rates, its matrix cut to the diagonal after each update, is told the same.
+    box = toolbox(stretched, dim=dim, weights=(-1.0,))
+    start = box.population(n=10)
+    ours = SeparableCMAES(replace(start, genomes=start.genomes + offset), sigma=0.7, lambda_=lambda_)
+    rates = {"ccov1": ours._rank_one, "ccovmu": ours._rank_mu}
+    theirs = cma.Strategy(ours.centroid[0].tolist(), 0.7, lambda_=lambda_, **rates)
+    assert theirs.mueff == pytest.approx(ours._mass)
+    for _ in range(25):
+        generated = ours.generate()
+        fitness = box.evaluate(generated.genomes[0]).unsqueeze(0)
+        told = replace(generated, fitness=fitness, valid=torch.ones_like(generated.valid))
+        ours.update(told)
+        theirs.update(
+            [
+                Individual(list(genes), i.fitness)
+                for genes, i in zip(told.genomes[0].double().tolist(), told.replicate(0), strict=True)
+            ]
+        )
+        theirs.C = np.diag(np.diag(theirs.C))
+        order = np.argsort(np.diag(theirs.C))
+        theirs.diagD, theirs.B = np.sqrt(np.diag(theirs.C)[order]), np.eye(dim)[:, order]
+        theirs.BD = theirs.B * theirs.diagD
+        np.testing.assert_allclose(ours.centroid[0], theirs.centroid, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(ours.diagonal[0], np.diag(theirs.C), rtol=1e-8)
+        np.testing.assert_allclose(float(ours.sigma), theirs.sigma, rtol=1e-8)
+
+
+def test_learning_rates_grow_by_a_third_of_the_dimension():
+    box = toolbox(dim=13)
+    ours, theirs = SeparableCMAES(box.population(n=4), 1.0, 8), cma.Strategy([0.0] * 13, 1.0, lambda_=8)
+    assert ours._rank_one == pytest.approx(theirs.ccov1 * 5)
+    assert ours._rank_mu == pytest.approx(theirs.ccovmu * 5)
+    assert SeparableCMAES(box.population(n=4), 1.0).lambda_ == cma.Strategy([0.0] * 13, 1.0).lambda_
+    few = SeparableCMAES(toolbox(dim=100).population(n=4), 1.0, 2000)
+    assert few._rank_one + few._rank_mu <= 1.0
+
+
+def test_stretched_axes_are_learned_sooner_than_by_full_cma_es():
+    found = {}
+    for name, make in (("separable", separable), ("full", deaps)):
+        box = searching(make, objective=stretched, dim=12, weights=(-1.0,))
+        hall = HallOfFame(1)
+        eaGenerateUpdate(box, 200, halloffame=hall)
+        found[name] = hall.fitness.amax()
+    assert found["separable"] < 0.05 * found["full"]
+
+
+def test_the_search_starts_at_the_mean_of_each_replicates_population():
+    population = toolbox().population(n=10, replicates=3)
+    strategy = SeparableCMAES(population, sigma=0.1)
+    torch.testing.assert_close(strategy.centroid.float(), population.genomes.mean(1))
+    drawn = strategy.generate().genomes
+    assert (drawn - population.genomes.mean(1, keepdim=True)).abs().max() < 0.6
+
+
+@pytest.mark.parametrize("dim", [2, 10, 32])
+def test_a_diverging_distribution_is_finite_to_the_last_generation(dim):
+    box = searching(lambda population: SeparableCMAES(population, 0.7), 1, downhill, dim, weights=(-1.0,))
+    done, message = generations_until_it_stops(box)
+    assert f"at update {len(done)} its" in message
+    assert 100 < len(done) < 1000
+    assert done[-2].population.fitness.isfinite().any()
+    make = lambda population: SeparableCMAES(population, 0.7)  # noqa: E731
+    one, again = (searching(make, 1, downhill, dim, weights=(-1.0,)) for _ in range(2))
+    state = next(itertools.islice(eaGenerateUpdate_iter(one, 3000), len(done) - 1, None)).state()
+    with pytest.raises(SearchError, match=f"generation {len(done)}"):
+        next(eaGenerateUpdate_iter(again, 3000, state=state))
+
+
+def test_a_search_that_has_come_down_to_a_point_stays_there():
+    make = lambda population: SeparableCMAES(population, 0.7, lambda_=100)  # noqa: E731
+    box = searching(make, 2, downhill, 2, low=-1.0, high=1.0, weights=(-1.0,))
+    last, _ = eaGenerateUpdate(box, 700)
+    torch.testing.assert_close(last.genomes, torch.full_like(last.genomes, -1.0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sigma": 0.0}, ("sigma is 0.0", "positive")),
+        ({"sigma": 1e39}, ("sigma is 1e+39", "up to 3.4e+38")),
+        ({"sigma": math.nan}, ("sigma is nan", "positive")),
+        ({"sigma": 1.0, "lambda_": 1}, ("lambda_ is 1", "2 or more")),
+    ],
+)
+def test_impossible_strategies_are_refused(settings, words):
+    with refused(*words):
+        SeparableCMAES(toolbox().population(n=4), **settings)
+
+
+def test_several_objectives_have_no_cma_es():
+    box = toolbox(lambda x: x[:, :2], weights=(1.0, 1.0))
+    with refused("2 objectives", "selNSGA2"):
+        SeparableCMAES(box.population(n=4), sigma=1.0)
+
+
+# DEAP's strategies
+
+
+def test_eigenvalues_that_cannot_be_found_end_the_search_with_the_replicate_that_has_none():
+    class Lost(cma.Strategy):
+        def update(self, individuals):
+            self.C = self.C + (math.nan if self.centroid[0] > 0 else 0.0)
+            np.linalg.eigh(self.C)
+
+    box = toolbox(dim=3)
+    start = box.population(n=4, replicates=2, seed=1)
+    start = replace(start, genomes=start.genomes.abs() * torch.tensor([-1.0, 1.0]).view(2, 1, 1))
+    StockStrategies(start, lambda mean: Lost(mean, sigma=0.5, lambda_=6)).register(box)
+    with pytest.raises(
+        SearchError, match=r"^generation 0: Lost diverged in replicate 1: Eigenvalues did not converge; bound the"
+    ):
+        eaGenerateUpdate(box, 3)
+
+
+def test_deaps_strategy_draws_what_it_would_draw_with_numpys_seed():
+    population = toolbox().population(n=10, replicates=2, seed=5)
+    drawn = deaps(population).generate().genomes
+    generator = population.streams.clone()[1]
+    seed = int(torch.randint(2**32, (), generator=generator))
+    noise = np.random.RandomState(seed).standard_normal((10, 5))
+    expected = population.genomes[1].double().mean(0).numpy() + 0.7 * noise
+    np.testing.assert_allclose(drawn[1], expected, rtol=0, atol=1e-6)
+
+
+def test_any_strategy_of_deaps_kind_will_do():
+    class Best:
+        """Draws around the best individual so far."""
+
+        def __init__(self, mean: list[float]) -> None:
+            self.best, self.value = np.array(mean), -math.inf
+
+        def generate(self, ind_init):
+            return [ind_init(self.best + 0.3 * np.random.standard_normal(5)) for _ in range(20)]  # noqa: NPY002
+
+        def update(self, individuals):
+            (best,) = tools.selBest(individuals, 1)
+            if best.fitness.values[0] > self.value:
+                self.best, self.value = np.array(best), best.fitness.values[0]
+
+    box = searching(lambda population: StockStrategies(population, Best))
+    population, logbook = eaGenerateUpdate(box, 60)
+    assert population.genomes.shape == (3, 20, 5)
+    assert (logbook[-1]["max"] > -0.2).all()
+    assert (logbook[0]["max"] < -0.2).all()
