@@ -5,8 +5,8 @@ the sets of `defaults.py`: -ELBO on test images, beside what the default length 
 minibatches.
 
 Written before the full run: auto holds on a set if no seed ends worse than the mean picture and the mean over seeds is
-at most 1% above that of the default length; it pays where it is lower by more than 1%. Expect it to hold everywhere, and
-to pay on the large sets: a small one is overfitted before the default length is over.
+at most 1% above that of the default length; it pays where it is lower by more than 1%. Expect it to hold everywhere, to
+pay on the large sets: a small one is overfitted before the default length is over.
 
     python experiments/training_length.py --seeds 3 --workers 2    about an hour on two cores
     python experiments/training_length.py --smoke                  seconds, leaving no results
@@ -65,7 +65,7 @@ def train(run: Run, name: str, epochs: Any, seed: int, smoke: bool) -> None:
     images, test = load(name)
     config = evovae.VAEConfig(data_shape=images.shape)
     vae = evovae.VAE(config, seed=seed)
-    limits = {"iterations": 10, "train_images": 60} if smoke else {}
+    limits: dict[str, Any] = {"iterations": 10, "train_images": 60} if smoke else {}
     training = Training(vae, images, evovae.TrainConfig(epochs=epochs, seed=seed, **limits))
     while not training.done:
         training.step()
