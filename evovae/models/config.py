@@ -90,8 +90,8 @@ class TrainConfig:
     batch_size: int = 256
     """Images in a minibatch."""
     learning_rate: float | Literal["auto"] = "auto"
-    """Adam's step size, at its largest; auto: 0.36 / sqrt(pixels times channels), half for conv and for autoencoders,
-    at most 0.016."""
+    """Adam's step size, at its largest; auto: 0.36 / sqrt(pixels times channels), half for conv, autoencoders and
+    gaussian, at most 0.016."""
     optimiser: Literal["stable-adam", "adam"] = "stable-adam"
     """Adam with gradients cut where they are out of proportion, and a second try after a divergence; or Adam alone."""
     centre: bool = True

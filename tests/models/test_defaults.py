@@ -82,6 +82,7 @@ def test_the_learning_rate_falls_with_the_size_of_the_data() -> None:
     assert suggest_rate(large) == pytest.approx(suggest_rate(small) / 2)
     assert suggest_rate(replace(large, network="conv")) == suggest_rate(large) / 2
     assert suggest_rate(replace(large, variational=False)) == suggest_rate(large) / 2
+    assert suggest_rate(replace(large, likelihood="gaussian")) == suggest_rate(large) / 2
     assert suggest_rate(VAEConfig(data_shape=(2,))) == HIGHEST
 
 
