@@ -26,7 +26,7 @@ from methods.image_sets import EVERYWHERE, SETS, load
 
 import evovae
 from evovae.analysis import plots
-from evovae.base import require, require_counts
+from evovae.base import InputError, require_counts
 from evovae.models import DivergenceError, Training, blind_loss, evaluate, suggest_rate
 from evovae.runs import Run
 from evovae.studies import Arguments, Results, Spec, gather, start, study
@@ -61,7 +61,8 @@ class DefaultsArguments(Arguments):
         require_counts(self, "sweep_seeds", most=self.seeds)
         for name, known in (("models", MODELS), ("sets", SETS)):
             for one in getattr(self, name):
-                require(one in known, f"{name}: {one!r} is unknown: expected of {', '.join(known)}")
+                if one not in known:
+                    raise InputError(f"{name}: {one!r} is unknown: expected of {', '.join(known)}")
 
 
 def main(arguments: DefaultsArguments) -> None:

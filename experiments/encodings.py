@@ -28,7 +28,7 @@ import pandas as pd
 import evovae
 from evovae import encodings, evolution, objectives
 from evovae.analysis import plots, statistics
-from evovae.base import files, require, require_counts, require_whole
+from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
 from evovae.objectives import scrutinise
 from evovae.runs import Run
@@ -72,8 +72,9 @@ class Arguments:
         """Refuse what makes no study."""
         require_counts(self, "replicates", "population", "budget")
         require_whole("seed", self.seed, 0)
-        within = len(set(self.digits)) == len(self.digits) > 0 and set(self.digits) <= set(range(10))
-        require(within, f"digits are {self.digits}: expected one or more of 0 to 9, each once")
+        distinct = set(self.digits)
+        if not distinct or len(distinct) < len(self.digits) or not distinct <= set(range(10)):
+            raise InputError(f"digits are {self.digits}: expected one or more of 0 to 9, each once")
 
 
 def main(arguments: Arguments) -> None:

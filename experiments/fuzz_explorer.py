@@ -20,7 +20,7 @@ from typing import Any, cast
 import pandas as pd
 
 from evovae import runs
-from evovae.base import InputError, require, require_counts
+from evovae.base import InputError, require_counts
 from evovae.models import VAE, VAE_FILE, VAEConfig
 from evovae.runs import EvolveConfig
 from evovae.studies import start, study
@@ -46,7 +46,8 @@ class Arguments:
         """Refuse what makes no experiment."""
         require_counts(self, "requests")
         for library in ("fastapi", "schemathesis"):
-            require(find_spec(library) is not None, f"this script needs {library}: pip install 'evovae[test]'")
+            if find_spec(library) is None:
+                raise InputError(f"this script needs {library}: pip install 'evovae[test]'")
 
 
 def main(arguments: Arguments) -> None:

@@ -6,9 +6,9 @@ from . import printing as printing
 from . import program as program
 from . import progress as progress
 from . import tables as tables
-from .checks import LARGEST as LARGEST
-from .checks import MOST as MOST
-from .checks import SMALLEST as SMALLEST
+from .checks import MAX_NUMBER as MAX_NUMBER
+from .checks import MAX_WHOLE as MAX_WHOLE
+from .checks import MIN_NUMBER as MIN_NUMBER
 from .checks import require as require
 from .checks import require_counts as require_counts
 from .checks import require_number as require_number

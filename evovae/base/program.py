@@ -19,7 +19,7 @@ from evovae.base.printing import GONE, lenient_output
 from evovae.base.signals import heeding
 
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
-LONGEST = 400
+MAX_TOLD = 400
 """Most characters of what tyro says that are told."""
 PLAINER = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
@@ -138,7 +138,7 @@ def _one_line(said: str) -> str:
     text = re.sub(r"^Error parsing __tyro\S*: |\(required\)|\.$", "", " ".join(" ".join(body).split()))
     for pattern, plainer in PLAINER:
         text = re.sub(pattern, plainer, text)
-    return text.strip()[:LONGEST] or "the command line is not understood"
+    return text.strip()[:MAX_TOLD] or "the command line is not understood"
 
 
 def _end(name: str, error: object, status: int) -> None:

@@ -18,9 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from evovae.base.printing import Lenient
 
 Advance = Callable[[float, str], None]
-AT_LEAST, AT_MOST = 1.0, 10.0
+MIN_INTERVAL, MAX_INTERVAL = 1.0, 10.0
 """Seconds between two lines of the same job: at least, but for the last, and at most."""
-LONGEST = 1e9
+MAX_LEFT = 1e9
 """Seconds left at most that are told."""
 _shown = ContextVar("_shown", default=True)
 
@@ -99,7 +99,7 @@ class _Lines:
         self._file, self._label, self._total = file, label, total
         self._first, self._done, self._state = done, done, ""
         self._begun = self._advanced = time.monotonic()
-        self._earliest = self._latest = self._begun + AT_LEAST
+        self._earliest = self._latest = self._begun + MIN_INTERVAL
         self._told: tuple[float, str] | None = None
         self._lock = threading.Lock()
 
@@ -137,7 +137,7 @@ class _Lines:
         self._file.write(line.rstrip() + "\n")
         self._file.flush()
         self._told = self._done, self._state
-        self._earliest, self._latest = now + AT_LEAST, now + AT_MOST
+        self._earliest, self._latest = now + MIN_INTERVAL, now + MAX_INTERVAL
 
     def _left(self, now: float) -> str:
         """The time left, by the speed at the last step."""
@@ -149,4 +149,4 @@ class _Lines:
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(min(seconds, LONGEST))))
+    return str(timedelta(seconds=round(min(seconds, MAX_LEFT))))

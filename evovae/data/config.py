@@ -6,12 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evovae.base import (
-    InputError,
-    require,
-    require_types,
-    shown,
-)
+from evovae.base import InputError, require_types, shown
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,8 @@ class DataConfig:
         """Refuse what names no images."""
         require_types(self)
         parse_colour(self.background)
-        square = self.fit == "crop" or self.image_size is not None
-        require(square, f"fit is {self.fit}: it makes squares of --image-size pixels a side; give that, too")
+        if self.fit != "crop" and self.image_size is None:
+            raise InputError(f"fit is {self.fit}: it makes squares of --image-size pixels a side; give that, too")
 
 
 Colour = tuple[int, int, int]

@@ -20,7 +20,7 @@ _SPLITS = {
     }.items()
     for name in names
 }
-_MOST_FILES = 100_000
+_MAX_FILES = 100_000
 """Files in deeper folders that are counted: a home folder may hold millions."""
 
 Classes = dict[str, list[Path]]
@@ -165,7 +165,7 @@ def _find_pictures(folder: Path, found: Survey) -> list[Path]:
 
 def _count_pictures(folder: Path) -> int:
     names = (name for _, _, names in os.walk(folder) for name in names)
-    return sum(_is_picture(name) for name in islice(names, _MOST_FILES))
+    return sum(_is_picture(name) for name in islice(names, _MAX_FILES))
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

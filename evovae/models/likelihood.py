@@ -20,7 +20,7 @@ from evovae.models.config import VAEConfig
 from evovae.models.vae import VAE, require_values
 
 ACTIVE_THRESHOLD = 0.01
-SMALLEST_VARIANCE = 1e-6
+MIN_VARIANCE = 1e-6
 """Of data that never vary, so that they have a finite likelihood: about that of rounding to bytes."""
 
 
@@ -134,7 +134,7 @@ def moments(data: Tensor) -> tuple[Tensor, Tensor]:
 
 def variance_around(mean: Tensor, squares: Tensor) -> float:
     """Return the variance around the mean, averaged over pixels, from what `moments` gives; at least 1e-6."""
-    return max(float((squares - mean.square()).mean()), SMALLEST_VARIANCE)
+    return max(float((squares - mean.square()).mean()), MIN_VARIANCE)
 
 
 def active_units(means: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from evovae.base import require, require_memory
+from evovae.base import InputError, require_memory
 from evovae.models.config import VAEConfig
 
 _ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -111,10 +111,10 @@ def _image_sizes(config: VAEConfig) -> list[tuple[int, int]]:
     if config.network == "mlp":
         return []
     sizes = [(config.data_shape[1], config.data_shape[2])]
-    require(
-        min(sizes[0]) >= 2 ** len(config.channels),
-        f"channels has {len(config.channels)} levels, too many to halve images of {sizes[0]}: use fewer",
-    )
+    if min(sizes[0]) < 2 ** len(config.channels):
+        raise InputError(
+            f"channels has {len(config.channels)} levels, too many to halve images of {sizes[0]}: use fewer"
+        )
     for _ in config.channels:
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
     return sizes

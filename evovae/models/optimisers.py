@@ -10,7 +10,7 @@ import torch
 
 from evovae.models.config import VAEConfig
 
-SCALE, HIGHEST = 0.36, 1.6e-2
+SCALE, MAX_RATE = 0.36, 1.6e-2
 
 
 def suggest_rate(model: VAEConfig) -> float:
@@ -21,7 +21,7 @@ def suggest_rate(model: VAEConfig) -> float:
     other rates.
     """
     scale = SCALE / 2 if model.network == "conv" or not model.variational else SCALE
-    return min(HIGHEST, scale / math.sqrt(math.prod(model.data_shape)))
+    return min(MAX_RATE, scale / math.sqrt(math.prod(model.data_shape)))
 
 
 class StableAdam(torch.optim.Adam):

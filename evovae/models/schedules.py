@@ -9,7 +9,7 @@ from evovae.models.config import TrainConfig
 
 EPOCHS, ITERATIONS = 4, 900
 """Length of a training that is given none: so many epochs, and so many minibatches where a set is small."""
-LONGEST = 25
+MAX_TRAININGS = 25
 """Most that is trained when the length is to be found, in such trainings."""
 WARMUP = 0.1
 """Part of a cycle in which the learning rate rises; of a training by default when the length is to be found."""
@@ -27,7 +27,7 @@ def iterations_in(config: TrainConfig, images: int) -> int:
     if isinstance(config.epochs, int):
         return config.epochs * per_epoch
     default = max(EPOCHS, math.ceil(ITERATIONS / per_epoch)) * per_epoch
-    return LONGEST * default if config.epochs == "auto" else default
+    return MAX_TRAININGS * default if config.epochs == "auto" else default
 
 
 def learning_rate(config: TrainConfig, part: float) -> float:

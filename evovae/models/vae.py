@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evovae.base import InputError, files, from_json, make_generator
+from evovae.base import MAX_NUMBER, InputError, files, from_json, make_generator
 from evovae.models.config import VAEConfig
 from evovae.models.networks import build_decoder, build_encoder, initialise, require_room
 
@@ -28,8 +28,7 @@ _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "linear": lambda mean: mean,
 }
-_LARGEST = torch.finfo(torch.float32).max
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-_LARGEST, _LARGEST)}
+_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-MAX_NUMBER, MAX_NUMBER)}
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -12,10 +12,10 @@ from torch import Tensor
 from evovae.base import InputError, State, join, make_generator
 from evovae.data import Images, as_floats, draw_stratified
 from evovae.models.config import TrainConfig
-from evovae.models.likelihood import SMALLEST_VARIANCE, blind_loss
+from evovae.models.likelihood import MIN_VARIANCE, blind_loss
 from evovae.models.vae import VAE
 
-PART, MOST = 0.1, 1000
+PART, MAX_HELD_OUT = 0.1, 1000
 """Part of the training images that is held out when nothing is said, and the most of them."""
 SOME = 1000
 """Images that are looked at at once, or instead of all."""
@@ -40,7 +40,7 @@ def split(data: Images | Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
     """
     pixels, count = data.images if isinstance(data, Images) else data, config.validation_images
     there = len(pixels)
-    count = min(int(PART * there), MOST) if count is None else count
+    count = min(int(PART * there), MAX_HELD_OUT) if count is None else count
     if config.epochs == "auto" and count == 0:
         raise InputError(f"epochs is auto, but none of {there} images are held out to tell when to stop: give a number")
     if count >= there:
@@ -148,4 +148,4 @@ class Validation:
             mean, log_variance = vae.posterior(x)
             noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=torch.float32)
             total += (vae.decode(vae.reparameterise(mean, log_variance, noise)) - x).square().sum()
-        vae.data_log_variance.copy_((total / self._held_out.numel()).clamp_min(SMALLEST_VARIANCE).log())
+        vae.data_log_variance.copy_((total / self._held_out.numel()).clamp_min(MIN_VARIANCE).log())

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from evovae.base import InputError, heeding, require, require_whole, sparing_children, stand_apart
+from evovae.base import InputError, heeding, require_whole, sparing_children, stand_apart
 
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
@@ -66,10 +66,12 @@ class Workers:
     def __post_init__(self) -> None:
         """Refuse what is no place to run."""
         require_whole("workers", self.workers, 1)
-        both = f"--workers {self.workers} and --scheduler {self.scheduler}: expected one of them"
-        require(self.scheduler is None or self.workers == 1, f"{both}, for a cluster has workers of its own")
-        if self.scheduler is not None:
-            _host_and_port(self.scheduler)
+        if self.scheduler is None:
+            return
+        if self.workers > 1:
+            both = f"--workers {self.workers} and --scheduler {self.scheduler}"
+            raise InputError(f"{both}: expected one of them, for a cluster has workers of its own")
+        _host_and_port(self.scheduler)
 
     def executor(self) -> AbstractContextManager[Executor]:
         """Return the executor, to be used in a `with` block; left by an exception, the block stops what still runs.

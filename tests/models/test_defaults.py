@@ -22,7 +22,7 @@ from evovae.models import (
     suggest_rate,
 )
 from evovae.models.likelihood import moments
-from evovae.models.optimisers import HIGHEST, StableAdam
+from evovae.models.optimisers import MAX_RATE, StableAdam
 from evovae.models.schedules import RETREAT, iterations_in
 from evovae.models.validation import split
 
@@ -82,7 +82,7 @@ def test_the_learning_rate_falls_with_the_size_of_the_data() -> None:
     assert suggest_rate(large) == pytest.approx(suggest_rate(small) / 2)
     assert suggest_rate(replace(large, network="conv")) == suggest_rate(large) / 2
     assert suggest_rate(replace(large, variational=False)) == suggest_rate(large) / 2
-    assert suggest_rate(VAEConfig(data_shape=(2,))) == HIGHEST
+    assert suggest_rate(VAEConfig(data_shape=(2,))) == MAX_RATE
 
 
 def test_gradients_out_of_proportion_are_cut_and_others_are_not() -> None:

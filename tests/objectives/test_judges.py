@@ -33,7 +33,7 @@ WEIGHTS = Path(str(resources.files("evovae.objectives.judges") / "weights"))
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path_factory) -> Path:
     """The folder of the user's cache that judges are kept in, empty at first; trainings are brief."""
-    monkeypatch.setattr(training, "LIMIT", 24)
+    monkeypatch.setattr(training, "MAX_STEPS", 24)
     monkeypatch.setattr(training, "ROUND", 6)
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
@@ -342,7 +342,7 @@ def test_a_training_that_is_stopped_is_kept_and_goes_on(cache, damaged, monkeypa
 
 
 def test_a_training_ends_when_held_back_images_are_read_no_better(monkeypatch):
-    monkeypatch.setattr(training, "LIMIT", 500)
+    monkeypatch.setattr(training, "MAX_STEPS", 500)
     _, records = trained("lenet", 0, stripes(n=300))
     assert records[-1].step == records[-1].steps < 200
     assert records[-1].accuracy == 1

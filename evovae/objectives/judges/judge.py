@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evovae.base import InputError, files, from_json, make_generator, require, require_types, require_whole
+from evovae.base import InputError, files, from_json, make_generator, require_types, require_whole
 from evovae.data import MIN_SIDE, Images, to_unit
 from evovae.objectives.judges.classifiers import build_convnext, build_lenet
 
@@ -40,7 +40,8 @@ class Reliability:
         require_whole("images", self.images, 0)
         for name in ("test", "chance", "train"):
             value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}: expected a share from 0 to 1")
+            if not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}: expected a share from 0 to 1")
 
     @property
     def doubt(self) -> str:

@@ -14,7 +14,7 @@ import torch
 from evovae.base import InputError, State, deferring, files, resolve_device, track
 from evovae.data import ImageSet, default_data_dir
 from evovae.objectives.judges.judge import Architecture, Judge, Reliability, accuracy
-from evovae.objectives.judges.training import LIMIT, JudgeTraining
+from evovae.objectives.judges.training import MAX_STEPS, JudgeTraining
 
 SECONDS = 10.0
 """Between checkpoints of a training."""
@@ -137,12 +137,12 @@ class JudgeStore:
 
     def _train(self, role: str) -> Judge:
         training = self._begin(role)
-        saved, word, begun = time.monotonic(), "", LIMIT * training.iteration // training.total
-        with track(f"training {NAMES[role]}", LIMIT, begun) as advance, deferring() as asked_to_stop:
+        saved, word, begun = time.monotonic(), "", MAX_STEPS * training.iteration // training.total
+        with track(f"training {NAMES[role]}", MAX_STEPS, begun) as advance, deferring() as asked_to_stop:
             while not training.done:
                 if (record := training.step()) is not None:
                     word = f"accuracy {record.accuracy:.3f}"
-                advance(LIMIT * training.iteration / training.total, word)
+                advance(MAX_STEPS * training.iteration / training.total, word)
                 try:
                     asked_to_stop()
                     self._check()
