@@ -21,21 +21,23 @@ from evovae.base.signals import heeding
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
 MAX_TOLD = 400
 """Most characters of what tyro says that are told."""
-PLAINER = (
+_KINDS = {"INT": "a whole number", "FLOAT": "a number"}
+
+
+def _expect_number(said: re.Match[str]) -> str:
+    option, kind, word, given = said.groups()
+    return f"{option} is {given}: expected {_KINDS[kind]}{f', or {word}' if word else ''}"
+
+
+PLAINER: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),
     (r"^Error parsing (\S+): could not convert string to float: (.+)", r"\1 is \2: expected a number"),
     (r"from \['(.{60}).+'\]$", r"from ['\1...']"),
     (
-        r"^Error parsing (\S+): no type matching .*INT\|\{(\w+)\} could be .* from \[(.+)\]",
-        r"\1 is \3: expected a whole number, or \2",
+        r"^Error parsing (\S+): no type matching .*(INT|FLOAT)(?:\|\{(\w+)\})? could be .* from \[(.+)\]",
+        _expect_number,
     ),
-    (
-        r"^Error parsing (\S+): no type matching .*FLOAT\|\{(\w+)\} could be .* from \[(.+)\]",
-        r"\1 is \3: expected a number, or \2",
-    ),
-    (r"^Error parsing (\S+): no type matching .*INT could be .* from \[(.+)\]", r"\1 is \2: expected a whole number"),
-    (r"^Error parsing (\S+): no type matching .*FLOAT could be .* from \[(.+)\]", r"\1 is \2: expected a number"),
     (r"^Error parsing (\S+): Could not find valid parse .* \[(.+)\]", r"\1 is \2: expected whole numbers"),
     (r"^invalid choice (.+) for argument '(\S+)'. Expected one of \((.+?),?\)", r"\2 is \1: expected one of \3"),
     (r"^Missing value for argument '(\S+)'. Expected 1 values", r"\1 has no value: expected one"),

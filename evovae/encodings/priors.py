@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 import torch
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 from torch import Tensor
 
 from evovae.base import MAX_NUMBER, InputError, numbers_on, require_whole, shown
@@ -39,7 +39,9 @@ class StandardNormal:
             raise InputError(f"support is {support!r}: expected one of {', '.join(SUPPORTS)}")
         self.dim = dim
         self.support = support
-        self.radius = math.sqrt(chi2.ppf(BALL_QUANTILE, dim)) if support == "ball" else math.sqrt(dim)
+        # |z|^2 is chi-squared with D degrees of freedom: twice a gamma variable of shape D / 2.
+        squared = 2.0 * float(gammaincinv(dim / 2, BALL_QUANTILE)) if support == "ball" else float(dim)
+        self.radius = math.sqrt(squared)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` genomes float32 (n, D), projected into the support, on the generator's device."""
