@@ -9,6 +9,7 @@ browser would; those with a malformed body about a session name one that there i
     python experiments/fuzz_explorer.py --smoke     seconds, leaving no results
 """
 
+import math
 import tempfile
 import time
 from collections import Counter
@@ -86,7 +87,7 @@ def fuzz(vae: Path, requests: int, seed: int) -> pd.DataFrame:
             cast(Any, found).ok() for found in schemathesis.openapi.from_dict(app.openapi()).get_all_operations()
         ]
         open_to_faults = [operation for operation in operations if takes_something(operation)]
-        share = -(-requests // len(open_to_faults))
+        share = math.ceil(requests / len(open_to_faults))
         rows = []
         for operation in open_to_faults:
             found = send(client, operation, share, seed, known)

@@ -40,6 +40,7 @@ from .random import Streams as Streams
 from .random import lend_to_numpy as lend_to_numpy
 from .random import make_generator as make_generator
 from .settings import from_json as from_json
+from .settings import using_configuration as using_configuration
 from .signals import Interrupted as Interrupted
 from .signals import deferring as deferring
 from .signals import heeding as heeding

@@ -227,7 +227,7 @@ class Training:
             _fit_codes(self.vae, self._data, self.config, self._generator)
         looked, diverged = math.nan, False
         if due:
-            loss = reconstruction + weight * kl + 0.0 * left
+            loss = reconstruction + weight * kl if math.isfinite(left) else math.nan
             found = self._validation.look(self.iteration, loss)
             if diverged := found is None:
                 self._go_back()

@@ -78,6 +78,15 @@ def test_integers_stay_in_range_at_the_extremes(monkeypatch, high, extreme):
     assert Streams(0, 1).integers(high, 1).item() == (high - 1 if extreme else 0)
 
 
+def test_fine_numbers_have_48_bits():
+    coarse = Streams(1, 2).uniform(2, 500, 2).double()
+    fine = Streams(1, 2).fine_uniform(2, 500)
+    assert fine.dtype == torch.float64
+    assert torch.equal(fine, coarse[..., 0] + coarse[..., 1] * 2.0**-24)
+    assert fine.max() < 1.0
+    assert not torch.equal(fine, (fine * 2**24).floor() / 2**24)
+
+
 def test_writing_into_drawn_numbers_changes_nothing_later():
     streams, untouched = Streams(2, 3), Streams(2, 3)
     streams.uniform(3, 10)

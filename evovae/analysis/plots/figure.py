@@ -1,5 +1,6 @@
 """How a figure of the house looks, how it is saved, and the pieces that the figures share."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -95,7 +96,7 @@ def image_grid(
     if captions is not None and len(captions) != count:
         raise InputError(f"{len(captions)} captions for {count} images: expected one for each")
     columns = min(columns, count)
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     captions = [drawn(text) for text in captions or ()]
     texts = [text.split("\n") for text in captions]
     longest = max((_length(part) for text in texts for part in text), default=0)
@@ -131,7 +132,7 @@ def new_axes(width: float, height: float) -> Axes:
 @style()
 def panels(count: int, columns: int, width: float = 4.2, height: float = 3.0) -> list[Axes]:
     """As many Axes, row by row on a new figure, each of so many inches. Any of them stands for the figure in `save`."""
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
     return [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
@@ -149,7 +150,7 @@ def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
 def tile(pixels: NDArray[np.uint8], columns: int, gap: int, footer: int) -> NDArray[np.uint8]:
     """`(N, H, W, 3)` to one white canvas with the images row by row, a gap right of each and gap + footer below."""
     count, height, width, _ = pixels.shape
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     cells = np.full((rows * columns, height + gap + footer, width + gap, 3), 255, np.uint8)
     cells[:count, :height, :width] = pixels
     return cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(rows * cells.shape[1], -1, 3)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evovae.base import InputError, files, from_json, make_generator, require_types, require_whole
+from evovae.base import InputError, files, from_json, make_generator, require_types, require_whole, using_configuration
 from evovae.data import MIN_SIDE, Images, to_unit
 from evovae.objectives.judges.classifiers import build_convnext, build_lenet
 
@@ -176,11 +176,8 @@ class Judge(nn.Module):
         path = Path(path)
         tensors, values = files.load_tensors(path, "judge")
         config = from_json(_JudgeSettings, values, path)
-        try:
+        with using_configuration(path):
             judge = cls(config.architecture, config.data_shape, config.classes, seed=None)
-        except (TypeError, InputError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
-            raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
         judge.trained_on, judge.digest, judge.reliability = config.trained_on, config.digest, config.reliability
         files.load_weights(judge, path, tensors)
         return judge
