@@ -31,7 +31,7 @@ from evovae.analysis import plots
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import to_unit
 from evovae.encodings import SUPPORTS, Support
-from evovae.objectives import scrutinise
+from evovae.objectives import assess_images
 from evovae.runs import Run
 from evovae.studies import Method, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
@@ -136,7 +136,9 @@ def search(
         "norm": genomes.norm(dim=1) / shell,
         "population_norm": course.norm[:, last] / shell,
     }
-    run.write_table(FOUND, pd.concat([pd.DataFrame(cell | columns), scrutinise(images, label, judges, critic)], axis=1))
+    run.write_table(
+        FOUND, pd.concat([pd.DataFrame(cell | columns), assess_images(images, label, judges, critic)], axis=1)
+    )
     drift = course.table(np.linspace(population, budget, POINTS))
     run.write_table(DRIFT, drift.assign(**cell, norm=drift["norm"] / shell))
     files.save_tensors(run.folder / IMAGES, "images", {"images": images[:1]}, {})

@@ -30,7 +30,7 @@ from evovae import encodings, evolution, objectives
 from evovae.analysis import plots, statistics
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.objectives import scrutinise
+from evovae.objectives import assess_images
 from evovae.runs import Run
 from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
@@ -122,7 +122,7 @@ def search(
         named = {"kind": kind, "objective": objective, "encoding": encoding, "method": method, "moment": moment}
         fitness = asked.weights[0] * asked(shown)[:, 0].numpy()  # larger is better
         columns = pd.DataFrame(named | {"replicate": range(len(shown)), "reached": reached, "fitness": fitness})
-        rows.append(pd.concat([columns, scrutinise(shown, label, judges, critic, seed)], axis=1))
+        rows.append(pd.concat([columns, assess_images(shown, label, judges, critic, seed)], axis=1))
 
     if encoding == REAL:  # of targets only the image itself
         alike = to_unit(digits.test.subset(classes=[label]).images[: replicates if kind == "digit" else 1])

@@ -28,7 +28,7 @@ from evovae import studies
 from evovae.analysis.plots import panels, trend
 from evovae.base import MIN_NUMBER, InputError, make_generator, require_counts, require_number, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.models import VAE_FILE, blind_loss, evaluate
+from evovae.models import VAE_FILE, evaluate, mean_image_loss
 from evovae.runs import Run
 from evovae.studies import Spec, curves, gather, intervals, start, study
 
@@ -92,7 +92,7 @@ def main(arguments: Arguments) -> None:
         history = gather(runs, CURVE)
         blind = {
             "estimator": BLIND,
-            LOSS: blind_loss(digits().train, digits().test.subset(arguments.images)),
+            LOSS: mean_image_loss(digits().train, digits().test.subset(arguments.images)),
             "kl": 0.0,
         }
         history = pd.concat([history, history[history["estimator"] == "pathwise"].assign(**blind)])

@@ -146,7 +146,7 @@ def training(folder: Path) -> Iterator[None]:
 
 
 def look(browser: Any, address: str, scheme: str, results: Results, wait: float) -> list[dict[str, Any]]:
-    """Go through the views, take their screenshots, and return what axe found; `wait` so many seconds for t-SNE."""
+    """Go through the views, take their screenshots, and return what axe found; `wait` seconds at most for t-SNE."""
     from axe_playwright_python.sync_playwright import Axe
 
     rows = []

@@ -37,8 +37,8 @@ from .progress import hidden as hidden
 from .progress import track as track
 from .random import Draws as Draws
 from .random import Streams as Streams
-from .random import lend_to_numpy as lend_to_numpy
 from .random import make_generator as make_generator
+from .random import seeded_numpy as seeded_numpy
 from .settings import from_json as from_json
 from .settings import using_configuration as using_configuration
 from .signals import Interrupted as Interrupted

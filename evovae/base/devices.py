@@ -41,7 +41,7 @@ def require_memory(what: str, needed: int, device: torch.device) -> None:
 
 
 def _memory(device: torch.device) -> int:
-    """Bytes behind `device`, used or not; where nobody knows, more than can be addressed."""
+    """Bytes behind `device`, used or not; where it is unknown, more than can be addressed."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     try:
@@ -59,7 +59,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until `device` has done what it was given, so that a clock tells the truth."""
+    """Wait until `device` has done what it was given, so that a clock read now includes it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -15,13 +15,13 @@ from typing import TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from evovae.base.printing import Lenient
+from evovae.base.printing import SafeStream
 
 Advance = Callable[[float, str], None]
 MIN_INTERVAL, MAX_INTERVAL = 1.0, 10.0
 """Seconds between two lines of the same job: at least, but for the last, and at most."""
 MAX_LEFT = 1e9
-"""Seconds left at most that are told."""
+"""Most seconds left that are shown."""
 _shown = ContextVar("_shown", default=True)
 
 
@@ -39,13 +39,14 @@ def hidden() -> Iterator[None]:
 def track(label: str, total: float, done: int = 0) -> Iterator[Advance]:
     """Show a job of `total` steps; yields a function to call with the steps done and a word on the state.
 
-    Steps that were `done` before do not count as work of now: the time left is told by the others. Without a terminal
-    there is a line when the word changes, every ten seconds, and at the end. What cannot be written is dropped.
+    Steps that were `done` before do not count as work of now: the time left is estimated from the others. Without a
+    terminal there is a line when the word changes, every ten seconds, and at the end. What cannot be written is
+    dropped.
     """
     if not _shown.get():
         yield lambda done, state: None
         return
-    file = Lenient(sys.stderr)
+    file = SafeStream(sys.stderr)
     console = Console(file=cast(TextIO, file))
     on_terminal = file.isatty() and console.is_terminal and not console.is_dumb_terminal
     show = _bar(console, label, total, done) if on_terminal or console.is_jupyter else _lines(file, label, total, done)
@@ -75,14 +76,14 @@ def _bar(console: Console, label: str, total: float, done: int) -> Iterator[Adva
 
 
 @contextlib.contextmanager
-def _lines(file: Lenient, label: str, total: float, done: int) -> Iterator[Advance]:
+def _lines(file: SafeStream, label: str, total: float, done: int) -> Iterator[Advance]:
     lines, ended = _Lines(file, label, total, done), threading.Event()
 
-    def tell_now_and_then() -> None:
+    def report_now_and_then() -> None:
         while not ended.wait(lines.seconds_to_next):
             lines.tell_if_due()
 
-    thread = threading.Thread(target=tell_now_and_then, daemon=True)
+    thread = threading.Thread(target=report_now_and_then, daemon=True)
     thread.start()
     try:
         yield lines.advance
@@ -95,7 +96,7 @@ def _lines(file: Lenient, label: str, total: float, done: int) -> Iterator[Advan
 class _Lines:
     """Lines on one job; two threads may tell them."""
 
-    def __init__(self, file: Lenient, label: str, total: float, done: float) -> None:
+    def __init__(self, file: SafeStream, label: str, total: float, done: float) -> None:
         self._file, self._label, self._total = file, label, total
         self._first, self._done, self._state = done, done, ""
         self._begun = self._advanced = time.monotonic()

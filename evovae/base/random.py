@@ -111,7 +111,7 @@ class Streams(Draws):
         return join(generators=generators, block=self._block, used=self._used)
 
     def restored(self, state: Mapping[str, Tensor]) -> Streams:
-        """Return as many streams, on the same device, that are where `state` says.
+        """Return the same number of streams, on the same device, that are where `state` says.
 
         Raises:
             InputError: if `state` is that of other streams.
@@ -132,7 +132,7 @@ class Streams(Draws):
         return copy
 
     def sibling(self) -> Streams:
-        """Return as many streams that are not these: those of replicates r + 2^31, for a baseline beside a search."""
+        """Return the same number of other streams, of replicates r + 2^31: for a baseline beside a search."""
         sibling = object.__new__(Streams)
         sibling._start([generator.initial_seed() ^ 2**31 for generator in self._generators], self._block.device)
         return sibling
@@ -179,7 +179,7 @@ class SelectedStreams(Draws):
 
 
 @contextlib.contextmanager
-def lend_to_numpy(generator: torch.Generator) -> Iterator[None]:
+def seeded_numpy(generator: torch.Generator) -> Iterator[None]:
     """Let numpy's global functions, which a library may insist on, draw from `generator`; then put their state back."""
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(int(torch.randint(_MASK + 1, (), generator=generator, device=generator.device)))  # noqa: NPY002

@@ -76,14 +76,14 @@ def _columns(header: bytes) -> list[str]:
 
 
 class History:
-    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was left and gone on with."""
+    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was interrupted and resumed."""
 
     def __init__(self) -> None:
         self._content = bytearray()
         self._pending: list[Mapping[str, Any]] = []
 
     def append(self, columns: Mapping[str, Any]) -> None:
-        """Add rows: a value, or as many as there are rows, for each column; always the same columns."""
+        """Add rows: one value, or one for each row, in each column; always the same columns."""
         self._pending.append(columns)
 
     @property

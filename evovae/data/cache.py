@@ -34,8 +34,8 @@ def key_of(paths: Iterable[Path], *circumstances: object) -> str:
     The time of its last change is among it, which cannot be set: other content has another key.
 
     Args:
-        paths: The files that will be read.
-        circumstances: All else that decides what comes of them; their `repr` must say it.
+        paths: the files that will be read.
+        circumstances: all else that decides what comes of them; their `repr` must say it.
 
     Raises:
         OSError: A file is not there any more.
@@ -65,9 +65,9 @@ def keep(key: str, image_set: ImageSet, seconds: float) -> None:
     """Keep an image set under `key`, if that can be done, and let go of those that were not used for longest.
 
     Args:
-        key: From `key_of`.
-        image_set: What was read.
-        seconds: How long it took.
+        key: from `key_of`.
+        image_set: what was read.
+        seconds: how long it took.
     """
     if seconds < WORTHWHILE:
         return

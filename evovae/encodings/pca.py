@@ -28,7 +28,7 @@ class PCAEncoding(Encoding):
 
     Args:
         images: (N, C, H, W), uint8 or in [0, 1], such as `digits.train.images`.
-        dim: number of components D, at most as many directions as the images vary along.
+        dim: number of components D, at most the number of directions that the images vary along.
         support: where genomes may lie (`StandardNormal`); the ball by default, as for a VAE.
         device: where the fit runs and genomes live.
 

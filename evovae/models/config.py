@@ -85,12 +85,12 @@ class TrainConfig:
     """How a VAE is trained: how long, how fast, on what."""
 
     epochs: int | Literal["auto"] | None = None
-    """Passes over the training images, fewer when validation images find no better model for long; None: 4, or as many
-    as 900 minibatches take; auto: until going on no longer pays, 25 times as many at most."""
+    """Passes over the training images, fewer when validation images find no better model for long; None: 4, or the
+    number that 900 minibatches take; auto: until going on no longer pays, 25 times that at most."""
     restarts: tuple[int, ...] = ()
     """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None
-    """Stop after so many minibatches instead of after `epochs`."""
+    """Stop after this number of minibatches instead of after `epochs`."""
     batch_size: int = 256
     """Images in a minibatch."""
     learning_rate: float | Literal["auto"] = "auto"
@@ -122,7 +122,7 @@ class TrainConfig:
     corruption_level: float = 0.3
     """Standard deviation of gaussian noise, or probability that a pixel is hit."""
     train_images: int | None = None
-    """Train on a stratified subset of so many images; None takes all."""
+    """Train on a stratified subset of this number of images; None takes all."""
     seed: int = 0
     """Seed of the initial weights and of every draw while training."""
     device: str = "auto"

@@ -209,7 +209,7 @@ class VAE(nn.Module):
     def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
         """Return KL(Q(z|X) || N(0, I)) in nats for each latent variable, in the shape of `mean`.
 
-        Kingma and Welling 2014, app. B.
+        Kingma and Welling 2014, eq. 10 and app. B.
         """
         return 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance)
 

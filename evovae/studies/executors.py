@@ -38,7 +38,7 @@ class UnguardedError(InputError):
 def refuse_rerun() -> None:
     """End a worker process in which its script begins the study anew, as one without a guard does when it is imported.
 
-    At once, with nothing cleaned up: files and folders are the parent's, which the exit status tells what is wrong.
+    At once, with nothing cleaned up: files and folders are the parent's, which learns what is wrong by the exit status.
 
     Raises:
         UnguardedError: if it is a worker process of somebody else.
@@ -233,7 +233,7 @@ def _answer(calls: Connection) -> tuple[bool, Any]:
 
 
 def _send(calls: Connection, good: bool, value: Any) -> None:
-    """Answer a call; what does not pickle there and back is told by an error that does."""
+    """Answer a call; what does not pickle there and back is replaced by an error that does."""
     try:
         if not good:
             ForkingPickler.loads(ForkingPickler.dumps(value))

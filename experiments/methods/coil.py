@@ -43,7 +43,7 @@ class Problem:
         objective: points (..., V) -> (...).
         violations: points (..., V) -> (..., C), how far each constraint is from being kept, 0 where it is.
         optimum: the least objective of a point that keeps all constraints.
-        draw: so many points (N, V) that keep all constraints, where such can be drawn; else they are searched for.
+        draw: N points (N, V) that keep all constraints, where such can be drawn; else they are searched for.
     """
 
     dim: int
@@ -116,7 +116,7 @@ def _feasible(problem: Problem, replicates: range, seed: int) -> Tensor:
 
 
 def learn(points: Tensor, seed: int, models: int = 10, epochs: int = 200) -> Space:
-    """Return the latent space of a VAE of `points` (N, V) in [-1, 1]: the best of so many `models`.
+    """Return the latent space of a VAE of `points` (N, V) in [-1, 1]: the best of this number of `models`.
 
     V-2V-V, ReLU, tanh; summed squared error plus the KL divergence divided by the minibatch's size; the best is the
     one with the least loss in the last epoch. Points are scaled to fill [-1, 1] in each variable.
@@ -156,7 +156,7 @@ def variables(problem: Problem) -> Space:
 
 @torch.no_grad()
 def search(problem: Problem, space: Space, replicates: int, seed: int) -> Outcome:
-    """Return how so many replicates of a search in `space` end.
+    """Return how the replicates of a search in `space` end.
 
     Every individual is judged anew in every generation, by duels with others of it.
     """

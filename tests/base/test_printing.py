@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evovae.base.printing import Lenient
+from evovae.base.printing import SafeStream
 
 PROGRAM = """
 import signal, sys, time
@@ -119,7 +119,7 @@ def test_the_first_failure_is_kept_and_nothing_is_written_after_it() -> None:
             return super().write(text)
 
     file = Filling()
-    stream = Lenient(file)
+    stream = SafeStream(file)
     print("fits", file=stream)
     assert stream.failure is None
     for text in ("full", "fits again"):
@@ -127,7 +127,7 @@ def test_the_first_failure_is_kept_and_nothing_is_written_after_it() -> None:
     assert isinstance(stream.failure, OSError)
     assert file.getvalue() == "fits\n"
     file.close()
-    closed = Lenient(file)
+    closed = SafeStream(file)
     print("closed", file=closed)
     assert isinstance(closed.failure, ValueError)
-    print("nowhere", file=Lenient(None), flush=True)
+    print("nowhere", file=SafeStream(None), flush=True)

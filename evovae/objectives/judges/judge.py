@@ -18,7 +18,7 @@ from evovae.objectives.judges.classifiers import build_convnext, build_lenet
 Architecture = Literal["lenet", "convnext"]
 
 READ_SIDE = 32
-"""Pixels a side, or up to twice as many, that a larger image is reduced to before anything else."""
+"""Pixels a side, or up to twice that, that a larger image is reduced to before anything else."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ MEASURED = 2000
 ROLES: dict[str, tuple[Architecture, int]] = {"judge": ("lenet", 0), "heldout": ("convnext", 1)}
 """Architecture and seed of each role, under the name that its file has, in the order of `Judges`."""
 NAMES = {"judge": "judge", "heldout": "held-out judge"}
-"""What people are told that a role is."""
+"""Names of the roles in messages."""
 
 
 class Judges(NamedTuple):
@@ -162,7 +162,7 @@ class JudgeStore:
         return learned
 
     def _begin(self, role: str) -> JudgeTraining:
-        """Return the training of a judge, gone on with where its checkpoint can be read."""
+        """Return the training of a judge, resumed where its checkpoint can be read."""
         for place in self._places:
             # What a damaged one, or one of another version, leads to.
             with contextlib.suppress(InputError, ValueError, TypeError, RuntimeError):

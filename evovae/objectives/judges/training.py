@@ -1,4 +1,4 @@
-"""Training a judge: as many steps as its image set needs, which can be left in the middle and gone on with."""
+"""Training a judge for the number of steps that its image set needs; it can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_STEPS = 1000
 """Most steps: both judges of images such as MNIST's take half a minute on two cores, whatever the number of images;
 `results/speed/judges.csv` has what more and fewer come to."""
 PATIENCE, GAIN, MIN_GAIN = 5, 0.02, 0.001
-"""Rounds without a loss on held-back images that is lower by this part, or so many nats: the learning rate falls."""
+"""Rounds without a loss on held-back images lower by this part, or by these nats: then the learning rate falls."""
 MAX_HELD_BACK, MIN_IMAGES = 1000, 200
 """Most images that are held back; of fewer training images than the second, none are: they are looked at themselves."""
 _LEARNING_RATES = {"lenet": 4e-3, "convnext": 2e-2}
@@ -50,7 +50,7 @@ class JudgeRound:
     accuracy: float
     """Share of them that it reads rightly, 0 to 1."""
     seconds: float
-    """Since the start, or since it was gone on with."""
+    """Since the start, or since it was resumed."""
 
 
 def train_judge(judge: Judge, images: Images, seed: int = 0, steps: int | None = None) -> Iterator[JudgeRound]:
@@ -68,7 +68,7 @@ class JudgeTraining:
     """Trains `judge` in place, on the device it is on, a minibatch at a time.
 
     AdamW, with a learning rate that rises and falls once (Smith and Topin 2019, "Super-convergence"), down to zero at
-    the limit, or soon after held-back images are read no better: a small image set would only be learned by heart. Each
+    the limit, or soon after held-back images are read no better: a small image set would only be memorised. Each
     minibatch is moved by up to one pixel each way, for evolved images are rarely centred as exactly as a data set's.
     Products are of bfloat16 where the device has them.
 
