@@ -27,6 +27,8 @@ def program():
                 while not Path(sys.argv[2]).exists():
                     advance(2, "on")
                     time.sleep(0.01)
+                    print("on", file=kept, flush=True)
+                kept.truncate(kept.seek(0))
             advance(3, "all")
         kept.write("kept")
     print("größe")
@@ -92,7 +94,11 @@ def test_a_terminal_that_closes_is_no_failure(program: Path) -> None:
         while b"begun" not in os.read(ours, 4096):
             pass
         os.close(ours)
-        time.sleep(0.3)  # for a few pictures of the bar
+        kept = program.parent / "kept"
+        deadline, before = time.monotonic() + 60, kept.stat().st_size
+        while kept.stat().st_size < before + 30 * len("on\n"):  # 0.3 s or more: a few pictures of the bar
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         (program.parent / "go").touch()
     assert process.returncode == 0
     assert (program.parent / "kept").read_text() == "kept"

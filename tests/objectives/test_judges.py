@@ -106,6 +106,22 @@ def test_a_seed_decides_every_bit(architecture):
     assert not same(Judge(architecture, (1, 16, 16), 2, 5), Judge(architecture, (1, 16, 16), 2, 6))
 
 
+def test_training_images_are_moved_by_up_to_a_pixel_each_way(monkeypatch):
+    """White images with a black pixel in the middle: it is seen in all nine places, and no border is drawn in."""
+    monkeypatch.setattr(training, "ROUND", 1000)
+    pixels = torch.full((64, 1, 16, 16), 255, dtype=torch.uint8)
+    pixels[:, :, 8, 8] = 0
+    judge, seen = Judge("lenet", (1, 16, 16), 2), []
+    judge.layers.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().clone()))
+    learning = JudgeTraining(judge, Images(pixels, torch.arange(64) % 2), steps=80)
+    while learning.iteration < 79:  # the step after would look at the held-back images, too
+        learning.step()
+    assert {tuple(place) for x in seen for place in (x == 0).nonzero()[:, 2:].tolist()} == {
+        (row, column) for row in (7, 8, 9) for column in (7, 8, 9)
+    }
+    assert all(((x == 0).sum((1, 2, 3)) == 1).all() and ((x == 1).sum((1, 2, 3)) == 255).all() for x in seen)
+
+
 @pytest.mark.parametrize("architecture", ["lenet", "convnext"])
 def test_global_random_state_is_neither_read_nor_written(architecture):
     before = torch.get_rng_state(), random.getstate(), str(np.random.get_state())  # noqa: NPY002 (the state itself)
