@@ -54,7 +54,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices natively; elsewhere they are slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases cannot tell
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases lack it
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

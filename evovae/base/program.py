@@ -49,7 +49,7 @@ PLAINER: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 
 
 def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None:
-    """Run a program; what it cannot go on from ends the process with one line on standard error.
+    """Run a program; what it cannot recover from ends the process with one line on standard error.
 
     The exit status is 0, 1 (failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). A program does not fail because what
     it prints cannot be written, but when all is done that is reported, and is a failure unless its reader has gone.

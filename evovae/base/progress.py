@@ -65,7 +65,7 @@ def _bar(console: Console, label: str, total: float, done: int) -> Iterator[Adva
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
     )
-    # A step may take longer than the 30 s that rich would look back to tell the speed.
+    # A step may take longer than the 30 s from which rich would estimate the speed.
     with Progress(*columns, console=console, speed_estimate_period=math.inf) as progress:
         task = progress.add_task(label, total=total, completed=done, state="")
 
@@ -94,7 +94,7 @@ def _lines(file: SafeStream, label: str, total: float, done: int) -> Iterator[Ad
 
 
 class _Lines:
-    """Lines on one job; two threads may tell them."""
+    """Lines on one job; two threads may write them."""
 
     def __init__(self, file: SafeStream, label: str, total: float, done: float) -> None:
         self._file, self._label, self._total = file, label, total
@@ -110,7 +110,7 @@ class _Lines:
         return max(0.0, self._latest - time.monotonic())
 
     def advance(self, done: float, state: str) -> None:
-        """Take down where the job is, and tell it if the state is a new one."""
+        """Note where the job is, and write a line if the state is a new one."""
         with self._lock:
             self._done, self._state, self._advanced = done, state, time.monotonic()
             is_new = state != (self._told[1] if self._told else "")
@@ -118,13 +118,13 @@ class _Lines:
                 self._tell()
 
     def tell_if_due(self) -> None:
-        """Tell where the job is if it was not told for long."""
+        """Write a line if there was none for long."""
         with self._lock:
             if time.monotonic() >= self._latest:
                 self._tell()
 
     def end(self) -> None:
-        """Tell where the job ended, unless the last line did."""
+        """Write where the job ended, unless the last line did."""
         with self._lock:
             if self._told != (self._done, self._state):
                 self._tell()

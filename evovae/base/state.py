@@ -59,7 +59,7 @@ class Stateful(Protocol):
     """What can be interrupted and resumed, bit for bit; by convention `restore` takes up what `state` gave."""
 
     def state(self) -> State:
-        """Return all that is needed to go on from here, in an object made with the same arguments."""
+        """Return all that is needed to resume from here, in an object made with the same arguments."""
 
 
 def join(**parts: Mapping[str, Tensor] | Tensor | float | bytes) -> State:

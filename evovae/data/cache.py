@@ -29,7 +29,7 @@ _VERSION = 1
 
 
 def key_of(paths: Iterable[Path], *circumstances: object) -> str:
-    """What tells one set from another: a SHA-256 of what the file system says of each file.
+    """What identifies a set: a SHA-256 of what the file system says of each file.
 
     The time of its last change is among it, which cannot be set: other content has another key.
 

@@ -57,7 +57,7 @@ def _read(stream: BinaryIO, name: str) -> Tensor:
             "is the file damaged, or should it be cut?"
         )
     values = bytearray()
-    # One byte more than stated tells a file that is too long, and makes gzip verify its checksum.
+    # One byte more than stated shows that a file is too long, and makes gzip verify its checksum.
     while len(values) <= stated and (chunk := stream.read(min(_CHUNK, stated + 1 - len(values)))):
         values += chunk
     if len(values) != stated:

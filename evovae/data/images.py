@@ -159,7 +159,7 @@ class ImageSet:
 
     @functools.cached_property
     def digest(self) -> str:
-        """What tells it from another: a SHA-256 of images and labels, their shapes and order, whatever their names."""
+        """What identifies it: a SHA-256 of images and labels, their shapes and order, whatever their names."""
         digest = hashlib.sha256()
         for split in (self.train, self.test):
             for tensor in (split.images, split.labels):

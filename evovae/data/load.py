@@ -45,9 +45,9 @@ def load_images(
             the whole, `"stretch"` changes its proportions.
         background: what is put around padded images and under transparent parts of pictures: white, black, grey, or
             six hexadecimal digits such as ff8800.
-        unreadable: whether a picture in a folder that cannot be read is an error (`"stop"`), or is left out and told
+        unreadable: whether a picture in a folder that cannot be read is an error (`"stop"`), or is left out, and noted
             (`"skip"`).
-        report: told how many pictures are read, and of how many, after each.
+        report: called after each picture with the number read so far and in all.
 
     Returns:
         The image set. Its pixels are 0..255; its `summary` says what was read and what was left out.

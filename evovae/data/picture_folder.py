@@ -75,7 +75,7 @@ def read_pictures(
 ) -> tuple[Tensor, list[int], Counter[str]]:
     """Read pictures as `read_file` does, as one tensor.
 
-    Where grey pictures have 16 bits, the highest value in all of them tells how many are used.
+    Where grey pictures have 16 bits, the highest value in all of them shows how many are used.
 
     Args:
         paths: at least one picture file.

@@ -47,7 +47,7 @@ def survey(folder: Path) -> Survey:
     """Look through a folder of pictures, as `load_picture_folder` describes it.
 
     Raises:
-        InputError: if there are no pictures, or one cannot tell which are meant.
+        InputError: if there are no pictures, or it is unclear which are meant.
     """
     found = Survey()
     splits = _find_splits(folder)

@@ -54,7 +54,7 @@ class VAEConfig:
         if len(self.data_shape) not in (1, 3):
             raise InputError(f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
         images = len(self.data_shape) == 3
-        if images and max(self.data_shape[1:]) > MAX_SIDE:  # convolutions' weights do not tell the size
+        if images and max(self.data_shape[1:]) > MAX_SIDE:  # convolutions' weights do not depend on the size
             raise InputError(f"data shape is {self.data_shape}: expected images of at most {MAX_SIDE} pixels a side")
         require_whole("latent dim", self.latent_dim, 1)
         if self.network == "conv" and not images:

@@ -42,7 +42,7 @@ def split(data: Images | Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
     there = len(pixels)
     count = min(int(PART * there), MAX_HELD_OUT) if count is None else count
     if config.epochs == "auto" and count == 0:
-        raise InputError(f"epochs is auto, but none of {there} images are held out to tell when to stop: give a number")
+        raise InputError(f"epochs is auto, but none of {there} images are held out to find when to stop: give a number")
     if count >= there:
         raise InputError(f"validation images is {count}: expected fewer than the {there} training images")
     if count == 0:

@@ -44,7 +44,7 @@ def refuse_rerun() -> None:
         UnguardedError: if it is a worker process of somebody else.
     """
     process = multiprocessing.current_process()
-    if getattr(process, "_inheriting", False):  # it imports the script: multiprocessing tells by this, too
+    if getattr(process, "_inheriting", False):  # it imports the script: multiprocessing itself asks this, too
         if process.name == WORKER:
             os._exit(UNGUARDED)
         raise UnguardedError(GUARD)

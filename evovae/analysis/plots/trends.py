@@ -83,8 +83,8 @@ def trade_off(
     Args:
         table: a row for each pair of settings, with a measure NAME as NAME, NAME_low and NAME_high.
         measures: names of the two, along the axis and upwards, to their labels.
-        colour: column told by the colours of the palette, in order.
-        marker: column told by markers.
+        colour: column shown by the colours of the palette, in order.
+        marker: column shown by markers.
         yscale: "linear" or "log".
         baseline: value of `colour` that the others are measured against, drawn grey.
         title: what it is of.

@@ -99,7 +99,7 @@ class Judge(nn.Module):
 
     Attributes:
         trained_on: name of the image set that it has learned, empty before; kept in its file, as the next two are.
-        digest: of that image set, empty before: what tells whether a judge belongs to images.
+        digest: of that image set, empty before: it identifies the images that a judge belongs to.
         reliability: how well it has learned it.
 
     Raises:

@@ -45,7 +45,7 @@ def judges_for(images: ImageSet, folder: Path | None = None, device: str | torch
     """Return the judges of an image set: shipped for MNIST, found by what they have learned, or trained now and kept.
 
     Args:
-        images: the image set; its digest tells which judges are its own.
+        images: the image set; its digest identifies its own judges.
         folder: where `judge.safetensors` and `heldout.safetensors` are, or shall be, beside the user's cache.
         device: where the judges are trained and returned.
 
