@@ -206,6 +206,7 @@ def test_light_modules_do_not_import_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.usefixtures("stock_random")  # some libraries draw from it when they are imported
 def test_every_name_of_every_door_is_there() -> None:
     for door in ("evovae", *sorted(DOORS)):
         module = importlib.import_module(door)
