@@ -28,10 +28,10 @@ import pandas as pd
 import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots
-from evovae.base import files, require, require_counts, require_whole
+from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import to_unit
 from evovae.encodings import SUPPORTS, Support
-from evovae.objectives import scrutinise
+from evovae.objectives import assess_images
 from evovae.runs import Run
 from evovae.studies import Method, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
@@ -72,13 +72,11 @@ class Arguments:
         require_counts(self, "dims", "replicates", "population", "budget")
         require_whole("seed", self.seed, 0)
         for name, values in (("dims", self.dims), ("objectives", self.objectives)):
-            require(len(set(values)) == len(values) > 0, f"{name} are {values}: expected one or more, each once")
-        expected = "digit:K, or target:test/N for a test image"
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"{name} are {values}: expected one or more, each once")
         for name in self.objectives:
-            require(
-                re.fullmatch(r"digit:\d|target:test/\d{1,4}", name) is not None,
-                f"objectives has {name!r}: expected {expected}",
-            )
+            if not re.fullmatch(r"digit:\d|target:test/\d{1,4}", name):
+                raise InputError(f"objectives has {name!r}: expected digit:K, or target:test/N for a test image")
 
 
 def main(arguments: Arguments) -> None:
@@ -138,7 +136,9 @@ def search(
         "norm": genomes.norm(dim=1) / shell,
         "population_norm": course.norm[:, last] / shell,
     }
-    run.write_table(FOUND, pd.concat([pd.DataFrame(cell | columns), scrutinise(images, label, judges, critic)], axis=1))
+    run.write_table(
+        FOUND, pd.concat([pd.DataFrame(cell | columns), assess_images(images, label, judges, critic)], axis=1)
+    )
     drift = course.table(np.linspace(population, budget, POINTS))
     run.write_table(DRIFT, drift.assign(**cell, norm=drift["norm"] / shell))
     files.save_tensors(run.folder / IMAGES, "images", {"images": images[:1]}, {})

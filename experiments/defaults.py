@@ -26,8 +26,8 @@ from methods.image_sets import EVERYWHERE, SETS, load
 
 import evovae
 from evovae.analysis import plots
-from evovae.base import require, require_counts
-from evovae.models import DivergenceError, Training, blind_loss, evaluate, suggest_rate
+from evovae.base import InputError, require_counts
+from evovae.models import DivergenceError, Training, evaluate, mean_image_loss, suggest_rate
 from evovae.runs import Run
 from evovae.studies import Arguments, Results, Spec, gather, start, study
 
@@ -61,7 +61,8 @@ class DefaultsArguments(Arguments):
         require_counts(self, "sweep_seeds", most=self.seeds)
         for name, known in (("models", MODELS), ("sets", SETS)):
             for one in getattr(self, name):
-                require(one in known, f"{name}: {one!r} is unknown: expected of {', '.join(known)}")
+                if one not in known:
+                    raise InputError(f"{name}: {one!r} is unknown: expected of {', '.join(known)}")
 
 
 def main(arguments: DefaultsArguments) -> None:
@@ -122,7 +123,11 @@ def train(run: Run, model: str, name: str, rate: float, seed: int, smoke: bool) 
         diverged = 2
     found = evaluate(vae, test)
     row = {"model": model, "set": name, "rate": rate, "seed": seed}
-    row |= {"nelbo": -found.elbo, "mean_picture": blind_loss(images, test, config), "active_units": found.active_units}
+    row |= {
+        "nelbo": -found.elbo,
+        "mean_picture": mean_image_loss(images, test, config),
+        "active_units": found.active_units,
+    }
     row |= {"iterations": training.iteration, "ended_early": int(training.schedule.annealing), "diverged": diverged}
     run.write_table(MEASURES, pd.DataFrame([row]))
 

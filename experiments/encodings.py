@@ -28,9 +28,9 @@ import pandas as pd
 import evovae
 from evovae import encodings, evolution, objectives
 from evovae.analysis import plots, statistics
-from evovae.base import files, require, require_counts, require_whole
+from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.objectives import scrutinise
+from evovae.objectives import assess_images
 from evovae.runs import Run
 from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
@@ -72,8 +72,9 @@ class Arguments:
         """Refuse what makes no study."""
         require_counts(self, "replicates", "population", "budget")
         require_whole("seed", self.seed, 0)
-        within = len(set(self.digits)) == len(self.digits) > 0 and set(self.digits) <= set(range(10))
-        require(within, f"digits are {self.digits}: expected one or more of 0 to 9, each once")
+        distinct = set(self.digits)
+        if not distinct or len(distinct) < len(self.digits) or not distinct <= set(range(10)):
+            raise InputError(f"digits are {self.digits}: expected one or more of 0 to 9, each once")
 
 
 def main(arguments: Arguments) -> None:
@@ -121,7 +122,7 @@ def search(
         named = {"kind": kind, "objective": objective, "encoding": encoding, "method": method, "moment": moment}
         fitness = asked.weights[0] * asked(shown)[:, 0].numpy()  # larger is better
         columns = pd.DataFrame(named | {"replicate": range(len(shown)), "reached": reached, "fitness": fitness})
-        rows.append(pd.concat([columns, scrutinise(shown, label, judges, critic, seed)], axis=1))
+        rows.append(pd.concat([columns, assess_images(shown, label, judges, critic, seed)], axis=1))
 
     if encoding == REAL:  # of targets only the image itself
         alike = to_unit(digits.test.subset(classes=[label]).images[: replicates if kind == "digit" else 1])

@@ -10,6 +10,7 @@ than random search's, and images in the middle that are neither.
     python experiments/evolve_front.py --smoke    seconds, leaving no results
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
     )
     evolved.follow(evolving, "NSGA-II", generations + 1)
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
-    drawn.follow(drawing, "random search", -(-evolved.evaluations // size))
+    drawn.follow(drawing, "random search", math.ceil(evolved.evaluations / size))
 
     found = {name: search.found() for name, search in searches.items()}
     rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]

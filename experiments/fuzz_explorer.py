@@ -9,6 +9,7 @@ browser would; those with a malformed body about a session name one that there i
     python experiments/fuzz_explorer.py --smoke     seconds, leaving no results
 """
 
+import math
 import tempfile
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from typing import Any, cast
 import pandas as pd
 
 from evovae import runs
-from evovae.base import InputError, require, require_counts
+from evovae.base import InputError, require_counts
 from evovae.models import VAE, VAE_FILE, VAEConfig
 from evovae.runs import EvolveConfig
 from evovae.studies import start, study
@@ -46,7 +47,8 @@ class Arguments:
         """Refuse what makes no experiment."""
         require_counts(self, "requests")
         for library in ("fastapi", "schemathesis"):
-            require(find_spec(library) is not None, f"this script needs {library}: pip install 'evovae[test]'")
+            if find_spec(library) is None:
+                raise InputError(f"this script needs {library}: pip install 'evovae[test]'")
 
 
 def main(arguments: Arguments) -> None:
@@ -85,7 +87,7 @@ def fuzz(vae: Path, requests: int, seed: int) -> pd.DataFrame:
             cast(Any, found).ok() for found in schemathesis.openapi.from_dict(app.openapi()).get_all_operations()
         ]
         open_to_faults = [operation for operation in operations if takes_something(operation)]
-        share = -(-requests // len(open_to_faults))
+        share = math.ceil(requests / len(open_to_faults))
         rows = []
         for operation in open_to_faults:
             found = send(client, operation, share, seed, known)

@@ -48,7 +48,7 @@ from evovae.studies import start, study
 
 SECONDS, MEMORY = 10, 1 << 30
 DRAWN = 200
-"""One run folder in so many is drawn, too."""
+"""One run folder in this number is drawn, too."""
 
 
 @dataclass(frozen=True)

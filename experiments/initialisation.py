@@ -33,7 +33,7 @@ import evovae
 from evovae.analysis import plots, statistics
 from evovae.base import make_generator
 from evovae.data import ImageSet, to_unit
-from evovae.models import DivergenceError, TrainConfig, Training, VAEConfig, blind_loss, evaluate
+from evovae.models import DivergenceError, TrainConfig, Training, VAEConfig, evaluate, mean_image_loss
 from evovae.runs import Run
 from evovae.studies import Arguments, Results, Spec, curves, intervals, start, study
 
@@ -121,7 +121,7 @@ def write_variances(stacks: pd.DataFrame, results: Results) -> None:
 
 def write_training(trainings: pd.DataFrame, images: int, results: Results) -> None:
     """Write how the trainings ended, and draw their curves."""
-    mean_image = blind_loss(digits().train, digits().test.subset(images))
+    mean_image = mean_image_loss(digits().train, digits().test.subset(images))
     by = ["activation", "depth", "scheme"]
     trainings = trainings.assign(nelbo=trainings.nelbo.fillna(np.inf))  # a failed training is the worst of all
     trainings["spread_start"] = trainings.groupby([*by, "seed"])["spread"].transform("first")

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike
 import evovae
 from evovae import studies
 from evovae.analysis import plots
-from evovae.base import files, require, require_counts
+from evovae.base import InputError, files, require_counts
 from evovae.data import ImageSet, draw_stratified, to_unit
 from evovae.runs import Run
 from evovae.studies import Spec, intervals, start, study, train_vae
@@ -60,7 +60,8 @@ class Arguments(studies.Arguments):
         """Refuse what makes no study."""
         super().__post_init__()
         require_counts(self, "images", most=10_000)
-        require(find_spec("openTSNE") is not None, "this study needs openTSNE: pip install 'evovae[studies]'")
+        if find_spec("openTSNE") is None:
+            raise InputError("this study needs openTSNE: pip install 'evovae[studies]'")
 
 
 def main(arguments: Arguments) -> None:

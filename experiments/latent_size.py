@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
-from scipy.stats import norm
+from scipy.special import ndtri
 
 import evovae
 from evovae.analysis import plots
@@ -105,7 +105,7 @@ def one_of_each(images: Images) -> Tensor:
 
 def decode_plane(vae: evovae.VAE) -> Tensor:
     """Return what quantiles of a prior of D = 2 decode to (SIDE, SIDE, C, H, W); the second variable goes upwards."""
-    quantiles = torch.from_numpy(norm.ppf((np.arange(SIDE) + 0.5) / SIDE)).float()
+    quantiles = torch.from_numpy(ndtri((np.arange(SIDE) + 0.5) / SIDE)).float()
     noise = torch.cartesian_prod(quantiles.flip(0), quantiles).flip(1)
     return vae.decode(vae.codes_from_noise(noise)).unflatten(0, (SIDE, SIDE))
 

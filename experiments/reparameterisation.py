@@ -26,9 +26,9 @@ from methods.gradient_estimators import Estimator, compare_draws, draw_gradients
 import evovae
 from evovae import studies
 from evovae.analysis.plots import panels, trend
-from evovae.base import SMALLEST, make_generator, require, require_counts, require_number, require_whole
+from evovae.base import MIN_NUMBER, InputError, make_generator, require_counts, require_number, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.models import VAE_FILE, blind_loss, evaluate
+from evovae.models import VAE_FILE, evaluate, mean_image_loss
 from evovae.runs import Run
 from evovae.studies import Spec, curves, gather, intervals, start, study
 
@@ -64,9 +64,10 @@ class Arguments(studies.Arguments):
         require_whole("iterations", self.iterations, 10)
         require_whole("repetitions", self.repetitions, 2)
         require_counts(self, "images", most=10_000)
-        require(len(self.rates) > 0, "rates is empty: expected one learning rate or more")
+        if not self.rates:
+            raise InputError("rates is empty: expected one learning rate or more")
         for rate in self.rates:
-            require_number("rates", rate, SMALLEST)
+            require_number("rates", rate, MIN_NUMBER)
 
 
 def main(arguments: Arguments) -> None:
@@ -91,7 +92,7 @@ def main(arguments: Arguments) -> None:
         history = gather(runs, CURVE)
         blind = {
             "estimator": BLIND,
-            LOSS: blind_loss(digits().train, digits().test.subset(arguments.images)),
+            LOSS: mean_image_loss(digits().train, digits().test.subset(arguments.images)),
             "kl": 0.0,
         }
         history = pd.concat([history, history[history["estimator"] == "pathwise"].assign(**blind)])

@@ -40,7 +40,7 @@ from methods import coil
 from published.coil import CELL, DISTANCES, METHODS, PROBLEMS, SECONDS, compare, published_runs, verdicts
 
 from evovae.analysis import plots
-from evovae.base import require, require_whole, shown
+from evovae.base import InputError, require_whole, shown
 from evovae.runs import Run
 from evovae.studies import VERDICTS, Spec, Workers, curves, gather, start, study
 
@@ -62,7 +62,8 @@ class Arguments:
     def __post_init__(self) -> None:
         """Refuse what makes no study."""
         require_whole("pipelines", self.pipelines, 2)
-        require(self.problem in PROBLEMS, f"problem is {shown(self.problem)}: expected one of {', '.join(PROBLEMS)}")
+        if self.problem not in PROBLEMS:
+            raise InputError(f"problem is {shown(self.problem)}: expected one of {', '.join(PROBLEMS)}")
 
 
 def main(arguments: Arguments) -> None:

@@ -45,7 +45,7 @@ from evovae import encodings, studies
 from evovae.analysis import plots
 from evovae.base import Streams, files
 from evovae.data import to_unit
-from evovae.objectives import scrutinise
+from evovae.objectives import assess_images
 from evovae.runs import Run
 from evovae.studies import VERDICTS, Spec, curves, gather, intervals, start, study, train_cell
 
@@ -130,8 +130,8 @@ def fool(run: Run, setup: str, seed: int, smoke: bool) -> None:
                 rows += [row | {"digit": digit, "confidence": value} for digit, value in enumerate(values)]
         judges, images = evovae.judges_for(digits), encoding.decode(elites.genomes)
         known = to_unit(digits.test.subset(100 if smoke else 1000).images)
-        least = np.quantile(scrutinise(known, 0, judges, critic)["log_likelihood"], UNLIKELY)
-        tables = [scrutinise(images[[digit]], digit, judges, critic) for digit in range(10)]
+        least = np.quantile(assess_images(known, 0, judges, critic)["log_likelihood"], UNLIKELY)
+        tables = [assess_images(images[[digit]], digit, judges, critic) for digit in range(10)]
     found = pd.concat(tables, ignore_index=True)[["held_out", "log_likelihood"]]
     found.insert(0, "confidence", values)
     found["held_out"] *= reached.numpy()

@@ -31,7 +31,7 @@ import pandas as pd
 from PIL import Image
 
 from evovae import runs
-from evovae.base import require
+from evovae.base import InputError
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs import HISTORY, EvolveConfig
@@ -84,8 +84,10 @@ class Arguments:
     def __post_init__(self) -> None:
         """Refuse where there is nothing to look with."""
         for library in ("fastapi", "playwright", "axe_playwright_python"):
-            require(find_spec(library) is not None, f"this script needs {library}: pip install 'evovae[test]'")
-        require(shutil.which("chromium") is not None, "this script needs Chromium: apt-get install chromium")
+            if find_spec(library) is None:
+                raise InputError(f"this script needs {library}: pip install 'evovae[test]'")
+        if shutil.which("chromium") is None:
+            raise InputError("this script needs Chromium: apt-get install chromium")
 
 
 def main(arguments: Arguments) -> None:
@@ -144,7 +146,7 @@ def training(folder: Path) -> Iterator[None]:
 
 
 def look(browser: Any, address: str, scheme: str, results: Results, wait: float) -> list[dict[str, Any]]:
-    """Go through the views, take their screenshots, and return what axe found; `wait` so many seconds for t-SNE."""
+    """Go through the views, take their screenshots, and return what axe found; `wait` seconds at most for t-SNE."""
     from axe_playwright_python.sync_playwright import Axe
 
     rows = []

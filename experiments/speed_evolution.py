@@ -150,7 +150,7 @@ CONTENDERS: dict[str, Callable[[Problem, int], Iterator[None]]] = {
 
 
 def time_step(steps: Iterator[None], seconds: float, device: torch.device) -> float:
-    """Return the seconds that a step takes, averaged over at least so many seconds."""
+    """Return the seconds that a step takes, averaged over at least this number of seconds."""
     synchronise(device)
     start = time.perf_counter()
     for count in itertools.count(1):

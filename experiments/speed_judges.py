@@ -1,9 +1,9 @@
 """How well do the two judges of an image set read it, against the seconds that they take to learn it?
 
 As evovae trains them: AdamW, 64 images a minibatch, one rise and fall of the learning rate; here with other numbers of
-minibatches than `judges.training.LIMIT` too. Test accuracy, training accuracy (of up to 2,000 images), and the seconds
-of the training alone, with one run of each. Expect half a minute for both at the limit on MNIST, on two cores that do
-nothing else, and little from twice as many.
+minibatches than `judges.training.MAX_STEPS` too. Test accuracy, training accuracy (of up to 2,000 images), and the
+seconds of the training alone, with one run of each. Expect half a minute for both at the limit on MNIST, on two cores
+that do nothing else, and little from twice as many.
 
     python experiments/speed_judges.py            about 10 minutes on two cores, with nothing else running
     python experiments/speed_judges.py --smoke    seconds, leaving no results

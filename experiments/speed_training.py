@@ -80,7 +80,7 @@ def time_ours(digits: ImageSet, model: evovae.VAEConfig, config: evovae.TrainCon
 
 
 def time_notebook(digits: ImageSet, iterations: int) -> float:
-    """Return the seconds that so many iterations of the notebook's loop take; today's spelling, the same operations."""
+    """Return the seconds that these iterations of the notebook's loop take; today's spelling, the same operations."""
     generator = torch.Generator().manual_seed(0)
     images = (digits.train.images[5000:].flatten(1).numpy() / 255).astype(np.float32)
     order = np.random.default_rng(0).permutation(len(images))

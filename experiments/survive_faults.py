@@ -313,7 +313,7 @@ FAULTS: dict[str, tuple[Injector, str]] = {
 
 
 def survive(times: dict[str, int], seed: int, processes: int = 2) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Inject faults so many times each; return the table of faults, the table of checksums, and what went wrong."""
+    """Inject each fault this often; return the table of faults, the table of checksums, and what went wrong."""
     with workshop() as (folder, known, seconds), ThreadPoolExecutor(processes) as pool:
 
         def one(number: int, fault: str) -> str:

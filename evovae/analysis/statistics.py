@@ -63,9 +63,9 @@ def bootstrap(
     says nothing about spread, and gives `low == high == estimate`.
 
     Args:
-        values: `(R, ...)`, one row per replicate.
+        values: (R, ...), one row per replicate.
         statistic: reduces an array along its `axis` keyword, propagating NaN.
-        confidence: share of the resampled values inside the interval, in `(0, 1)`.
+        confidence: share of the resampled values inside the interval, in (0, 1).
         resamples: how often the replicates are drawn again, with replacement.
         seed: of the draws.
 
@@ -73,13 +73,13 @@ def bootstrap(
         Estimate, low and high of shape `values.shape[1:]`; NaN in a column where the statistic is NaN.
 
     Raises:
-        InputError: no replicate, or a confidence outside `(0, 1)`.
+        InputError: if there is no replicate, or the confidence lies outside (0, 1).
     """
     values = np.asarray(values, dtype=float)
     if values.ndim == 0 or len(values) == 0:
         raise InputError(f"values of shape {values.shape}: expected (R, ...), at least one replicate")
     columns = values.reshape(len(values), -1).T  # (columns, R)
-    draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+    draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))  # (resamples, R)
     ends = np.empty((2, len(columns)))
     # scipy.stats.bootstrap refuses one replicate, keeps all resamples of all columns, and interpolates the ends.
     width = max(1, _CHUNK // draws.size)
@@ -96,17 +96,17 @@ def probability_of_improvement(
     """How probably a replicate of `x` beats one of `y`: P(X > Y) + P(X = Y) / 2 over all pairs (Mann and Whitney 1947).
 
     Args:
-        x: `(R,)`, one number per replicate; or `(R, T)` of T tasks, over which the probability is averaged.
-        y: `(S,)` or `(S, T)`, of independent replicates.
-        confidence: of the percentile bootstrap interval, in `(0, 1)`.
+        x: (R,), one number per replicate; or (R, T) of T tasks, over which the probability is averaged.
+        y: (S,) or (S, T), of independent replicates.
+        confidence: of the percentile bootstrap interval, in (0, 1).
         resamples: how often both sets are drawn again, each (and each task) by itself, with replacement.
         seed: of the draws.
 
     Returns:
-        Three floats in `[0, 1]`; NaN where any replicate is NaN.
+        Three floats in [0, 1]; NaN where any replicate is NaN.
 
     Raises:
-        InputError: no replicate, other shapes, or a confidence outside `(0, 1)`.
+        InputError: if there is no replicate, shapes differ, or the confidence lies outside (0, 1).
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim not in (1, 2) or x.shape[1:] != y.shape[1:] or x.ndim != y.ndim or not (x.size and y.size):
@@ -118,8 +118,9 @@ def probability_of_improvement(
     wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)  # (R, S, T)
     generator = np.random.default_rng(seed)
     drawn = (resamples, wins.shape[2])
+    # How often each replicate is drawn, as shares: multinomial counts stand for draws with replacement.
     shares_x, shares_y = (generator.multinomial(n, np.full(n, 1 / n), drawn) / n for n in wins.shape[:2])
-    resampled = np.einsum("btr,rst,bts->bt", shares_x, wins, shares_y, optimize=True).mean(axis=1)
+    resampled = np.einsum("btr,rst,bts->bt", shares_x, wins, shares_y, optimize=True).mean(axis=1)  # (resamples,)
     low, high = np.quantile(resampled, _tails(confidence), method="nearest")
     return Interval(wins.mean(), low, high)
 
@@ -128,12 +129,12 @@ def evaluations_to_target(evaluations: ArrayLike, best: ArrayLike, target: float
     """How many evaluations each replicate had spent when its best fitness first reached the target.
 
     Args:
-        evaluations: `(G,)`, or `(R, G)` where replicates differ: evaluations spent up to each generation.
-        best: `(R, G)`, the best fitness; NaN reaches nothing.
+        evaluations: (G,), or (R, G) where replicates differ: evaluations spent up to each generation.
+        best: (R, G), the best fitness; NaN reaches nothing.
         target: reached by `best >= target`.
 
     Returns:
-        `(R,)`, infinite for a replicate that never reached the target.
+        (R,), infinite for a replicate that never reached the target.
     """
     reached = np.asarray(best) >= target  # (R, G)
     spent = np.broadcast_to(np.asarray(evaluations, dtype=float), reached.shape)
@@ -157,11 +158,11 @@ def best_by_evaluations(evaluations: ArrayLike, values: ArrayLike) -> tuple[NDAr
     """Best fitness so far of all replicates at the same numbers of evaluations, which a fitness curve is drawn from.
 
     Args:
-        evaluations: `(R, G)`, increasing along G: replicates evaluate different numbers of individuals a generation.
-        values: `(R, G)`, the best fitness of each generation, larger is better.
+        evaluations: (R, G), increasing along G: replicates evaluate different numbers of individuals a generation.
+        values: (R, G), the best fitness of each generation, larger is better.
 
     Returns:
-        Evaluations `(G,)`, evenly from where every replicate has begun to where the first ends, and best `(R, G)`.
+        Evaluations (G,), evenly from where every replicate has begun to where the first ends, and best (R, G).
     """
     spent = np.asarray(evaluations, dtype=float)
     grid = np.linspace(spent[:, 0].max(), spent[:, -1].min(), spent.shape[1])
@@ -169,15 +170,15 @@ def best_by_evaluations(evaluations: ArrayLike, values: ArrayLike) -> tuple[NDAr
 
 
 def at_evaluations(evaluations: ArrayLike, best: ArrayLike, grid: ArrayLike) -> NDArray[np.float64]:
-    """Best fitness of each replicate when it had spent so many evaluations.
+    """Best fitness of each replicate by the number of evaluations that it had spent.
 
     Args:
-        evaluations: `(R, G)`, increasing along G: evaluations spent up to each generation.
-        best: `(R, G)`, the best fitness so far at these moments.
-        grid: `(K,)`, where to read off.
+        evaluations: (R, G), increasing along G: evaluations spent up to each generation.
+        best: (R, G), the best fitness so far at these moments.
+        grid: (K,), where to read off.
 
     Returns:
-        `(R, K)`: the last known value at or before each point of the grid, NaN before the first.
+        (R, K): the last known value at or before each point of the grid, NaN before the first.
     """
     spent, values, points = (np.asarray(given, dtype=float) for given in (evaluations, best, grid))
     known = np.pad(values, ((0, 0), (1, 0)), constant_values=np.nan)  # (R, 1 + G)

@@ -6,9 +6,9 @@ from . import printing as printing
 from . import program as program
 from . import progress as progress
 from . import tables as tables
-from .checks import LARGEST as LARGEST
-from .checks import MOST as MOST
-from .checks import SMALLEST as SMALLEST
+from .checks import MAX_NUMBER as MAX_NUMBER
+from .checks import MAX_WHOLE as MAX_WHOLE
+from .checks import MIN_NUMBER as MIN_NUMBER
 from .checks import require as require
 from .checks import require_counts as require_counts
 from .checks import require_number as require_number
@@ -37,9 +37,10 @@ from .progress import hidden as hidden
 from .progress import track as track
 from .random import Draws as Draws
 from .random import Streams as Streams
-from .random import lend_to_numpy as lend_to_numpy
 from .random import make_generator as make_generator
+from .random import seeded_numpy as seeded_numpy
 from .settings import from_json as from_json
+from .settings import using_configuration as using_configuration
 from .signals import Interrupted as Interrupted
 from .signals import deferring as deferring
 from .signals import heeding as heeding

@@ -9,9 +9,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from evovae.base.errors import InputError, shown
 
-MOST = 2**63 - 1
+MAX_WHOLE = 2**63 - 1
 """The largest whole number of a tensor."""
-SMALLEST, LARGEST = 1.1754943508222875e-38, 3.4028234663852886e38
+MIN_NUMBER, MAX_NUMBER = 1.1754943508222875e-38, 3.4028234663852886e38
 """Of the positive numbers of float32: in a tensor, what is smaller may be zero, and what is larger is infinite."""
 
 _KINDS: dict[Any, str] = {
@@ -34,27 +34,28 @@ def is_whole(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def require_whole(name: str, value: int, least: int = 0, most: int = MOST) -> None:
+def require_whole(name: str, value: int, least: int = 0, most: int = MAX_WHOLE) -> None:
     """Raise `InputError` unless `value` is a whole number from `least` to `most`; NaN and infinity are none."""
     if not (is_whole(value) and least <= value <= most):
-        limits = f"{least} or more, below 2^63" if most == MOST else f"{least} to {most}"
+        limits = f"{least} or more, below 2^63" if most == MAX_WHOLE else f"{least} to {most}"
         raise InputError(f"{name} is {shown(value)}: expected a whole number, {limits}")
 
 
-def require_counts(config: Any, *names: str, most: int = MOST) -> None:
+def require_counts(config: Any, *names: str, most: int = MAX_WHOLE) -> None:
     """Raise `InputError` unless these fields of `config`, numbers or tuples of them, are whole, from 1 to `most`."""
     for name in names:
         value = getattr(config, name)
         for count in value if isinstance(value, tuple) else (value,):
             require_whole(name, count, 1, most)
-        require(value != (), f"{name} is empty: expected one number or more")
+        if value == ():
+            raise InputError(f"{name} is empty: expected one number or more")
 
 
-def require_number(name: str, value: float, least: float = 0.0, most: float = LARGEST) -> None:
+def require_number(name: str, value: float, least: float = 0.0, most: float = MAX_NUMBER) -> None:
     """Raise `InputError` unless `value` is from `least`, 0 or positive, to `most`; NaN is not."""
-    limits = f"a positive number, {least:.2g} to {most:.2g}" if least else f"0 or more, up to {most:.2g}"
-    fits = isinstance(value, Real) and least <= value <= most
-    require(fits, f"{name} is {shown(value)}: expected {limits}")
+    if not (isinstance(value, Real) and least <= value <= most):
+        limits = f"a positive number, {least:.2g} to {most:.2g}" if least else f"0 or more, up to {most:.2g}"
+        raise InputError(f"{name} is {shown(value)}: expected {limits}")
 
 
 @functools.cache

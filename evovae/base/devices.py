@@ -41,7 +41,7 @@ def require_memory(what: str, needed: int, device: torch.device) -> None:
 
 
 def _memory(device: torch.device) -> int:
-    """Bytes behind `device`, used or not; where nobody knows, more than can be addressed."""
+    """Bytes behind `device`, used or not; where it is unknown, more than can be addressed."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     try:
@@ -54,12 +54,12 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices natively; elsewhere they are slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases cannot tell
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older releases lack it
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until `device` has done what it was given, so that a clock tells the truth."""
+    """Wait until `device` has done what it was given, so that a clock read now includes it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

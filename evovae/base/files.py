@@ -38,7 +38,7 @@ def write_bytes(path: Path, *contents: bytes | memoryview) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if error.errno is not None:
-            error.filename = str(path)  # a full disk is told without a name
+            error.filename = str(path)  # the error of a full disk has no name
         raise
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
-"""What is told of a pipe that nobody reads any more, and of a terminal that was closed."""
+"""Errors of a pipe that nobody reads any more, and of a terminal that was closed."""
 
 
-class Lenient(io.TextIOBase):
+class SafeStream(io.TextIOBase):
     """Text that goes to another stream and never fails: what cannot be written is dropped, and so is all that follows.
 
     Characters that the other's encoding lacks are written as escapes.
@@ -69,10 +69,10 @@ class Lenient(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def lenient_output() -> Iterator[Lenient]:
+def safe_output() -> Iterator[SafeStream]:
     """Let nothing in the block fail because standard output or standard error cannot be written; yields the former."""
     _open_standard_files()
-    out, error = Lenient(sys.stdout), Lenient(sys.stderr)
+    out, error = SafeStream(sys.stdout), SafeStream(sys.stderr)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         try:
             yield out
@@ -92,7 +92,7 @@ def _open_standard_files() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it has the lowest number that is free: this one
 
 
-def _discard(stream: Lenient) -> None:
+def _discard(stream: SafeStream) -> None:
     """Let what a stream could not write go nowhere: Python, at its end, would try again and fail."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -101,12 +101,12 @@ def _discard(stream: Lenient) -> None:
 
 
 def format_number(value: float, decimals: int = 2) -> str:
-    """Return a number for people: with so many decimals, and short however large it is."""
+    """Return a number for people: with this number of `decimals`, and short however large it is."""
     return f"{value:.{decimals}f}" if abs(value) < 1e6 else f"{value:.2g}"
 
 
 def say(line: str) -> None:
     """Write a line to standard error; one that cannot be written is dropped."""
-    error = Lenient(sys.stderr)
+    error = SafeStream(sys.stderr)
     error.write(f"{line}\n")
     error.flush()

@@ -1,4 +1,4 @@
-"""What every program of evovae does with its command line: options from dataclasses, mistakes told in one line."""
+"""What every program of evovae does with its command line: options from dataclasses, errors of one line."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from typing import Any
 import tyro
 
 from evovae.base.errors import UNPRINTABLE, InputError
-from evovae.base.printing import GONE, lenient_output
+from evovae.base.printing import GONE, safe_output
 from evovae.base.signals import heeding
 
 NO_MEMORY = "memory is used up: ask for less, such as a smaller model, --batch-size, --population or --replicates"
-LONGEST = 400
-"""Most characters of what tyro says that are told."""
-PLAINER = (
+MAX_MESSAGE = 400
+"""Most characters of tyro's message that are shown."""
+_KINDS = {"INT": "a whole number", "FLOAT": "a number"}
+
+
+def _expect_number(said: re.Match[str]) -> str:
+    option, kind, word, given = said.groups()
+    return f"{option} is {given}: expected {_KINDS[kind]}{f', or {word}' if word else ''}"
+
+
+PLAINER: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 is \2: expected a whole number"),
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),
     (r"^Error parsing (\S+): could not convert string to float: (.+)", r"\1 is \2: expected a number"),
     (r"from \['(.{60}).+'\]$", r"from ['\1...']"),
     (
-        r"^Error parsing (\S+): no type matching .*INT\|\{(\w+)\} could be .* from \[(.+)\]",
-        r"\1 is \3: expected a whole number, or \2",
+        r"^Error parsing (\S+): no type matching .*(INT|FLOAT)(?:\|\{(\w+)\})? could be .* from \[(.+)\]",
+        _expect_number,
     ),
-    (
-        r"^Error parsing (\S+): no type matching .*FLOAT\|\{(\w+)\} could be .* from \[(.+)\]",
-        r"\1 is \3: expected a number, or \2",
-    ),
-    (r"^Error parsing (\S+): no type matching .*INT could be .* from \[(.+)\]", r"\1 is \2: expected a whole number"),
-    (r"^Error parsing (\S+): no type matching .*FLOAT could be .* from \[(.+)\]", r"\1 is \2: expected a number"),
     (r"^Error parsing (\S+): Could not find valid parse .* \[(.+)\]", r"\1 is \2: expected whole numbers"),
     (r"^invalid choice (.+) for argument '(\S+)'. Expected one of \((.+?),?\)", r"\2 is \1: expected one of \3"),
     (r"^Missing value for argument '(\S+)'. Expected 1 values", r"\1 has no value: expected one"),
@@ -43,21 +45,21 @@ PLAINER = (
     (r"^Missing from evovae (\w+): ", r"\1 needs "),
     (r"^Expected one of \{", "no command was given: expected one of {"),
 )
-"""What tyro 1.0.14 to 1.0.17 say of Python's types, and what is said instead; other words are told as they are."""
+"""What tyro 1.0.14 to 1.0.17 say of Python's types, and what is said instead; other words are shown as they are."""
 
 
 def run_program(name: str, program: Callable[[], None], go_on: str = "") -> None:
-    """Run a program; what it cannot go on from ends the process with one line on standard error.
+    """Run a program; what it cannot recover from ends the process with one line on standard error.
 
     The exit status is 0, 1 (failed), 2 (bad input), 130 (Ctrl-C) or 143 (SIGTERM). A program does not fail because what
-    it prints cannot be written, but when all is done that is told, and is a failure unless its reader has gone.
+    it prints cannot be written, but when all is done that is reported, and is a failure unless its reader has gone.
 
     Args:
         name: of the program, before the line.
         program: what to run.
         go_on: what an interrupted program says, where the interruption does not say it itself.
     """
-    with lenient_output() as output:
+    with safe_output() as output:
         _run(name, program, go_on)
         output.flush()
         if isinstance(output.failure, OSError) and output.failure.errno not in GONE:
@@ -138,7 +140,7 @@ def _one_line(said: str) -> str:
     text = re.sub(r"^Error parsing __tyro\S*: |\(required\)|\.$", "", " ".join(" ".join(body).split()))
     for pattern, plainer in PLAINER:
         text = re.sub(pattern, plainer, text)
-    return text.strip()[:LONGEST] or "the command line is not understood"
+    return text.strip()[:MAX_MESSAGE] or "the command line is not understood"
 
 
 def _end(name: str, error: object, status: int) -> None:

@@ -15,13 +15,13 @@ from typing import TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from evovae.base.printing import Lenient
+from evovae.base.printing import SafeStream
 
 Advance = Callable[[float, str], None]
-AT_LEAST, AT_MOST = 1.0, 10.0
+MIN_INTERVAL, MAX_INTERVAL = 1.0, 10.0
 """Seconds between two lines of the same job: at least, but for the last, and at most."""
-LONGEST = 1e9
-"""Seconds left at most that are told."""
+MAX_LEFT = 1e9
+"""Most seconds left that are shown."""
 _shown = ContextVar("_shown", default=True)
 
 
@@ -39,13 +39,14 @@ def hidden() -> Iterator[None]:
 def track(label: str, total: float, done: int = 0) -> Iterator[Advance]:
     """Show a job of `total` steps; yields a function to call with the steps done and a word on the state.
 
-    Steps that were `done` before do not count as work of now: the time left is told by the others. Without a terminal
-    there is a line when the word changes, every ten seconds, and at the end. What cannot be written is dropped.
+    Steps that were `done` before do not count as work of now: the time left is estimated from the others. Without a
+    terminal there is a line when the word changes, every ten seconds, and at the end. What cannot be written is
+    dropped.
     """
     if not _shown.get():
         yield lambda done, state: None
         return
-    file = Lenient(sys.stderr)
+    file = SafeStream(sys.stderr)
     console = Console(file=cast(TextIO, file))
     on_terminal = file.isatty() and console.is_terminal and not console.is_dumb_terminal
     show = _bar(console, label, total, done) if on_terminal or console.is_jupyter else _lines(file, label, total, done)
@@ -64,7 +65,7 @@ def _bar(console: Console, label: str, total: float, done: int) -> Iterator[Adva
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
     )
-    # A step may take longer than the 30 s that rich would look back to tell the speed.
+    # A step may take longer than the 30 s from which rich would estimate the speed.
     with Progress(*columns, console=console, speed_estimate_period=math.inf) as progress:
         task = progress.add_task(label, total=total, completed=done, state="")
 
@@ -75,14 +76,14 @@ def _bar(console: Console, label: str, total: float, done: int) -> Iterator[Adva
 
 
 @contextlib.contextmanager
-def _lines(file: Lenient, label: str, total: float, done: int) -> Iterator[Advance]:
+def _lines(file: SafeStream, label: str, total: float, done: int) -> Iterator[Advance]:
     lines, ended = _Lines(file, label, total, done), threading.Event()
 
-    def tell_now_and_then() -> None:
+    def report_now_and_then() -> None:
         while not ended.wait(lines.seconds_to_next):
             lines.tell_if_due()
 
-    thread = threading.Thread(target=tell_now_and_then, daemon=True)
+    thread = threading.Thread(target=report_now_and_then, daemon=True)
     thread.start()
     try:
         yield lines.advance
@@ -93,13 +94,13 @@ def _lines(file: Lenient, label: str, total: float, done: int) -> Iterator[Advan
 
 
 class _Lines:
-    """Lines on one job; two threads may tell them."""
+    """Lines on one job; two threads may write them."""
 
-    def __init__(self, file: Lenient, label: str, total: float, done: float) -> None:
+    def __init__(self, file: SafeStream, label: str, total: float, done: float) -> None:
         self._file, self._label, self._total = file, label, total
         self._first, self._done, self._state = done, done, ""
         self._begun = self._advanced = time.monotonic()
-        self._earliest = self._latest = self._begun + AT_LEAST
+        self._earliest = self._latest = self._begun + MIN_INTERVAL
         self._told: tuple[float, str] | None = None
         self._lock = threading.Lock()
 
@@ -109,7 +110,7 @@ class _Lines:
         return max(0.0, self._latest - time.monotonic())
 
     def advance(self, done: float, state: str) -> None:
-        """Take down where the job is, and tell it if the state is a new one."""
+        """Note where the job is, and write a line if the state is a new one."""
         with self._lock:
             self._done, self._state, self._advanced = done, state, time.monotonic()
             is_new = state != (self._told[1] if self._told else "")
@@ -117,13 +118,13 @@ class _Lines:
                 self._tell()
 
     def tell_if_due(self) -> None:
-        """Tell where the job is if it was not told for long."""
+        """Write a line if there was none for long."""
         with self._lock:
             if time.monotonic() >= self._latest:
                 self._tell()
 
     def end(self) -> None:
-        """Tell where the job ended, unless the last line did."""
+        """Write where the job ended, unless the last line did."""
         with self._lock:
             if self._told != (self._done, self._state):
                 self._tell()
@@ -137,7 +138,7 @@ class _Lines:
         self._file.write(line.rstrip() + "\n")
         self._file.flush()
         self._told = self._done, self._state
-        self._earliest, self._latest = now + AT_LEAST, now + AT_MOST
+        self._earliest, self._latest = now + MIN_INTERVAL, now + MAX_INTERVAL
 
     def _left(self, now: float) -> str:
         """The time left, by the speed at the last step."""
@@ -149,4 +150,4 @@ class _Lines:
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(min(seconds, LONGEST))))
+    return str(timedelta(seconds=round(min(seconds, MAX_LEFT))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import operator
 from abc import ABC, abstractmethod
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evovae.base.checks import is_whole, require_whole
+from evovae.base.devices import numbers_on
 from evovae.base.errors import InputError, shown
 from evovae.base.state import State, join
 
@@ -46,8 +46,15 @@ class Draws(ABC):
     def integers(self, high: int, *shape: int) -> Tensor:
         """Draw from 0 ... high - 1: int64 in `shape`, even to 2^-48 also where `high` nears 2^24."""
         require_whole("high", high)
-        draws = self.uniform(*shape, 2).double()
-        return (draws @ _places(high, draws.device)).long()
+        return self._fine(float(high), *shape).long()
+
+    def fine_uniform(self, *shape: int) -> Tensor:
+        """Draw from [0, 1): float64 of 48 random bits, in `shape`; two coarse draws a number."""
+        return self._fine(1.0, *shape)
+
+    def _fine(self, high: float, *shape: int) -> Tensor:
+        draws = self.uniform(*shape, 2).double()  # ... 2: the coarse half and the fine one
+        return draws @ numbers_on((high, high * 2.0**-24), draws.dtype, draws.device)
 
 
 class Streams(Draws):
@@ -104,7 +111,7 @@ class Streams(Draws):
         return join(generators=generators, block=self._block, used=self._used)
 
     def restored(self, state: Mapping[str, Tensor]) -> Streams:
-        """Return as many streams, on the same device, that are where `state` says.
+        """Return the same number of streams, on the same device, that are where `state` says.
 
         Raises:
             InputError: if `state` is that of other streams.
@@ -125,7 +132,7 @@ class Streams(Draws):
         return copy
 
     def sibling(self) -> Streams:
-        """Return as many streams that are not these: those of replicates r + 2^31, for a baseline beside a search."""
+        """Return the same number of other streams, of replicates r + 2^31: for a baseline beside a search."""
         sibling = object.__new__(Streams)
         sibling._start([generator.initial_seed() ^ 2**31 for generator in self._generators], self._block.device)
         return sibling
@@ -172,7 +179,7 @@ class SelectedStreams(Draws):
 
 
 @contextlib.contextmanager
-def lend_to_numpy(generator: torch.Generator) -> Iterator[None]:
+def seeded_numpy(generator: torch.Generator) -> Iterator[None]:
     """Let numpy's global functions, which a library may insist on, draw from `generator`; then put their state back."""
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(int(torch.randint(_MASK + 1, (), generator=generator, device=generator.device)))  # noqa: NPY002
@@ -180,12 +187,6 @@ def lend_to_numpy(generator: torch.Generator) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
-
-
-@functools.lru_cache(maxsize=64)
-def _places(high: int, device: torch.device) -> Tensor:
-    """What the coarse and the fine half of a draw below `high` are worth; copied to a device once."""
-    return torch.tensor([high, high * 2.0**-24], dtype=torch.float64, device=device)
 
 
 def _check_rows(shape: tuple[int, ...], rows: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +22,22 @@ def from_json(cls: type[T], values: object, path: Path) -> T:
     Raises:
         InputError: if a key is unknown, or missing without a default, or a value of another type or out of range.
     """
-    try:
+    with using_configuration(path):
         return _build(cls, values)
-    except InputError as error:
-        raise InputError(f"{path} has a configuration that this evovae cannot read: {error}") from error
+
+
+@contextlib.contextmanager
+def using_configuration(path: Path) -> Iterator[None]:
+    """Refuse the file `path` if the block, which makes something of its configuration, cannot.
+
+    Raises:
+        InputError: if the block raises that, or what torch raises of impossible sizes.
+    """
+    try:
+        yield
+    except (InputError, RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
+        raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
 
 
 def _build(cls: Any, values: Any) -> Any:

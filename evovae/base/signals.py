@@ -35,7 +35,7 @@ def stop(number: int, _: FrameType | None = None) -> NoReturn:
 def heeding() -> Iterator[None]:
     """Let other signals end the block as Ctrl-C does: by an exception, so that everything is closed and kept."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of signals
+        yield  # only the main thread hears of signals
         return
     with _handling(stop):
         yield

@@ -1,4 +1,4 @@
-"""The state of what can be left and gone on with: tensors by name, which a file holds as they are."""
+"""Resumable state: tensors by name, which a file holds as they are."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class State(dict[str, Tensor]):
 
 
 class Stateful(Protocol):
-    """What can be left and gone on with, bit for bit; by convention `restore` takes up what `state` gave."""
+    """What can be interrupted and resumed, bit for bit; by convention `restore` takes up what `state` gave."""
 
     def state(self) -> State:
-        """Return all that is needed to go on from here, in an object made with the same arguments."""
+        """Return all that is needed to resume from here, in an object made with the same arguments."""
 
 
 def join(**parts: Mapping[str, Tensor] | Tensor | float | bytes) -> State:

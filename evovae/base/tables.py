@@ -17,7 +17,7 @@ from evovae.base import files
 from evovae.base.errors import InputError, shown
 from evovae.base.state import State, join
 
-MOST = 1e150
+MAX_VALUE = 1e150
 """Largest number of a table: its square is one, too."""
 MAX_COLUMNS = 1000
 
@@ -60,8 +60,8 @@ def read_table(path: Path, types: Mapping[str, type] | None = None, required: Se
     except (ValueError, OverflowError, MemoryError, Warning) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read as a table: {shown(reason)}") from error
-    if types is not None and table.select_dtypes("float").abs().gt(MOST).any(axis=None):
-        raise InputError(f"{path} holds a number beyond {MOST:.0e}: expected a table that evovae wrote")
+    if types is not None and table.select_dtypes("float").abs().gt(MAX_VALUE).any(axis=None):
+        raise InputError(f"{path} holds a number beyond {MAX_VALUE:.0e}: expected a table that evovae wrote")
     if missing := [name for name in required if name not in table]:
         raise InputError(f"{path} has no column {missing[0]}: expected a table that evovae wrote")
     return table
@@ -76,14 +76,14 @@ def _columns(header: bytes) -> list[str]:
 
 
 class History:
-    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was left and gone on with."""
+    """A table that grows, kept as the CSV that it becomes: the same bytes wherever it was interrupted and resumed."""
 
     def __init__(self) -> None:
         self._content = bytearray()
         self._pending: list[Mapping[str, Any]] = []
 
     def append(self, columns: Mapping[str, Any]) -> None:
-        """Add rows: a value, or as many as there are rows, for each column; always the same columns."""
+        """Add rows: one value, or one for each row, in each column; always the same columns."""
         self._pending.append(columns)
 
     @property

@@ -2,7 +2,7 @@
 
 A file there is named by what decides its content: the pictures' names, sizes and times, how they are read, and by which
 version of what. One that is damaged, or cannot be written, is no error. What was read in no time is not kept; of the
-others the most recently used stay, up to `MOST_SETS` and `MOST_BYTES`.
+others the most recently used stay, up to `MAX_SETS` and `MAX_BYTES`.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from evovae.base import InputError, files
 from evovae.data.images import Images, ImageSet
 from evovae.data.torchvision_sets import default_data_dir
 
-MOST_SETS = 100
-MOST_BYTES = 4 << 30
+MAX_SETS = 100
+MAX_BYTES = 4 << 30
 """Of all sets that are kept: 4 GiB. One larger than half of it is not."""
 WORTHWHILE = 0.25
 """Seconds that it must have taken to read a set, for it to be kept."""
@@ -29,13 +29,13 @@ _VERSION = 1
 
 
 def key_of(paths: Iterable[Path], *circumstances: object) -> str:
-    """What tells one set from another: a SHA-256 of what the file system says of each file.
+    """What identifies a set: a SHA-256 of what the file system says of each file.
 
     The time of its last change is among it, which cannot be set: other content has another key.
 
     Args:
-        paths: The files that will be read.
-        circumstances: All else that decides what comes of them; their `repr` must say it.
+        paths: the files that will be read.
+        circumstances: all else that decides what comes of them; their `repr` must say it.
 
     Raises:
         OSError: A file is not there any more.
@@ -65,9 +65,9 @@ def keep(key: str, image_set: ImageSet, seconds: float) -> None:
     """Keep an image set under `key`, if that can be done, and let go of those that were not used for longest.
 
     Args:
-        key: From `key_of`.
-        image_set: What was read.
-        seconds: How long it took.
+        key: from `key_of`.
+        image_set: what was read.
+        seconds: how long it took.
     """
     if seconds < WORTHWHILE:
         return
@@ -76,7 +76,7 @@ def keep(key: str, image_set: ImageSet, seconds: float) -> None:
         for split in ("train", "test")
         for name in ("images", "labels")
     }
-    if sum(tensor.nbytes for tensor in tensors.values()) > MOST_BYTES // 2:
+    if sum(tensor.nbytes for tensor in tensors.values()) > MAX_BYTES // 2:
         return
     with contextlib.suppress(OSError, InputError):
         folder = _folder()
@@ -91,7 +91,7 @@ def _tidy(folder: Path) -> None:
     total = 0
     for number, (state, path) in enumerate(found):
         total += state.st_size
-        if number >= MOST_SETS or total > MOST_BYTES:
+        if number >= MAX_SETS or total > MAX_BYTES:
             path.unlink()
 
 

@@ -1,4 +1,4 @@
-"""Names of classes: found as people write them, and listed as they are told."""
+"""Names of classes: found as people write them, and listed for messages."""
 
 from __future__ import annotations
 

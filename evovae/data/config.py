@@ -6,12 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evovae.base import (
-    InputError,
-    require,
-    require_types,
-    shown,
-)
+from evovae.base import InputError, require_types, shown
 
 
 @dataclass(frozen=True)
@@ -24,7 +19,7 @@ class DataConfig:
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: the user's cache folder."""
     image_size: int | None = None
-    """Bring pictures to squares of so many pixels a side, 8 to 256."""
+    """Bring pictures to squares with this number of pixels a side, 8 to 256."""
     grey: bool = False
     """Turn colour into grey."""
     fit: Fit = "crop"
@@ -39,8 +34,8 @@ class DataConfig:
         """Refuse what names no images."""
         require_types(self)
         parse_colour(self.background)
-        square = self.fit == "crop" or self.image_size is not None
-        require(square, f"fit is {self.fit}: it makes squares of --image-size pixels a side; give that, too")
+        if self.fit != "crop" and self.image_size is None:
+            raise InputError(f"fit is {self.fit}: it makes squares of --image-size pixels a side; give that, too")
 
 
 Colour = tuple[int, int, int]
@@ -56,7 +51,7 @@ def parse_colour(name: str) -> Colour:
     """Red, green and blue in 0..255 of a colour: white, black, grey, or six hexadecimal digits such as ff8800.
 
     Raises:
-        InputError: It is none of these.
+        InputError: if it is none of these.
     """
     if name in COLOURS:
         return COLOURS[name]
@@ -73,11 +68,11 @@ class TorchvisionSet:
     """An image set that torchvision reads.
 
     Attributes:
-        class_name: The class in `torchvision.datasets`.
-        files: What torchvision looks for below the data directory, in words for an error message.
-        train: Arguments that ask the class for the training split.
-        test: Arguments that ask the class for the test split.
-        transposed: Whether the published images have rows and columns exchanged.
+        class_name: the class in `torchvision.datasets`.
+        files: what torchvision looks for below the data directory, in words for an error message.
+        train: arguments that ask the class for the training split.
+        test: arguments that ask the class for the test split.
+        transposed: whether the published images have rows and columns exchanged.
     """
 
     class_name: str

@@ -29,13 +29,13 @@ def read_idx(path: str | os.PathLike[str]) -> Tensor:
     Memory grows with what the file really holds, and never beyond `MAX_BYTES`, whatever the header claims.
 
     Args:
-        path: The file.
+        path: the file.
 
     Returns:
         uint8, of the one to four dimensions that the header states.
 
     Raises:
-        InputError: The file cannot be opened or decompressed, is not idx, holds other values than unsigned bytes,
+        InputError: if the file cannot be opened or decompressed, is not idx, holds other values than unsigned bytes,
             states no value or more than `MAX_BYTES`, holds fewer or more values than it states, or does not fit into
             memory.
     """
@@ -57,7 +57,7 @@ def _read(stream: BinaryIO, name: str) -> Tensor:
             "is the file damaged, or should it be cut?"
         )
     values = bytearray()
-    # One byte more than stated tells a file that is too long, and makes gzip verify its checksum.
+    # One byte more than stated shows that a file is too long, and makes gzip verify its checksum.
     while len(values) <= stated and (chunk := stream.read(min(_CHUNK, stated + 1 - len(values)))):
         values += chunk
     if len(values) != stated:
@@ -103,12 +103,12 @@ def load_idx_folder(folder: Path) -> ImageSet:
     """Read the image set in a folder of idx or idx.gz files.
 
     Args:
-        folder: Holds `train-images-idx3-ubyte` (N, H, W) or `train-images-idx4-ubyte` (N, C, H, W) and
+        folder: holds `train-images-idx3-ubyte` (N, H, W) or `train-images-idx4-ubyte` (N, C, H, W) and
             `train-labels-idx1-ubyte`, and the same for test as `t10k-` or `test-`, each perhaps with `.gz` added or
             with a dot before `idx`. Without a test pair, a tenth of train is held out.
 
     Raises:
-        InputError: A file is missing, damaged, or does not fit the others.
+        InputError: if a file is missing, damaged, or does not fit the others.
     """
     files = find_idx_files(folder)
     notes: tuple[str, ...] = ()

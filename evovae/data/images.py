@@ -20,11 +20,11 @@ class Images:
     """Labelled images.
 
     Attributes:
-        images: uint8 `(N, C, H, W)` in 0..255, `C` 1 (grey) or 3 (red, green, blue), at least one image.
-        labels: int64 `(N,)`, none negative.
+        images: uint8 (N, C, H, W) in 0..255, C 1 (grey) or 3 (red, green, blue), at least one image.
+        labels: int64 (N,), none negative.
 
     Raises:
-        InputError: A tensor is of another dtype or shape.
+        InputError: if a tensor is of another dtype or shape.
     """
 
     images: Tensor
@@ -56,7 +56,7 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """`(C, H, W)` of one image."""
+        """(C, H, W) of one image."""
         _, channels, height, width = self.images.shape
         return channels, height, width
 
@@ -68,19 +68,19 @@ class Images:
         """Some of the images, in their order here, with their labels unchanged.
 
         Args:
-            n: Number of images, 1 up to all of them, drawn so that class proportions are kept to within
+            n: number of images, 1 up to all of them, drawn so that class proportions are kept to within
                 rounding (largest remainder); None keeps all.
-            classes: Labels to keep; None keeps all.
-            seed: Decides which images of a class are drawn.
+            classes: labels to keep; None keeps all.
+            seed: decides which images of a class are drawn.
 
         Raises:
-            InputError: `n` is out of range, or no image has one of the `classes`.
+            InputError: if `n` is out of range, or no image has one of the `classes`.
         """
         kept = self if classes is None else self._of_classes(sorted(set(classes)))
         if n is None:
             return kept
         if not 1 <= n <= len(kept):
-            raise InputError(f"n={n} images: expected 1 to {len(kept)}, as many as there are; choose n in that range")
+            raise InputError(f"n={n} images: expected 1 to {len(kept)}, the number there is; choose n in that range")
         return kept._at(draw_stratified(kept.labels, n, seed))
 
     def binarised(self, seed: int) -> "Images":
@@ -111,14 +111,14 @@ class ImageSet:
     """Images split into train and test.
 
     Attributes:
-        name: What gives the same images to `load_images` again: a known name, or the full path of a folder.
-        train: Images to learn from.
-        test: Images of the same shape, held back.
-        classes: The name of each label; only `UNLABELLED` where the images have none.
-        notes: What is to be told of how it was read: what was left out, what was made of it.
+        name: what gives the same images to `load_images` again: a known name, or the full path of a folder.
+        train: images to learn from.
+        test: images of the same shape, held back.
+        classes: the name of each label; only `UNLABELLED` where the images have none.
+        notes: what the user should know of how it was read: what was left out, what was converted.
 
     Raises:
-        InputError: The splits differ in shape, or a label has no class name.
+        InputError: if the splits differ in shape, or a label has no class name.
     """
 
     name: str
@@ -142,7 +142,7 @@ class ImageSet:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """`(C, H, W)` of one image."""
+        """(C, H, W) of one image."""
         return self.train.shape
 
     @property
@@ -159,7 +159,7 @@ class ImageSet:
 
     @functools.cached_property
     def digest(self) -> str:
-        """What tells it from another: a SHA-256 of images and labels, their shapes and order, whatever their names."""
+        """What identifies it: a SHA-256 of images and labels, their shapes and order, whatever their names."""
         digest = hashlib.sha256()
         for split in (self.train, self.test):
             for tensor in (split.images, split.labels):
@@ -180,14 +180,14 @@ def hold_out(images: Images, where: str) -> tuple[Images, Images, tuple[str, ...
     for training, unless each class has but one.
 
     Args:
-        images: All there are.
-        where: What they are called in an error message.
+        images: all there are.
+        where: what they are called in an error message.
 
     Returns:
-        What is left to train on, the test images, and what is to be told of them.
+        What is left to train on, the test images, and a note on them for the user.
 
     Raises:
-        InputError: There is only one image.
+        InputError: if there is only one image.
     """
     labels, first = images.labels, _first_of_its_kind(images.images)
     if len(images) < 2:
@@ -231,7 +231,7 @@ def without_copies(test: Images, train: Images) -> tuple[Images | None, int]:
 
 
 def _first_of_its_kind(images: Tensor) -> Tensor:
-    """For each of the images, the index of the first with the same pixels: int64 `(N,)`."""
+    """For each of the images, the index of the first with the same pixels: int64 (N,)."""
     first: dict[bytes, int] = {}
     return torch.tensor([first.setdefault(digest, index) for index, digest in enumerate(_digests(images))])
 
@@ -246,12 +246,12 @@ def draw_stratified(labels: Tensor, n: int, seed: int) -> Tensor:
     Places left over after rounding down go to the largest remainders, ties to the lower label.
 
     Args:
-        labels: int64 `(N,)`.
+        labels: int64 (N,).
         n: 1 to `N`.
-        seed: Decides which members of a class are drawn; the same on every device.
+        seed: decides which members of a class are drawn; the same on every device.
 
     Returns:
-        int64 `(n,)`, ascending, on the device of `labels`.
+        int64 (n,), ascending, on the device of `labels`.
     """
     generator = make_generator(seed, 3)
     order = torch.randperm(len(labels), generator=generator).to(labels.device)

@@ -36,24 +36,24 @@ def load_images(
             folder of idx files (`load_idx_folder`) or of pictures (`load_picture_folder`); or an .npz file
             (`load_npz`). A known name wins over a folder of that name, which can be given as `"./mnist"` or as a
             `Path`.
-        data_dir: Where the files of a torchvision set lie or are put; None means `default_data_dir()`. The other
+        data_dir: where the files of a torchvision set lie or are put; None means `default_data_dir()`. The other
             sets do not need it.
-        image_size: Pixels on each side, 8 to 256: images are made square and resized, antialiased. None leaves the
+        image_size: pixels on each side, 8 to 256: images are made square and resized, antialiased. None leaves the
             size, which must then be in this range.
-        grey: Whether to turn colour into one channel (ITU-R BT.601 luma).
-        fit: How images become square: `"crop"` cuts out the largest centred square, `"pad"` puts background around
+        grey: whether to turn colour into one channel (ITU-R BT.601 luma).
+        fit: how images become square: `"crop"` cuts out the largest centred square, `"pad"` puts background around
             the whole, `"stretch"` changes its proportions.
-        background: What is put around padded images and under transparent parts of pictures: white, black, grey, or
+        background: what is put around padded images and under transparent parts of pictures: white, black, grey, or
             six hexadecimal digits such as ff8800.
-        unreadable: Whether a picture in a folder that cannot be read is an error (`"stop"`), or is left out and told
+        unreadable: whether a picture in a folder that cannot be read is an error (`"stop"`), or is left out, and noted
             (`"skip"`).
-        report: Told how many pictures are read, and of how many, after each.
+        report: called after each picture with the number read so far and in all.
 
     Returns:
         The image set. Its pixels are 0..255; its `summary` says what was read and what was left out.
 
     Raises:
-        InputError: The name is neither known nor a folder, or what it names cannot be used.
+        InputError: if the name is neither known nor a folder, or what it names cannot be used.
     """
     if image_size is not None and not MIN_SIDE <= image_size <= MAX_SIDE:
         raise InputError(f"image size {image_size}: expected {MIN_SIDE} to {MAX_SIDE} pixels; change --image-size")

@@ -22,12 +22,12 @@ def load_npz(path: Path) -> ImageSet:
     """Read the image set in an .npz file.
 
     Args:
-        path: Holds `train_images`, uint8 `(N, H, W)`, `(N, H, W, 1)` or `(N, H, W, 3)`, and `train_labels`, whole
-            numbers `(N,)` or `(N, 1)`; the same for `test`, or else for `val`, or else a tenth is held out. Without
+        path: holds `train_images`, uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3), and `train_labels`, whole
+            numbers (N,) or (N, 1); the same for `test`, or else for `val`, or else a tenth is held out. Without
             labels, or with several for each image, there are no classes. No pickle in it is read.
 
     Raises:
-        InputError: The file is damaged or holds something else.
+        InputError: if the file is damaged or holds something else.
     """
     where = repr(str(path))
     try:

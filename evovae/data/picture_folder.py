@@ -16,7 +16,7 @@ from evovae.data.config import Unreadable
 from evovae.data.images import Images, ImageSet, hold_out, listed, without_copies
 from evovae.data.limits import check_bytes, check_classes, check_sides
 from evovae.data.pictures import Picture, bits_of, read_file
-from evovae.data.survey import Survey, plain_name, survey, tell
+from evovae.data.survey import Survey, describe_counts, plain_name, survey
 from evovae.data.transforms import Look
 
 Report = Callable[[int, int], None]
@@ -39,22 +39,22 @@ def load_picture_folder(
     What was read is kept in the user's cache (`kept`), and read from there while the files are the same.
 
     Args:
-        folder: Holds pictures (png, jpg, bmp, gif, webp, tif, ppm), which have no classes; or a folder of pictures for
+        folder: holds pictures (png, jpg, bmp, gif, webp, tif, ppm), which have no classes; or a folder of pictures for
             each class; or splits, folders `train` and `test` of either kind, in any case. The classes of test must
             be among those of train. Folders `val`, `valid` and `validation` are taken for test where there is none,
             and left out otherwise. Without either, a tenth is held out (`hold_out`). Classes are in natural order, 2
             before 10, and pictures by name, so that labels and order are always the same; folders without pictures
             are no classes. Deeper folders are not read. A test picture whose pixels are also in train is left out.
-        look: Size, channels, fit and background that pictures are brought to. Without a size, all must have the same;
+        look: size, channels, fit and background that pictures are brought to. Without a size, all must have the same;
             unless grey is asked for, they have colour where a single one has.
-        unreadable: Whether a picture that cannot be read is an error, or is left out and told.
-        report: Called after each picture.
+        unreadable: whether a picture that cannot be read is an error, or is left out and mentioned in the notes.
+        report: called after each picture.
 
     Returns:
         The image set; its notes say what was left out.
 
     Raises:
-        InputError: There are no pictures, too few to split, or some that cannot be used.
+        InputError: if there are no pictures, too few to split, or some that cannot be used.
     """
     found = survey(folder)
     check_classes(len(found.train), repr(str(folder)))
@@ -75,21 +75,21 @@ def read_pictures(
 ) -> tuple[Tensor, list[int], Counter[str]]:
     """Read pictures as `read_file` does, as one tensor.
 
-    Where grey pictures have 16 bits, the highest value in all of them tells how many are used.
+    Where grey pictures have 16 bits, the highest value in all of them shows how many are used.
 
     Args:
-        paths: At least one picture file.
-        look: What they are brought to; without a size, all must have one.
-        unreadable: Whether to stop at a picture that cannot be read, or to skip it.
-        report: Called after each picture.
+        paths: at least one picture file.
+        look: what they are brought to; without a size, all must have one.
+        unreadable: whether to stop at a picture that cannot be read, or to skip it.
+        report: called after each picture.
 
     Returns:
-        uint8 `(N, C, H, W)` of those that could be read; their places among the `paths`; and what was done to how
+        uint8 (N, C, H, W) of those that could be read; their places among the `paths`; and what was done to how
         many.
 
     Raises:
-        InputError: A file cannot be read and is not to be skipped, or none can; sizes differ, or are too small or too
-            large; or there is too much for memory.
+        InputError: if a file cannot be read and is not to be skipped, or none can; if sizes differ, or are too small or
+            too large; or if there is too much for memory.
     """
     pictures: dict[int, Picture] = {}
     for place, path in enumerate(paths):
@@ -154,5 +154,5 @@ def _read(
         train, test, held_out = hold_out(train, repr(str(folder)))
         notes.extend(held_out)
     notes.extend(f"{count:,} {what}" for what, count in remarks.items())
-    told = [f"left out: {tell(left_out)}"] if +left_out else []
+    told = [f"left out: {describe_counts(left_out)}"] if +left_out else []
     return ImageSet(str(folder), train, test, tuple(classes), (*told, *notes))

@@ -37,9 +37,9 @@ class Picture:
     """A picture as it was read.
 
     Attributes:
-        pixels: uint8 `(C, H, W)`, C 1 or 3.
-        peak: The highest value of one with 16 bits; 0 of any other.
-        remarks: What was done to it, as in "3 reduced while decoding".
+        pixels: uint8 (C, H, W), C 1 or 3.
+        peak: the highest value of one with 16 bits; 0 of any other.
+        remarks: what was done to it, as in "3 reduced while decoding".
     """
 
     pixels: Tensor
@@ -59,12 +59,12 @@ def read_file(path: Path, look: Look, bits: int = 16) -> Picture:
     embeds.
 
     Args:
-        path: The file.
-        look: What it is brought to.
-        bits: Of grey pictures with 16 bits, how many are used; the upper 8 of these are kept.
+        path: the file.
+        look: what it is brought to.
+        bits: of grey pictures with 16 bits, how many are used; the upper 8 of these are kept.
 
     Raises:
-        InputError: It cannot be read, has more than `MAX_PIXELS` (of a JPEG that is reduced to `look.size`,
+        InputError: if it cannot be read, has more than `MAX_PIXELS` (of a JPEG that is reduced to `look.size`,
             `MAX_REDUCED_PIXELS`), or has pixels of 32 bits.
     """
     # From memory: of a file, Pillow would take as much as a length in it claims.
@@ -79,15 +79,15 @@ def read_picture(content: bytes, name: str, shape: tuple[int, int, int]) -> Tens
     """Read one picture as `read_file` does, from the `content` of its file, in any thread.
 
     Args:
-        content: At most `MAX_PICTURE_BYTES`.
-        name: What the picture is called in an error message.
+        content: at most `MAX_PICTURE_BYTES`.
+        name: what the picture is called in an error message.
         shape: (C, H, W) that it is brought to: grey or of three channels, and cut and resized as `resize` does.
 
     Returns:
-        uint8 `(C, H, W)`.
+        uint8 (C, H, W).
 
     Raises:
-        InputError: It cannot be read, is too large or has pixels of 32 bits; or C is neither 1 nor 3.
+        InputError: if it cannot be read, is too large or has pixels of 32 bits; or C is neither 1 nor 3.
     """
     channels, height, width = shape
     if channels not in (1, 3):

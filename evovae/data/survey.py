@@ -20,7 +20,7 @@ _SPLITS = {
     }.items()
     for name in names
 }
-_MOST_FILES = 100_000
+_MAX_FILES = 100_000
 """Files in deeper folders that are counted: a home folder may hold millions."""
 
 Classes = dict[str, list[Path]]
@@ -31,10 +31,10 @@ class Survey:
     """Picture files by class, the classes in natural order, and what else there is.
 
     Attributes:
-        train: Pictures to learn from.
-        test: Those held back; none where they are to be held out of train.
-        left_out: How many files of which kind will not be read.
-        notes: What else is to be told.
+        train: pictures to learn from.
+        test: those held back; none where they are to be held out of train.
+        left_out: how many files of which kind will not be read.
+        notes: what else the user should know.
     """
 
     train: Classes = field(default_factory=dict)
@@ -47,7 +47,7 @@ def survey(folder: Path) -> Survey:
     """Look through a folder of pictures, as `load_picture_folder` describes it.
 
     Raises:
-        InputError: There are no pictures, or one cannot tell which are meant.
+        InputError: if there are no pictures, or it is unclear which are meant.
     """
     found = Survey()
     splits = _find_splits(folder)
@@ -165,7 +165,7 @@ def _find_pictures(folder: Path, found: Survey) -> list[Path]:
 
 def _count_pictures(folder: Path) -> int:
     names = (name for _, _, names in os.walk(folder) for name in names)
-    return sum(_is_picture(name) for name in islice(names, _MOST_FILES))
+    return sum(_is_picture(name) for name in islice(names, _MAX_FILES))
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
@@ -179,7 +179,7 @@ def _is_picture(name: str) -> bool:
 
 
 def _nothing_in(folder: Path, found: Survey) -> InputError:
-    there = tell(found.left_out)
+    there = describe_counts(found.left_out)
     return InputError(
         f"{str(folder)!r} holds no images{f' that are read, but {there}' if there else ''}; expected idx files "
         "(train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz), pictures (png, jpg, ...), a folder of pictures "
@@ -187,6 +187,6 @@ def _nothing_in(folder: Path, found: Survey) -> InputError:
     )
 
 
-def tell(counts: Counter[str]) -> str:
+def describe_counts(counts: Counter[str]) -> str:
     """Counts in a line, the most frequent first: "300 .avif, 10 in deeper folders"."""
     return ", ".join(f"{count:,} {what}" for what, count in counts.most_common() if count)

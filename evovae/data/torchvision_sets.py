@@ -23,7 +23,7 @@ def default_data_dir() -> Path:
     """Where downloaded image sets are kept: `evovae` below `$XDG_CACHE_HOME`, or below `~/.cache`.
 
     Raises:
-        InputError: Neither that variable nor a home folder is known.
+        InputError: if neither that variable nor a home folder is known.
     """
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "evovae"
@@ -43,11 +43,11 @@ def load_torchvision_set(name: str, data_dir: Path) -> ImageSet:
     does not know.
 
     Args:
-        name: A key of `TORCHVISION_SETS`.
-        data_dir: Where the files lie or are put.
+        name: a key of `TORCHVISION_SETS`.
+        data_dir: where the files lie or are put.
 
     Raises:
-        InputError: The files are neither there nor to be had, or are not the published ones.
+        InputError: if the files are neither there nor to be had, or are not the published ones.
     """
     # Takes seconds, and most runs do not need it.
     from torchvision import datasets

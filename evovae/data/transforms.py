@@ -25,7 +25,7 @@ def to_unit(images: Tensor) -> Tensor:
         float32 of the same shape in [0, 1].
 
     Raises:
-        InputError: `images` are not uint8.
+        InputError: if `images` are not uint8.
     """
     if images.dtype != torch.uint8:
         raise InputError(f"images of {images.dtype}: expected uint8 in 0..255; are they scaled already?")
@@ -50,15 +50,15 @@ def binarise(x: Tensor, convention: Binarisation, generator: torch.Generator) ->
     Likelihoods under different conventions measure different data and cannot be compared.
 
     Args:
-        x: float `(B, ...)` in [0, 1], not changed.
-        convention: One of the three above.
-        generator: Source of the dynamic draw, on the device of `x`.
+        x: float (B, ...) in [0, 1], not changed.
+        convention: one of the three above.
+        generator: source of the dynamic draw, on the device of `x`.
 
     Returns:
         Same shape and dtype; in {0, 1} for `"dynamic"`.
 
     Raises:
-        InputError: The convention is unknown.
+        InputError: if the convention is unknown.
     """
     if convention not in get_args(Binarisation):
         raise InputError(
@@ -78,11 +78,11 @@ class Look:
     """What images are brought to.
 
     Attributes:
-        size: Side of the square images wanted; None leaves the size.
-        grey: Whether to turn three channels into one.
-        fit: How an image becomes a square: its largest centred one is cut out, the whole is padded to one, or
+        size: side of the square images wanted; None leaves the size.
+        grey: whether to turn three channels into one.
+        fit: how an image becomes a square: its largest centred one is cut out, the whole is padded to one, or
             stretched.
-        background: Under transparent parts, and around what is padded.
+        background: under transparent parts, and around what is padded.
     """
 
     size: int | None = None
@@ -95,12 +95,12 @@ def bring(images: Images, look: Look, where: str) -> Images:
     """Bring images to one size and to grey, as asked.
 
     Args:
-        images: Any images.
-        look: What is asked for.
-        where: What the images are called in an error message.
+        images: any images.
+        look: what is asked for.
+        where: what the images are called in an error message.
 
     Raises:
-        InputError: The images would be too small, too large or too many.
+        InputError: if the images would be too small, too large or too many.
     """
     pixels, size = images.images, look.size
     if look.grey and images.shape[0] == 3:
@@ -116,10 +116,10 @@ def luma(images: Tensor) -> Tensor:
     """Grey from colour, by ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
 
     Args:
-        images: uint8 `(B, 3, H, W)`.
+        images: uint8 (B, 3, H, W).
 
     Returns:
-        uint8 `(B, 1, H, W)`.
+        uint8 (B, 1, H, W).
     """
     # The weights in 1/65536, rounded as Pillow rounds them: they sum to one, so that grey stays as it is.
     red, green, blue = images.to(torch.int32).split(1, dim=1)
@@ -130,12 +130,12 @@ def square(images: Tensor, size: int, look: Look) -> Tensor:
     """Make squares of images, as `look.fit` says, bilinear and antialiased.
 
     Args:
-        images: uint8 `(B, C, H, W)`.
-        size: Side of the squares.
-        look: How. Its own size is not asked.
+        images: uint8 (B, C, H, W).
+        size: side of the squares.
+        look: how. Its own size is not asked.
 
     Returns:
-        uint8 `(B, C, size, size)`; of three channels where grey images are padded with a colour.
+        uint8 (B, C, size, size); of three channels where grey images are padded with a colour.
     """
     if look.fit == "crop":
         return resize(images, size, size)
@@ -158,12 +158,12 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
     """Cut the largest centred part of the wanted proportions out of images and resize it, bilinear and antialiased.
 
     Args:
-        images: uint8 `(B, C, H, W)`.
-        height: Pixels from top to bottom afterwards.
-        width: Pixels from left to right afterwards.
+        images: uint8 (B, C, H, W).
+        height: pixels from top to bottom afterwards.
+        width: pixels from left to right afterwards.
 
     Returns:
-        uint8 `(B, C, height, width)`.
+        uint8 (B, C, height, width).
     """
     high, wide = images.shape[2:]
     rows, columns = max(1, min(high, wide * height // width)), max(1, min(wide, high * width // height))
@@ -196,16 +196,16 @@ def corrupt(x: Tensor, kind: Corruption, level: float, generator: torch.Generato
     Each value is drawn on its own, also among the channels of a pixel.
 
     Args:
-        x: float `(B, ...)` in [0, 1], not changed.
-        kind: One of the four above.
-        level: At least 0; at most 1 where it is a probability.
-        generator: Source of the noise, on the device of `x`.
+        x: float (B, ...) in [0, 1], not changed.
+        kind: one of the four above.
+        level: at least 0; at most 1 where it is a probability.
+        generator: source of the noise, on the device of `x`.
 
     Returns:
         Same shape and dtype, in [0, 1].
 
     Raises:
-        InputError: The kind is unknown or the level out of range.
+        InputError: if the kind is unknown or the level out of range.
     """
     if kind not in get_args(Corruption):
         raise InputError(f"corruption {kind!r}: expected one of {', '.join(get_args(Corruption))}; choose one")

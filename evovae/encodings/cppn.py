@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from evovae.base import require, require_whole, resolve_device
+from evovae.base import InputError, require_whole, resolve_device
 from evovae.encodings.encoding import Encoding, require_image_shape
 from evovae.encodings.priors import StandardNormal
 from evovae.encodings.supports import Support
@@ -49,7 +49,8 @@ class CPPNEncoding(Encoding):
         device: torch.device | str = "cpu",
     ) -> None:
         require_image_shape(shape)
-        require(len(hidden) >= 1, "hidden is empty: expected the units of one layer or more")
+        if not hidden:
+            raise InputError("hidden is empty: expected the units of one layer or more")
         for units in hidden:
             require_whole("hidden", units, 1)
         self.shape = shape

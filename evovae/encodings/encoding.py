@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from evovae.base import require, require_whole
+from evovae.base import InputError, require_whole
 from evovae.data import as_floats
 from evovae.encodings.priors import StandardNormal, Uniform
 from evovae.models import VAE
@@ -50,8 +50,8 @@ class Encoding(ABC):
         Raises:
             InputError: if `genomes` is not (B, D).
         """
-        matches = genomes.ndim == 2 and genomes.shape[1] == self.dim
-        require(matches, f"genomes have shape {tuple(genomes.shape)}: expected (B, {self.dim})")
+        if genomes.ndim != 2 or genomes.shape[1] != self.dim:
+            raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (B, {self.dim})")
         return self._decode(genomes)
 
     def log_prior(self, genomes: Tensor) -> Tensor:
@@ -68,13 +68,15 @@ class Encoding(ABC):
 
 def require_image_shape(shape: tuple[int, int, int]) -> None:
     """Raise `InputError` unless `shape` is (C, H, W)."""
-    require(len(shape) == 3, f"shape is {shape}: expected (C, H, W), such as (1, 28, 28)")
+    if len(shape) != 3:
+        raise InputError(f"shape is {shape}: expected (C, H, W), such as (1, 28, 28)")
     for name, size in zip(("channels", "height", "width"), shape, strict=True):
         require_whole(name, size, 1)
 
 
 def flatten_images(images: Tensor, shape: tuple[int, ...], device: torch.device) -> Tensor:
     """Return `images` (B, *shape), uint8 or in [0, 1], as floats (B, C * H * W) on `device`; refuse other shapes."""
-    expected = ", ".join(map(str, shape))
-    require(tuple(images.shape[1:]) == shape, f"images have shape {tuple(images.shape)}: expected (B, {expected})")
+    if tuple(images.shape[1:]) != shape:
+        expected = ", ".join(map(str, shape))
+        raise InputError(f"images have shape {tuple(images.shape)}: expected (B, {expected})")
     return as_floats(images.to(device)).flatten(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from evovae.base import require, resolve_device
+from evovae.base import InputError, resolve_device
 from evovae.data import as_floats
 from evovae.encodings.encoding import Encoding, flatten_images
 from evovae.encodings.priors import StandardNormal
@@ -28,7 +28,7 @@ class PCAEncoding(Encoding):
 
     Args:
         images: (N, C, H, W), uint8 or in [0, 1], such as `digits.train.images`.
-        dim: number of components D, at most as many directions as the images vary along.
+        dim: number of components D, at most the number of directions that the images vary along.
         support: where genomes may lie (`StandardNormal`); the ball by default, as for a VAE.
         device: where the fit runs and genomes live.
 
@@ -44,18 +44,17 @@ class PCAEncoding(Encoding):
 
     def __init__(self, images: Tensor, dim: int, support: Support = "ball", device: torch.device | str = "cpu") -> None:
         super().__init__(StandardNormal(dim, support), resolve_device(device))
-        filled = images.ndim == 4 and images.numel() > 0
-        require(filled, f"images have shape {tuple(images.shape)}: expected (N, C, H, W), none of them 0")
-        scaled = not images.is_floating_point() or bool(images.min() >= 0 and images.max() <= 1)
-        require(scaled, f"images of {images.dtype}: expected uint8, or floats in [0, 1]; are they scaled?")
+        if images.ndim != 4 or images.numel() == 0:
+            raise InputError(f"images have shape {tuple(images.shape)}: expected (N, C, H, W), none of them 0")
+        if images.is_floating_point() and not (images.min() >= 0 and images.max() <= 1):
+            raise InputError(f"images of {images.dtype}: expected uint8, or floats in [0, 1]; are they scaled?")
         self.shape = tuple(images.shape[1:])
         mean, covariance = _moments(images, self.device)
         variances, vectors = torch.linalg.eigh(covariance)
         variances, vectors = variances.flip(0), vectors.flip(1)  # the largest variance first
         directions = int((variances > variances[0] * len(variances) * torch.finfo(variances.dtype).eps).sum())
-        require(
-            dim <= directions, f"dim is {dim}: expected at most {directions}, the directions these images vary along"
-        )
+        if dim > directions:
+            raise InputError(f"dim is {dim}: expected at most {directions}, the directions these images vary along")
         components = vectors[:, :dim].T
         largest = components.gather(1, components.abs().argmax(1, keepdim=True))
         self.mean = mean.float()

@@ -8,14 +8,14 @@ from typing import get_args
 
 import numpy as np
 import torch
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 from torch import Tensor
 
-from evovae.base import LARGEST, InputError, numbers_on, require, require_whole, shown
+from evovae.base import MAX_NUMBER, InputError, numbers_on, require_whole, shown
 from evovae.encodings.supports import Support
 
 SUPPORTS: tuple[Support, ...] = get_args(Support)
-BOX_LIMIT = 3.0
+MAX_GENE = 3.0
 BALL_QUANTILE = 0.99
 TOLERANCE = 1e-6
 ZERO = 1e-12
@@ -35,10 +35,13 @@ class StandardNormal:
 
     def __init__(self, dim: int, support: Support) -> None:
         require_whole("dim", dim, 1)
-        require(support in SUPPORTS, f"support is {support!r}: expected one of {', '.join(SUPPORTS)}")
+        if support not in SUPPORTS:
+            raise InputError(f"support is {support!r}: expected one of {', '.join(SUPPORTS)}")
         self.dim = dim
         self.support = support
-        self.radius = math.sqrt(chi2.ppf(BALL_QUANTILE, dim)) if support == "ball" else math.sqrt(dim)
+        # |z|^2 is chi-squared with D degrees of freedom: twice a gamma variable of shape D / 2.
+        squared = 2.0 * float(gammaincinv(dim / 2, BALL_QUANTILE)) if support == "ball" else float(dim)
+        self.radius = math.sqrt(squared)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` genomes float32 (n, D), projected into the support, on the generator's device."""
@@ -58,7 +61,7 @@ class StandardNormal:
         if self.support == "free":
             return genomes
         if self.support == "box":
-            return genomes.clamp(-BOX_LIMIT, BOX_LIMIT)
+            return genomes.clamp(-MAX_GENE, MAX_GENE)
         norm = torch.linalg.vector_norm(genomes, dim=-1, keepdim=True)
         # What was scaled has the radius to rounding only: without a tolerance it would be scaled again, and again.
         if self.support == "shell":
@@ -140,7 +143,7 @@ def _values(name: str, bound: PerGene, dim: int) -> Tensor:
 def _require_bounds(low: Tensor, high: Tensor) -> None:
     """Refuse bounds float64 () or (D,) between which no float32 numbers lie, or infinitely many."""
     sizes = torch.stack((low, high, high - low)).abs()
-    sound = (low.float() < high.float()) & ((sizes <= LARGEST) | sizes.isinf()).all(0)
+    sound = (low.float() < high.float()) & ((sizes <= MAX_NUMBER) | sizes.isinf()).all(0)
     if not sound.all():
         least, most = (bound[~sound][0].item() for bound in (low, high))
         expected = "low < high, float32 numbers whose distance is one too, or infinite"

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from evovae.base import require, resolve_device
+from evovae.base import InputError, resolve_device
 from evovae.encodings.encoding import Encoding
 from evovae.encodings.priors import PerGene, StandardNormal, Uniform
 from evovae.models import VAE
@@ -55,8 +55,10 @@ class VectorEncoding(Encoding):
         self.sigma = _step(width) if isinstance(width, float) else tuple(map(_step, width))
         if vae is not None:
             shape, genes = vae.config.data_shape, vae.config.latent_dim
-            require(len(shape) == 1, f"the VAE decodes images of {shape}: expected one of vectors; use LatentEncoding")
-            require(dim == genes, f"dim is {dim}: expected {genes}, the latent variables of the VAE")
+            if len(shape) != 1:
+                raise InputError(f"the VAE decodes images of {shape}: expected one of vectors; use LatentEncoding")
+            if dim != genes:
+                raise InputError(f"dim is {dim}: expected {genes}, the latent variables of the VAE")
             self.vae = vae.eval().requires_grad_(False)
 
     def _decode(self, genomes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import InputError, State, join, lend_to_numpy, shown
+from evovae.base import InputError, State, join, seeded_numpy, shown
 from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
@@ -237,7 +237,7 @@ class StockStrategies:
     def _asking(self, r: int) -> Iterator[None]:
         """Lend the strategy of replicate `r` its random numbers, and tell why it fails where it has diverged."""
         try:
-            with lend_to_numpy(self.streams[r]), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            with seeded_numpy(self.streams[r]), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 yield
         except np.linalg.LinAlgError as error:
             raise _diverged(self.strategies[r], r, str(error)) from error

@@ -3,11 +3,11 @@ from .config import TrainConfig as TrainConfig
 from .config import VAEConfig as VAEConfig
 from .likelihood import Likelihood as Likelihood
 from .likelihood import active_units as active_units
-from .likelihood import blind_loss as blind_loss
 from .likelihood import estimate_iwae_bound as estimate_iwae_bound
 from .likelihood import estimate_nll as estimate_nll
 from .likelihood import evaluate as evaluate
 from .likelihood import iwae_bound as iwae_bound
+from .likelihood import mean_image_loss as mean_image_loss
 from .networks import initialise as initialise
 from .networks import weight_variance as weight_variance
 from .optimisers import StableAdam as StableAdam

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tyro.conf import Suppress
 
-from evovae.base import MOST, SMALLEST, require, require_number, require_types, require_whole
+from evovae.base import MAX_WHOLE, MIN_NUMBER, InputError, require_number, require_types, require_whole
 from evovae.data import MAX_SIDE, Binarisation, Corruption
 
 Bound = Literal["elbo", "iwae"]
@@ -47,28 +47,32 @@ class VAEConfig:
         """Refuse settings that make no model."""
         require_types(self)
         for name, sizes in (("data shape", self.data_shape), ("hidden", self.hidden), ("channels", self.channels)):
-            require(len(sizes) <= MAX_LAYERS, f"{name} has {len(sizes)} numbers: expected at most {MAX_LAYERS}")
-            fit = all(1 <= size <= MOST for size in sizes)
-            require(fit, f"{name} is {sizes!r}: expected whole numbers, 1 or more, below 2^63")
+            if len(sizes) > MAX_LAYERS:
+                raise InputError(f"{name} has {len(sizes)} numbers: expected at most {MAX_LAYERS}")
+            if not all(1 <= size <= MAX_WHOLE for size in sizes):
+                raise InputError(f"{name} is {sizes!r}: expected whole numbers, 1 or more, below 2^63")
+        if len(self.data_shape) not in (1, 3):
+            raise InputError(f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
         images = len(self.data_shape) == 3
-        require(images or len(self.data_shape) == 1, f"data shape is {self.data_shape}: expected (C, H, W) or (V,)")
-        small = not images or max(self.data_shape[1:]) <= MAX_SIDE  # convolutions' weights do not tell the size
-        require(small, f"data shape is {self.data_shape}: expected images of at most {MAX_SIDE} pixels a side")
+        if images and max(self.data_shape[1:]) > MAX_SIDE:  # convolutions' weights do not depend on the size
+            raise InputError(f"data shape is {self.data_shape}: expected images of at most {MAX_SIDE} pixels a side")
         require_whole("latent dim", self.latent_dim, 1)
-        require(self.network == "mlp" or images, f"network is conv but data shape is {self.data_shape}: use mlp")
-        require(
-            self.network == "mlp" or len(self.channels) >= 1,
-            "channels is empty: a conv network needs at least one, for example --channels 32 64",
-        )
-        require(not images or self.output == "sigmoid", f"output is {self.output!r}: images need sigmoid, for [0, 1]")
-        require(
-            self.likelihood == "gaussian" or self.output == "sigmoid",
-            f"output is {self.output!r}: a bernoulli likelihood needs sigmoid; use --likelihood gaussian",
-        )
+        if self.network == "conv" and not images:
+            raise InputError(f"network is conv but data shape is {self.data_shape}: use mlp")
+        if self.network == "conv" and not self.channels:
+            raise InputError("channels is empty: a conv network needs at least one, for example --channels 32 64")
+        if images and self.output != "sigmoid":
+            raise InputError(f"output is {self.output!r}: images need sigmoid, for [0, 1]")
+        if self.likelihood == "bernoulli" and self.output != "sigmoid":
+            raise InputError(
+                f"output is {self.output!r}: a bernoulli likelihood needs sigmoid; use --likelihood gaussian"
+            )
         if self.variance is not None:
-            require_number("variance", self.variance, SMALLEST)
-            asked = self.likelihood == "gaussian"
-            require(asked, f"variance is {self.variance}: a bernoulli likelihood has none; use --likelihood gaussian")
+            require_number("variance", self.variance, MIN_NUMBER)
+            if self.likelihood == "bernoulli":
+                raise InputError(
+                    f"variance is {self.variance}: a bernoulli likelihood has none; use --likelihood gaussian"
+                )
 
     @classmethod
     def notebook(cls) -> VAEConfig:
@@ -81,12 +85,12 @@ class TrainConfig:
     """How a VAE is trained: how long, how fast, on what."""
 
     epochs: int | Literal["auto"] | None = None
-    """Passes over the training images, fewer when validation images find no better model for long; None: 4, or as many
-    as 900 minibatches take; auto: until going on no longer pays, 25 times as many at most."""
+    """Passes over the training images, fewer when validation images find no better model for long; None: 4, or the
+    number that 900 minibatches take; auto: until going on no longer pays, 25 times that at most."""
     restarts: tuple[int, ...] = ()
     """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None
-    """Stop after so many minibatches instead of after `epochs`."""
+    """Stop after this number of minibatches instead of after `epochs`."""
     batch_size: int = 256
     """Images in a minibatch."""
     learning_rate: float | Literal["auto"] = "auto"
@@ -118,7 +122,7 @@ class TrainConfig:
     corruption_level: float = 0.3
     """Standard deviation of gaussian noise, or probability that a pixel is hit."""
     train_images: int | None = None
-    """Train on a stratified subset of so many images; None takes all."""
+    """Train on a stratified subset of this number of images; None takes all."""
     seed: int = 0
     """Seed of the initial weights and of every draw while training."""
     device: str = "auto"
@@ -129,23 +133,24 @@ class TrainConfig:
         require_types(self)
         if isinstance(self.epochs, int):
             require_whole("epochs", self.epochs, 1)
-        ends = (*self.restarts, self.epochs if isinstance(self.epochs, int) else MOST)
-        rising = all(1 <= first < second for first, second in pairwise(ends))
-        fixed = isinstance(self.epochs, int) or not self.restarts
-        require(rising and fixed, f"restarts is {self.restarts}: expected rising numbers below those of --epochs")
+        if self.restarts:
+            ends = (0, *self.restarts, self.epochs if isinstance(self.epochs, int) else 0)
+            if not all(first < second for first, second in pairwise(ends)):
+                raise InputError(f"restarts is {self.restarts}: expected rising numbers below those of --epochs")
         if self.validation_images is not None:
             require_whole("validation images", self.validation_images, 0)
         if self.iterations is not None:
             require_whole("iterations", self.iterations, 1)
         require_whole("batch size", self.batch_size, 1)
         if not isinstance(self.learning_rate, str):
-            require_number("learning rate", self.learning_rate, SMALLEST)
+            require_number("learning rate", self.learning_rate, MIN_NUMBER)
         require_number("beta", self.beta)
-        require(0 <= self.beta_warmup <= 1, f"beta warmup is {self.beta_warmup}: expected a part from 0 to 1")
+        if not 0 <= self.beta_warmup <= 1:
+            raise InputError(f"beta warmup is {self.beta_warmup}: expected a part from 0 to 1")
         require_whole("samples", self.samples, 1)
-        level, probability = self.corruption_level, self.corruption in ("masking", "salt-and-pepper")
-        require_number("corruption level", level)
-        require(level <= 1 or not probability, f"corruption level is {level}: expected a probability from 0 to 1")
+        require_number("corruption level", self.corruption_level)
+        if self.corruption in ("masking", "salt-and-pepper") and self.corruption_level > 1:
+            raise InputError(f"corruption level is {self.corruption_level}: expected a probability from 0 to 1")
         require_whole("seed", self.seed, 0)
         if self.train_images is not None:
             require_whole("train images", self.train_images, 1)

@@ -20,7 +20,7 @@ from evovae.models.config import VAEConfig
 from evovae.models.vae import VAE, require_values
 
 ACTIVE_THRESHOLD = 0.01
-SMALLEST_VARIANCE = 1e-6
+MIN_VARIANCE = 1e-6
 """Of data that never vary, so that they have a finite likelihood: about that of rounding to bytes."""
 
 
@@ -100,7 +100,7 @@ def evaluate(
     )
 
 
-def blind_loss(train: Images | Tensor, test: Images | Tensor, config: VAEConfig | None = None) -> float:
+def mean_image_loss(train: Images | Tensor, test: Images | Tensor, config: VAEConfig | None = None) -> float:
     """Return the -ELBO of `test` data, in nats for each, under a decoder that ignores its code: the mean picture's.
 
     It gives the mean of the `train` data for all and has no KL: what a model must stay below to have learned anything.
@@ -117,7 +117,7 @@ def blind_loss(train: Images | Tensor, test: Images | Tensor, config: VAEConfig 
     if config.likelihood == "bernoulli":  # whose cross-entropy is linear in the data
         return float(binary_cross_entropy(mean, seen, reduction="sum"))
     variance = config.variance or variance_around(mean, squares)
-    error = float((seen_squares - 2.0 * mean * seen + mean.square()).sum())
+    error = float((seen_squares - 2.0 * mean * seen + mean.square()).sum())  # E[(x - mean)^2] over the test data
     return 0.5 * (error / variance + mean.numel() * (math.log(2.0 * math.pi) + math.log(variance)))
 
 
@@ -134,7 +134,7 @@ def moments(data: Tensor) -> tuple[Tensor, Tensor]:
 
 def variance_around(mean: Tensor, squares: Tensor) -> float:
     """Return the variance around the mean, averaged over pixels, from what `moments` gives; at least 1e-6."""
-    return max(float((squares - mean.square()).mean()), SMALLEST_VARIANCE)
+    return max(float((squares - mean.square()).mean()), MIN_VARIANCE)
 
 
 def active_units(means: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def active_units(means: Tensor) -> Tensor:
 
     A unit is active when the variance over the data of its posterior mean exceeds 0.01 (Burda et al. 2016, sec. 5.2).
     """
-    return means.var(0, correction=0) > ACTIVE_THRESHOLD
+    return means.var(0, correction=0) > ACTIVE_THRESHOLD  # Cov_x(E[z|x]) of each latent variable: (D,)
 
 
 def log_importance_weights(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ def log_importance_weights(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
         raise InputError("a plain autoencoder has no likelihood: use evaluate() for its reconstruction error")
     mean, log_variance = vae.encode(x)
     z = vae.reparameterise(mean, log_variance, noise)  # k B D
-    logits = vae.decode_logits(z.flatten(0, 1)).unflatten(0, noise.shape[:2])
+    logits = vae.decode_logits(z.flatten(0, 1)).unflatten(0, noise.shape[:2])  # k B *data_shape
     return log_prior_over_posterior(z, log_variance, noise) - vae.reconstruction_error(logits, x)
 
 
@@ -164,7 +164,8 @@ def log_prior_over_posterior(z: Tensor, log_variance: Tensor, noise: Tensor) -> 
 
     The normalising constants of the two cancel, but for the posterior's `log_variance` (B, D).
     """
-    return 0.5 * (noise.square() - z.square() + log_variance).sum(-1)
+    # log N(z; 0, I) - log N(z; mean, sigma^2), with (z - mean) / sigma = noise
+    return 0.5 * (noise.square() - z.square() + log_variance).sum(-1)  # k B
 
 
 def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
@@ -177,7 +178,7 @@ def iwae_bound(vae: VAE, x: Tensor, noise: Tensor) -> Tensor:
 
 def log_mean_exp(log_weights: Tensor) -> Tensor:
     """Return the logarithm (B,) of the mean over k of weights whose logarithms (k, B) are given."""
-    return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))
+    return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))  # log (1/k sum_i w_i): B
 
 
 @torch.no_grad()
@@ -225,9 +226,9 @@ def _mean_bound(
     at_once = min(samples, chunk)
     for batch in _tensor(images).split(max(1, chunk // at_once)):
         x = binarise(as_floats(batch.to(vae.device)), binarisation, generator)
-        log_sum = torch.full((len(x),), -math.inf, device=vae.device, dtype=torch.float32)
+        log_sum = torch.full((len(x),), -math.inf, device=vae.device, dtype=torch.float32)  # B: log of no weights
         for start in range(0, samples, at_once):
-            shape = (min(at_once, samples - start), len(x), vae.config.latent_dim)
+            shape = (min(at_once, samples - start), len(x), vae.config.latent_dim)  # some of k, B, D
             noise = torch.randn(shape, generator=generator, device=vae.device, dtype=torch.float32)
             log_sum = torch.logaddexp(log_sum, torch.logsumexp(log_importance_weights(vae, x, noise), 0))
         total += (log_sum - math.log(samples)).sum(dtype=torch.float64)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from evovae.base import require, require_memory
+from evovae.base import InputError, require_memory
 from evovae.models.config import VAEConfig
 
 _ACTIVATIONS = {"silu": nn.SiLU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -22,7 +22,7 @@ def count_weights(config: VAEConfig) -> int:
 
 
 def require_room(config: VAEConfig, device: torch.device, copies: int = 1) -> None:
-    """Refuse a model whose weights, so many `copies` of them, are more than the memory behind `device`.
+    """Refuse a model whose weights, in this number of `copies`, are more than the memory behind `device`.
 
     Raises:
         InputError: if they are.
@@ -51,7 +51,8 @@ def build_decoder(config: VAEConfig) -> nn.Sequential:
     layers: list[nn.Module] = [*dense, nn.Unflatten(1, (config.channels[-1], *sizes[-1]))]
     channels = (*reversed(config.channels), config.data_shape[0])
     for (inputs, outputs), (small, large) in zip(pairwise(channels), pairwise(reversed(sizes)), strict=True):
-        # A stride-2 convolution maps two sizes to one; the output padding tells which of them to return to.
+        # A stride-2 convolution maps two sizes to one; the output padding chooses between them. Of kernel 3 and padding
+        # 1, a transposed one returns 2 * (small - 1) - 2 + 3 + output_padding = 2 * small - 1 + output_padding.
         padding = (large[0] - 2 * small[0] + 1, large[1] - 2 * small[1] + 1)
         layers += [_ACTIVATIONS[config.activation]()]
         layers += [nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=padding)]
@@ -83,7 +84,7 @@ def weight_variance(scheme: str, n_in: float, n_out: float) -> float:
 def _fans(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> tuple[float, float]:
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
-    taps, steps = math.prod(layer.kernel_size), math.prod(layer.stride)
+    taps, steps = math.prod(layer.kernel_size), math.prod(layer.stride)  # an input is seen from taps / steps places
     if isinstance(layer, nn.ConvTranspose2d):
         return layer.in_channels * taps / steps, layer.out_channels * taps
     return layer.in_channels * taps, layer.out_channels * taps / steps
@@ -111,12 +112,12 @@ def _image_sizes(config: VAEConfig) -> list[tuple[int, int]]:
     if config.network == "mlp":
         return []
     sizes = [(config.data_shape[1], config.data_shape[2])]
-    require(
-        min(sizes[0]) >= 2 ** len(config.channels),
-        f"channels has {len(config.channels)} levels, too many to halve images of {sizes[0]}: use fewer",
-    )
+    if min(sizes[0]) < 2 ** len(config.channels):
+        raise InputError(
+            f"channels has {len(config.channels)} levels, too many to halve images of {sizes[0]}: use fewer"
+        )
     for _ in config.channels:
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))  # kernel 3, stride 2, padding 1: half, up
     return sizes
 
 

@@ -10,7 +10,7 @@ import torch
 
 from evovae.models.config import VAEConfig
 
-SCALE, HIGHEST = 0.36, 1.6e-2
+SCALE, MAX_RATE = 0.36, 1.6e-2
 
 
 def suggest_rate(model: VAEConfig) -> float:
@@ -22,7 +22,7 @@ def suggest_rate(model: VAEConfig) -> float:
     """
     steep = model.network == "conv" or not model.variational or model.likelihood == "gaussian"
     scale = SCALE / 2 if steep else SCALE
-    return min(HIGHEST, scale / math.sqrt(math.prod(model.data_shape)))
+    return min(MAX_RATE, scale / math.sqrt(math.prod(model.data_shape)))
 
 
 class StableAdam(torch.optim.Adam):

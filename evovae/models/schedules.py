@@ -8,26 +8,26 @@ from evovae.base import InputError, State, join
 from evovae.models.config import TrainConfig
 
 EPOCHS, ITERATIONS = 4, 900
-"""Length of a training that is given none: so many epochs, and so many minibatches where a set is small."""
-LONGEST = 25
-"""Most that is trained when the length is to be found, in such trainings."""
+"""Default length of a training: in epochs, and at least in minibatches, for small sets."""
+MAX_TRAININGS = 25
+"""Most that is trained when the length is to be found, in default lengths."""
 WARMUP = 0.1
 """Part of a cycle in which the learning rate rises; of a training by default when the length is to be found."""
 ANNEALING = 0.3, 100
-"""How long the rate falls when going on does not pay: such a part of the minibatches so far, so many at the least."""
+"""How long the rate falls when going on does not pay: this part of the minibatches so far, at least this number."""
 RETREAT = 0.25
 """What the learning rate is multiplied by after a divergence."""
 
 
 def iterations_in(config: TrainConfig, images: int) -> int:
-    """Return how many minibatches training on so many images takes, or takes at most when the length is to be found."""
+    """Return how many minibatches training on `images` takes; an upper bound when the length is to be found."""
     if config.iterations is not None:
         return config.iterations
     per_epoch = math.ceil(images / config.batch_size)
     if isinstance(config.epochs, int):
         return config.epochs * per_epoch
     default = max(EPOCHS, math.ceil(ITERATIONS / per_epoch)) * per_epoch
-    return LONGEST * default if config.epochs == "auto" else default
+    return MAX_TRAININGS * default if config.epochs == "auto" else default
 
 
 def learning_rate(config: TrainConfig, part: float) -> float:
@@ -35,6 +35,7 @@ def learning_rate(config: TrainConfig, part: float) -> float:
     highest = float(config.learning_rate)
     if config.schedule == "constant":
         return highest
+    # One cycle of Smith and Topin 2019, of straight lines: up from 0 for WARMUP of it, and down to 0 for the rest.
     return highest * min(part / WARMUP, (1.0 - part) / (1.0 - WARMUP))
 
 
@@ -44,7 +45,7 @@ def beta(config: TrainConfig, part: float) -> float:
 
 
 class Schedule:
-    """Length, learning rate and KL weight of a training on so many `images`, as its `config` has them.
+    """Length, learning rate and KL weight of a training on this number of `images`, as its `config` has them.
 
     The rate rises and falls once, and anew after each of `config.restarts`. With `config.epochs` auto it rises, and
     stays. Either way `anneal` ends the training early: the rate then falls to zero from where it is.
@@ -64,7 +65,7 @@ class Schedule:
 
     @property
     def total(self) -> int:
-        """Minibatches in all; at most so many until it is known."""
+        """Minibatches in all; an upper bound until it is known."""
         return self.ends[-1]
 
     @property
@@ -78,7 +79,7 @@ class Schedule:
         return self._annealing > 0
 
     def at(self, iteration: int) -> tuple[float, float]:
-        """Return the weight of the KL term and the learning rate for the minibatch after so many."""
+        """Return the weight of the KL term and the learning rate for the minibatch after `iteration` others."""
         weight = beta(self._config, min(1.0, iteration / self.ends[0]))
         return weight, self._rate(iteration) * RETREAT**self._retreats
 

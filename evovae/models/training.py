@@ -65,7 +65,7 @@ class Epoch:
 def fit(vae: VAE, data: Images | Tensor, config: TrainConfig | None = None) -> Iterator[Epoch]:
     """Train `vae` in place on images, or on float vectors (N, V), yielding a record after each epoch.
 
-    Arguments and errors are those of `Training`, which can be left in the middle and gone on with.
+    Arguments and errors are those of `Training`, which can be interrupted and resumed.
     """
     return _records(Training(vae, data, config))
 
@@ -130,7 +130,7 @@ class Training:
 
     @property
     def total(self) -> int:
-        """Minibatches in all; at most so many until it is known."""
+        """Minibatches in all; an upper bound until it is known."""
         return self.schedule.total
 
     @property
@@ -227,7 +227,7 @@ class Training:
             _fit_codes(self.vae, self._data, self.config, self._generator)
         looked, diverged = math.nan, False
         if due:
-            loss = reconstruction + weight * kl + 0.0 * left
+            loss = reconstruction + weight * kl if math.isfinite(left) else math.nan
             found = self._validation.look(self.iteration, loss)
             if diverged := found is None:
                 self._go_back()

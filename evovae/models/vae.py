@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evovae.base import InputError, files, from_json, make_generator
+from evovae.base import MAX_NUMBER, InputError, files, from_json, make_generator, using_configuration
 from evovae.models.config import VAEConfig
 from evovae.models.networks import build_decoder, build_encoder, initialise, require_room
 
@@ -28,8 +28,7 @@ _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "linear": lambda mean: mean,
 }
-_LARGEST = torch.finfo(torch.float32).max
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-_LARGEST, _LARGEST)}
+_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-MAX_NUMBER, MAX_NUMBER)}
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -210,7 +209,7 @@ class VAE(nn.Module):
     def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
         """Return KL(Q(z|X) || N(0, I)) in nats for each latent variable, in the shape of `mean`.
 
-        Kingma and Welling 2014, app. B.
+        Kingma and Welling 2014, eq. 10 and app. B.
         """
         return 0.5 * (log_variance.exp() + mean.square() - 1.0 - log_variance)
 
@@ -247,11 +246,8 @@ class VAE(nn.Module):
         path = path / VAE_FILE if path.is_dir() else path
         tensors, values = files.load_tensors(path, "vae")
         config = from_json(VAEConfig, values, path)
-        try:
+        with using_configuration(path):
             vae = cls(config, seed=None)
-        except (TypeError, InputError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
-            raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
         tensors.setdefault("data_mean", torch.zeros(config.data_shape, dtype=torch.float32))  # of files older than it
         files.load_weights(vae, path, tensors)
         return vae

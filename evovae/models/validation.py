@@ -1,4 +1,4 @@
-"""Images that training does not see: they tell which state of the model is kept, and when going on does not pay."""
+"""Early stopping: images that training does not see choose the state that is kept, and end what no longer pays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from evovae.base import InputError, State, join, make_generator
 from evovae.data import Images, as_floats, draw_stratified
 from evovae.models.config import TrainConfig
-from evovae.models.likelihood import SMALLEST_VARIANCE, blind_loss
+from evovae.models.likelihood import MIN_VARIANCE, mean_image_loss
 from evovae.models.vae import VAE
 
-PART, MOST = 0.1, 1000
+PART, MAX_HELD_OUT = 0.1, 1000
 """Part of the training images that is held out when nothing is said, and the most of them."""
 SOME = 1000
 """Images that are looked at at once, or instead of all."""
@@ -24,9 +24,9 @@ EVERY = 25
 PAYS = 0.01
 """Part of what was gained over the mean picture that going on must add, when the length is to be found."""
 PATIENCE = 0.25, 100, 3
-"""What going on gets for that: so large a part of the minibatches so far, so many of them, so many looks."""
+"""What going on gets for that: this part of the minibatches so far, at least this number of them, and of looks."""
 HOPELESS = 100.0
-"""A loss so many times that of the untrained model, and of one nat a pixel, comes from a training that diverges."""
+"""Training diverges when its loss exceeds this many times that of the untrained model, and one nat a pixel."""
 
 Loss = Callable[[Tensor], float]
 """Of data (N, *data_shape), under the model as it is, always with the same draws."""
@@ -40,9 +40,9 @@ def split(data: Images | Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
     """
     pixels, count = data.images if isinstance(data, Images) else data, config.validation_images
     there = len(pixels)
-    count = min(int(PART * there), MOST) if count is None else count
+    count = min(int(PART * there), MAX_HELD_OUT) if count is None else count
     if config.epochs == "auto" and count == 0:
-        raise InputError(f"epochs is auto, but none of {there} images are held out to tell when to stop: give a number")
+        raise InputError(f"epochs is auto, but none of {there} images are held out to find when to stop: give a number")
     if count >= there:
         raise InputError(f"validation images is {count}: expected fewer than the {there} training images")
     if count == 0:
@@ -76,7 +76,7 @@ class Validation:
         if self._fits_variance:
             vae.data_log_variance.requires_grad_(False)
         judged = held_out if len(held_out) else train
-        self.mean_loss = blind_loss(train, judged, model)
+        self.mean_loss = mean_image_loss(train, judged, model)
         self.best = math.inf
         self._hopeless = HOPELESS * max(abs(loss(judged[:SOME])), math.prod(model.data_shape))
         self._kept = copy.deepcopy(vae.state_dict())
@@ -90,7 +90,7 @@ class Validation:
     def look(self, iteration: int, training_loss: float) -> float | None:
         """Measure the model, keep it if it is the best, and return its loss; None if the training diverges.
 
-        Worse on images that it does not see may mean that it learns others by heart: these tell of no divergence.
+        A rising loss of held-out images may be overfitting: it is no sign of divergence.
         """
         if self._fits_variance:
             self._fit_variance()
@@ -148,4 +148,4 @@ class Validation:
             mean, log_variance = vae.posterior(x)
             noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=torch.float32)
             total += (vae.decode(vae.reparameterise(mean, log_variance, noise)) - x).square().sum()
-        vae.data_log_variance.copy_((total / self._held_out.numel()).clamp_min(SMALLEST_VARIANCE).log())
+        vae.data_log_variance.copy_((total / self._held_out.numel()).clamp_min(MIN_VARIANCE).log())

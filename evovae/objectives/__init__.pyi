@@ -26,8 +26,8 @@ from .judges.store import measure as measure
 from .judges.training import JudgeRound as JudgeRound
 from .judges.training import JudgeTraining as JudgeTraining
 from .judges.training import train_judge as train_judge
+from .realism import assess_images as assess_images
 from .realism import measure_realism as measure_realism
-from .realism import scrutinise as scrutinise
 from .registry import REGISTRY as REGISTRY
 from .registry import Context as Context
 from .registry import parse as parse

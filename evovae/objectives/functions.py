@@ -111,9 +111,9 @@ def lightness() -> Objective:
 
 
 def _mean_bold(x: Tensor) -> Tensor:
-    grey = x.mean(1).flatten(1)
-    bold = grey >= BOLD
-    return (grey * bold).sum(1, keepdim=True) / bold.sum(1, keepdim=True).clamp_min(1)
+    grey = x.mean(1).flatten(1)  # B H*W
+    total = torch.where(grey < BOLD, 0.0, grey).sum(1, keepdim=True)  # a NaN stays
+    return total / (grey >= BOLD).sum(1, keepdim=True).clamp_min(1)
 
 
 def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:

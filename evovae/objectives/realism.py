@@ -61,7 +61,7 @@ def _measure(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VA
 
 
 @torch.no_grad()
-def scrutinise(images: Tensor, label: int, judges: Judges, vae: VAE, seed: int = 0) -> pd.DataFrame:
+def assess_images(images: Tensor, label: int, judges: Judges, vae: VAE, seed: int = 0) -> pd.DataFrame:
     """Return what those think of `images` (B, C, H, W), meant to show class `label`, who had no part in making them.
 
     Args:

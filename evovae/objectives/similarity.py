@@ -63,10 +63,11 @@ def ssim_to(reference: Tensor) -> Callable[[Tensor], Tensor]:
 
 def _similarity(reference: tuple[Tensor, Tensor, Tensor], x: Tensor) -> Tensor:
     """Return the similarity (B,) of `x` (B, C, H, W) to a reference, of which mean and variance come with it."""
-    r, r_mean, r_variance = (beside(part, x) for part in reference)
-    mean, square, product = _blur(torch.stack((x, x.square(), x * r)))
-    covariance = product - mean * r_mean
+    r, r_mean, r_variance = (beside(part, x) for part in reference)  # (B) C H W, and twice (B) C H-10 W-10
+    mean, square, product = _blur(torch.stack((x, x.square(), x * r)))  # each B C H-10 W-10
+    covariance = product - mean * r_mean  # E[x r] - E[x] E[r]
     variance = square - mean.square()
+    # Wang et al. 2004, eq. 13
     numerator = (2 * mean * r_mean + C1) * (2 * covariance + C2)
     denominator = (mean.square() + r_mean.square() + C1) * (variance + r_variance + C2)
     return (numerator / denominator).flatten(1).mean(1)
@@ -77,5 +78,5 @@ def _blur(x: Tensor) -> Tensor:
     place = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
     window = torch.exp(-0.5 * (place / SIGMA).square())
     window = (window / window.sum()).view(1, 1, 1, -1)
-    rows = functional.conv2d(x.flatten(0, -3).unsqueeze(1), window)
+    rows = functional.conv2d(x.flatten(0, -3).unsqueeze(1), window)  # N 1 H W-10: the window is separable
     return functional.conv2d(rows, window.transpose(2, 3)).squeeze(1).unflatten(0, x.shape[:-2])

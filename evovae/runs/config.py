@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from evovae.base import (
-    LARGEST,
-    SMALLEST,
+    MAX_NUMBER,
+    MIN_NUMBER,
     UNPRINTABLE,
     require,
     require_number,
@@ -128,10 +128,10 @@ class EvolveConfig:
 
     def _require_limits(self) -> None:
         target, seconds = self.stop_target, self.stop_seconds
-        reachable = target is None or abs(target) <= LARGEST
+        reachable = target is None or abs(target) <= MAX_NUMBER
         require(reachable, f"stop target is {target}: expected a finite fitness, from -3.4e38 to 3.4e38")
         if seconds is not None:
-            require_number("stop seconds", seconds, SMALLEST)
+            require_number("stop seconds", seconds, MIN_NUMBER)
         for name in ("stop_stagnation", "stop_evaluations"):
             if getattr(self, name) is not None:
                 require_whole(name.replace("_", " "), getattr(self, name), 1)
@@ -203,7 +203,7 @@ class EvolutionSettings:
         require(len(self.names) > 0, f"names is {shown(self.names)}: expected those of objectives")
         _require_printable("names", self.names)
         _require_printable("classes", self.classes)
-        fits = len(self.weights) == len(self.names) and all(0 < abs(weight) <= LARGEST for weight in self.weights)
+        fits = len(self.weights) == len(self.names) and all(0 < abs(weight) <= MAX_NUMBER for weight in self.weights)
         require(fits, f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evovae.base import (
-    LARGEST,
+    MAX_NUMBER,
     InputError,
     files,
     format_number,
@@ -48,7 +48,7 @@ class _PopulationSettings:
     def __post_init__(self) -> None:
         """Refuse what is no point."""
         require_types(self)
-        finite = all(abs(value) <= LARGEST for value in self.reference or ())  # NaN is not
+        finite = all(abs(value) <= MAX_NUMBER for value in self.reference or ())  # NaN is not
         require(finite, f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
 
 

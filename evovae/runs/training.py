@@ -19,8 +19,8 @@ from evovae.models import (
     TrainConfig,
     Training,
     VAEConfig,
-    blind_loss,
     evaluate,
+    mean_image_loss,
 )
 from evovae.runs import genomes
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
@@ -120,7 +120,7 @@ class _Job:
         self.vae = start or VAE(settings.model, seed=config.seed)
         self.training, self.history = Training(self.vae, images.train, config), History()
         self.test = images.test.binarised(config.seed) if config.binarisation == "static" else images.test
-        self.mean_picture = blind_loss(images.train, self.test, settings.model)
+        self.mean_picture = mean_image_loss(images.train, self.test, settings.model)
         told = {"images": images.summary, "mean_picture": self.mean_picture}
         self.circumstances = {"device": str(self.training.device), "seed": config.seed} | told
 

@@ -98,8 +98,9 @@ def run_all(specs: Iterable[Spec], executor: Executor) -> list[Run]:
 
     Finished cells are skipped; unfinished ones are entered again, and find what they had written. A cell whose worker
     died is tried again, up to three times in all (Dask does so by itself, as often as its scheduler is set to). One
-    that raises is not: it would raise again. The others go on, and what failed is told at the end. A cell that another
-    process is at is waited for. Cells compute with one torch thread wherever they run, so that they give the same bits.
+    that raises is not: it would raise again. The others go on, and what failed is reported at the end. A cell that
+    another process is at is waited for. Cells compute with one torch thread wherever they run, so that
+    they give the same bits.
 
     Raises:
         InputError: before anything runs, if two specs share a folder, or a folder holds a cell of other settings.

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from evovae.base import InputError, heeding, require, require_whole, sparing_children, stand_apart
+from evovae.base import InputError, heeding, require_whole, sparing_children, stand_apart
 
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
@@ -38,13 +38,13 @@ class UnguardedError(InputError):
 def refuse_rerun() -> None:
     """End a worker process in which its script begins the study anew, as one without a guard does when it is imported.
 
-    At once, with nothing cleaned up: files and folders are the parent's, which the exit status tells what is wrong.
+    At once, with nothing cleaned up: files and folders are the parent's, which learns what is wrong by the exit status.
 
     Raises:
         UnguardedError: if it is a worker process of somebody else.
     """
     process = multiprocessing.current_process()
-    if getattr(process, "_inheriting", False):  # it imports the script: multiprocessing tells by this, too
+    if getattr(process, "_inheriting", False):  # it imports the script: multiprocessing itself asks this, too
         if process.name == WORKER:
             os._exit(UNGUARDED)
         raise UnguardedError(GUARD)
@@ -66,10 +66,12 @@ class Workers:
     def __post_init__(self) -> None:
         """Refuse what is no place to run."""
         require_whole("workers", self.workers, 1)
-        both = f"--workers {self.workers} and --scheduler {self.scheduler}: expected one of them"
-        require(self.scheduler is None or self.workers == 1, f"{both}, for a cluster has workers of its own")
-        if self.scheduler is not None:
-            _host_and_port(self.scheduler)
+        if self.scheduler is None:
+            return
+        if self.workers > 1:
+            both = f"--workers {self.workers} and --scheduler {self.scheduler}"
+            raise InputError(f"{both}: expected one of them, for a cluster has workers of its own")
+        _host_and_port(self.scheduler)
 
     def executor(self) -> AbstractContextManager[Executor]:
         """Return the executor, to be used in a `with` block; left by an exception, the block stops what still runs.
@@ -231,7 +233,7 @@ def _answer(calls: Connection) -> tuple[bool, Any]:
 
 
 def _send(calls: Connection, good: bool, value: Any) -> None:
-    """Answer a call; what does not pickle there and back is told by an error that does."""
+    """Answer a call; what does not pickle there and back is replaced by an error that does."""
     try:
         if not good:
             ForkingPickler.loads(ForkingPickler.dumps(value))

@@ -142,7 +142,7 @@ def curves(table: pd.DataFrame, label: str, x: str, y: str) -> dict[str, tuple[n
 
     Args:
         table: a row for each label, x and `seed`.
-        label: column that tells the curves apart.
+        label: column that distinguishes the curves.
         x: column that runs along the axis.
         y: column that is drawn.
     """

@@ -1,4 +1,4 @@
-"""The course of a search: what its replicates had found by the time they had spent so many evaluations."""
+"""The course of a search: what its replicates had found, by the evaluations spent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Course:
     """(R, G): mean norm of the individuals' genomes."""
 
     def table(self, evaluations: ArrayLike) -> pd.DataFrame:
-        """Return what was known after so many `evaluations` (K,): seed (the replicate), evaluations, best, norm.
+        """Return what was known after `evaluations` (K,), as columns seed (the replicate), evaluations, best and norm.
 
         A row for each replicate and number of evaluations; NaN before the first generation was evaluated.
         """
@@ -48,7 +48,7 @@ class Course:
         return pd.DataFrame({name: values.ravel() for name, values in table.items()})
 
     def generation_at(self, evaluations: float) -> int:
-        """Return the last generation until which replicates had spent at most so many on average; 0 at the least."""
+        """Return the last generation up to which replicates had spent at most `evaluations` on average, or 0."""
         return max(0, int(np.searchsorted(self.evaluations.mean(0), evaluations, side="right")) - 1)
 
 

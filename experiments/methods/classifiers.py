@@ -9,6 +9,7 @@
 Deviations: Caffe divides bytes by 256, and takes images in their order; here by 255, and shuffled for each epoch.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -68,7 +69,7 @@ def train(kind: Kind, images: Images, seed: int, steps: int | None = None) -> nn
         total, rate = CAFFE_STEPS, lambda step: (1 + 1e-4 * step) ** -0.75
     else:
         optimiser = torch.optim.Adam(layers.parameters(), 1e-3)
-        total, rate = PYRIBS_EPOCHS * -(-len(images) // BATCH_SIZE), lambda step: 1.0
+        total, rate = PYRIBS_EPOCHS * math.ceil(len(images) / BATCH_SIZE), lambda step: 1.0
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
     for batch in islice(minibatches(len(images), generator), steps or total):
         loss = functional.cross_entropy(layers(to_unit(images.images[batch])), images.labels[batch])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from deap import base
 
 from evovae import evolution
-from evovae.base import Draws, make_generator, require
+from evovae.base import Draws, InputError, make_generator
 from evovae.encodings import VectorEncoding
 from evovae.models import VAE, TrainConfig, VAEConfig
 from methods.ensembles import fit_together
@@ -43,7 +43,7 @@ class Problem:
         objective: points (..., V) -> (...).
         violations: points (..., V) -> (..., C), how far each constraint is from being kept, 0 where it is.
         optimum: the least objective of a point that keeps all constraints.
-        draw: so many points (N, V) that keep all constraints, where such can be drawn; else they are searched for.
+        draw: N points (N, V) that keep all constraints, where such can be drawn; else they are searched for.
     """
 
     dim: int
@@ -89,7 +89,8 @@ def feasible_points(problem: Problem, count: int, seed: int) -> Tensor:
     found: list[Tensor] = []
     first = 0
     while sum(map(len, found)) < count:
-        require(first < 10 * count + TOGETHER, "hardly any search finds a point that keeps the constraints")
+        if first >= 10 * count + TOGETHER:
+            raise InputError("hardly any search finds a point that keeps the constraints")
         found.append(_feasible(problem, range(first, first + TOGETHER), seed))
         first += TOGETHER
     return torch.cat(found)[:count]
@@ -115,13 +116,14 @@ def _feasible(problem: Problem, replicates: range, seed: int) -> Tensor:
 
 
 def learn(points: Tensor, seed: int, models: int = 10, epochs: int = 200) -> Space:
-    """Return the latent space of a VAE of `points` (N, V) in [-1, 1]: the best of so many `models`.
+    """Return the latent space of a VAE of `points` (N, V) in [-1, 1]: the best of this number of `models`.
 
     V-2V-V, ReLU, tanh; summed squared error plus the KL divergence divided by the minibatch's size; the best is the
     one with the least loss in the last epoch. Points are scaled to fill [-1, 1] in each variable.
     """
     low, high = points.aminmax(dim=0)
-    require(bool((low < high).all()), "a variable is the same in all points: there is nothing to learn")
+    if not (low < high).all():
+        raise InputError("a variable is the same in all points: there is nothing to learn")
     dim, batch_size = points.shape[1], 64
     config = VAEConfig(
         data_shape=(dim,),
@@ -154,7 +156,7 @@ def variables(problem: Problem) -> Space:
 
 @torch.no_grad()
 def search(problem: Problem, space: Space, replicates: int, seed: int) -> Outcome:
-    """Return how so many replicates of a search in `space` end.
+    """Return how the replicates of a search in `space` end.
 
     Every individual is judged anew in every generation, by duels with others of it.
     """
@@ -185,7 +187,8 @@ def duel(objective: Tensor, violations: Tensor, random: Draws) -> Tensor:
         random: streams of the R replicates.
     """
     replicates, size = objective.shape
-    require(size >= PARTICIPANTS, f"{size} individuals: expected {PARTICIPANTS} or more, the participants of duels")
+    if size < PARTICIPANTS:
+        raise InputError(f"{size} individuals: expected {PARTICIPANTS} or more, the participants of duels")
     participants = random.uniform(replicates, size, size).topk(PARTICIPANTS).indices  # R N P: a random subset
     one = random.integers(PARTICIPANTS, replicates, size, DUELS)
     other = (one + 1 + random.integers(PARTICIPANTS - 1, replicates, size, DUELS)) % PARTICIPANTS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evovae.base import Streams, require
+from evovae.base import InputError, Streams
 from evovae.models import VAE, DivergenceError, Schedule, TrainConfig, Training
 
 import torch
@@ -29,11 +29,11 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
         DivergenceError: if the loss of one is not finite; all are as they were after the epoch before.
     """
     model = vaes[0].config
-    same = all(vae.config == model for vae in vaes)
-    require(same, "the VAEs differ in their configurations: expected the same for all")
+    if any(vae.config != model for vae in vaes):
+        raise InputError("the VAEs differ in their configurations: expected the same for all")
     learned = model.likelihood == "gaussian" and model.variance is None
-    plain = model.network == "mlp" and model.variational and not learned
-    require(plain, "together only VAEs of fully connected layers are trained, with a fixed variance")
+    if model.network != "mlp" or not model.variational or learned:
+        raise InputError("together only VAEs of fully connected layers are trained, with a fixed variance")
     asked = TrainConfig.plain(
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -42,8 +42,10 @@ def fit_together(vaes: Sequence[VAE], data: Tensor, config: TrainConfig) -> Iter
         seed=config.seed,
         device=config.device,
     )
-    require(config == asked, "together VAEs are trained for epochs, by the ELBO, at full precision: leave the rest out")
-    require(isinstance(config.epochs, int), f"epochs is {config.epochs}: expected a number of them")
+    if config != asked:
+        raise InputError("together VAEs are trained for epochs, by the ELBO, at full precision: leave the rest out")
+    if not isinstance(config.epochs, int):
+        raise InputError(f"epochs is {config.epochs}: expected a number of them")
     training = Training(vaes[0], data, config)  # refuses what does not fit
     return _fit([vae.to(training.device) for vae in vaes], data.to(training.device), config, training.schedule)
 

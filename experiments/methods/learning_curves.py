@@ -86,7 +86,7 @@ def examples_to_target(n: ArrayLike, errors: ArrayLike, target: ArrayLike) -> ND
 
     Args:
         n: `(R, K)`, increasing along K, above 0.
-        errors: `(R, K)`, with so many examples.
+        errors: (R, K), with these numbers of examples.
         target: of all replicates, or `(R,)`.
 
     Returns:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evovae.base.printing import Lenient
+from evovae.base.printing import SafeStream
 
 PROGRAM = """
 import signal, sys, time
@@ -27,6 +27,8 @@ def program():
                 while not Path(sys.argv[2]).exists():
                     advance(2, "on")
                     time.sleep(0.01)
+                    print("on", file=kept, flush=True)
+                kept.truncate(kept.seek(0))
             advance(3, "all")
         kept.write("kept")
     print("größe")
@@ -92,7 +94,11 @@ def test_a_terminal_that_closes_is_no_failure(program: Path) -> None:
         while b"begun" not in os.read(ours, 4096):
             pass
         os.close(ours)
-        time.sleep(0.3)  # for a few pictures of the bar
+        kept = program.parent / "kept"
+        deadline, before = time.monotonic() + 60, kept.stat().st_size
+        while kept.stat().st_size < before + 30 * len("on\n"):  # 0.3 s or more: a few pictures of the bar
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         (program.parent / "go").touch()
     assert process.returncode == 0
     assert (program.parent / "kept").read_text() == "kept"
@@ -119,7 +125,7 @@ def test_the_first_failure_is_kept_and_nothing_is_written_after_it() -> None:
             return super().write(text)
 
     file = Filling()
-    stream = Lenient(file)
+    stream = SafeStream(file)
     print("fits", file=stream)
     assert stream.failure is None
     for text in ("full", "fits again"):
@@ -127,7 +133,7 @@ def test_the_first_failure_is_kept_and_nothing_is_written_after_it() -> None:
     assert isinstance(stream.failure, OSError)
     assert file.getvalue() == "fits\n"
     file.close()
-    closed = Lenient(file)
+    closed = SafeStream(file)
     print("closed", file=closed)
     assert isinstance(closed.failure, ValueError)
-    print("nowhere", file=Lenient(None), flush=True)
+    print("nowhere", file=SafeStream(None), flush=True)

@@ -80,7 +80,7 @@ def test_a_mistake_is_told_in_one_plain_line(options: object, arguments: str, li
 @pytest.mark.usefixtures("stock_random")
 def test_every_pattern_meets_what_tyro_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails where a new tyro words, or draws, a mistake otherwise than `PLAINER` knows it."""
-    monkeypatch.setattr(program, "LONGEST", 10**6)
+    monkeypatch.setattr(program, "MAX_MESSAGE", 10**6)
     met = set()
     for number in range(len(PLAINER)):
         monkeypatch.setattr(program, "PLAINER", PLAINER[:number])

@@ -7,7 +7,7 @@ from precision import default_dtype
 from refusals import refused
 from scipy import stats
 
-from evovae.base import Streams, lend_to_numpy, make_generator
+from evovae.base import Streams, make_generator, seeded_numpy
 
 # Numbers asked for in one go, for each stream: none, few, whole blocks, more than a block, and few again.
 REQUESTS = ((3,), (0,), (2, 500), (1,), (1024,), (5000,), (30,), (1023,), (1025,), (2, 3, 4), (700,), (700,), (9,))
@@ -76,6 +76,15 @@ def test_integers_are_even_where_one_draw_of_24_bits_would_not_be():
 def test_integers_stay_in_range_at_the_extremes(monkeypatch, high, extreme):
     monkeypatch.setattr(Streams, "uniform", lambda self, *shape: torch.full(shape, extreme))
     assert Streams(0, 1).integers(high, 1).item() == (high - 1 if extreme else 0)
+
+
+def test_fine_numbers_have_48_bits():
+    coarse = Streams(1, 2).uniform(2, 500, 2).double()
+    fine = Streams(1, 2).fine_uniform(2, 500)
+    assert fine.dtype == torch.float64
+    assert torch.equal(fine, coarse[..., 0] + coarse[..., 1] * 2.0**-24)
+    assert fine.max() < 1.0
+    assert not torch.equal(fine, (fine * 2**24).floor() / 2**24)
 
 
 def test_writing_into_drawn_numbers_changes_nothing_later():
@@ -220,9 +229,9 @@ def test_numpys_global_numbers_are_lent_and_given_back():
     drawn = []
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     for seed in (4, 4, 5):
-        with lend_to_numpy(torch.Generator().manual_seed(seed)):
+        with seeded_numpy(torch.Generator().manual_seed(seed)):
             drawn.append(np.random.standard_normal(5))  # noqa: NPY002
-    with pytest.raises(ZeroDivisionError), lend_to_numpy(torch.Generator().manual_seed(4)):
+    with pytest.raises(ZeroDivisionError), seeded_numpy(torch.Generator().manual_seed(4)):
         raise ZeroDivisionError
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
     np.testing.assert_array_equal(drawn[0], drawn[1])

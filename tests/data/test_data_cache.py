@@ -127,7 +127,7 @@ def unknown_home(path: Path) -> Path:
 
 
 def test_the_sets_not_used_for_longest_go(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache_module, "MOST_SETS", 2)
+    monkeypatch.setattr(cache_module, "MAX_SETS", 2)
     for number in range(3):
         save(tmp_path / str(number) / "a.png", number)
         save(tmp_path / str(number) / "b.png", number + 10)
@@ -139,7 +139,7 @@ def test_the_sets_not_used_for_longest_go(cache: Path, tmp_path: Path, monkeypat
 
 
 def test_a_set_that_is_too_large_is_not_kept(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(cache_module, "MAX_BYTES", 1000)
     load_images(folder)
     assert not cache.exists()
 

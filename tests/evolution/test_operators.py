@@ -14,7 +14,7 @@ from refusals import refused
 from scipy import stats
 
 from evovae import evolution
-from evovae.base import Streams
+from evovae.base import Draws, Streams
 from evovae.encodings import VectorEncoding
 from evovae.evolution import (
     Population,
@@ -77,7 +77,7 @@ selections = pytest.mark.parametrize("select", SELECTIONS.values(), ids=SELECTIO
 roulettes = pytest.mark.parametrize("select", [selRoulette, selStochasticUniversalSampling])
 
 
-class Fixed:
+class Fixed(Draws):
     """A source of numbers that repeats the given ones: for draws too rare to wait for."""
 
     def __init__(self, numbers: Sequence[float] | torch.Tensor) -> None:

@@ -16,13 +16,13 @@ from evovae.models import (
     TrainConfig,
     Training,
     VAEConfig,
-    blind_loss,
     evaluate,
     fit,
+    mean_image_loss,
     suggest_rate,
 )
 from evovae.models.likelihood import moments
-from evovae.models.optimisers import HIGHEST, StableAdam
+from evovae.models.optimisers import MAX_RATE, StableAdam
 from evovae.models.schedules import RETREAT, iterations_in
 from evovae.models.validation import split
 
@@ -64,7 +64,7 @@ def test_the_defaults_learn_bright_colour_pictures(model: VAEConfig, size: int) 
     vae = VAE(model, seed=0)
     records = list(fit(vae, train, TrainConfig(iterations=120, device="cpu")))
     assert not any(record.diverged for record in records)
-    mean_picture = blind_loss(train, test, model)
+    mean_picture = mean_image_loss(train, test, model)
     assert -evaluate(vae, test).elbo < mean_picture - 0.01 * abs(mean_picture)
 
 
@@ -83,7 +83,7 @@ def test_the_learning_rate_falls_with_the_size_of_the_data() -> None:
     assert suggest_rate(replace(large, network="conv")) == suggest_rate(large) / 2
     assert suggest_rate(replace(large, variational=False)) == suggest_rate(large) / 2
     assert suggest_rate(replace(large, likelihood="gaussian")) == suggest_rate(large) / 2
-    assert suggest_rate(VAEConfig(data_shape=(2,))) == HIGHEST
+    assert suggest_rate(VAEConfig(data_shape=(2,))) == MAX_RATE
 
 
 def test_gradients_out_of_proportion_are_cut_and_others_are_not() -> None:
@@ -150,7 +150,7 @@ def test_the_length_of_a_training_can_be_found(few: Images) -> None:
     records = list(fit(vae, few, config))
     assert 100 < records[-1].iterations < iterations_in(config, 360)
     assert records[-1].learning_rate < 0.1 * max(record.learning_rate for record in records)
-    mean_picture = blind_loss(few, few, MODEL)
+    mean_picture = mean_image_loss(few, few, MODEL)
     best = min(record.validation for record in records if not math.isnan(record.validation))
     earlier = [r.validation for r in records if r.iterations < 0.75 * records[-1].iterations]
     before = min(loss for loss in earlier if not math.isnan(loss))
@@ -231,10 +231,10 @@ def test_the_encoder_reads_data_minus_their_mean(few: Images) -> None:
 def test_the_mean_picture_is_worth_its_cross_entropy(few: Images) -> None:
     mean, x = to_unit(few.images).mean(0), to_unit(few.images)
     entropy = torch.nn.functional.binary_cross_entropy(mean.expand_as(x), x, reduction="sum") / len(x)
-    assert blind_loss(few, few) == pytest.approx(entropy.item(), rel=1e-4)
+    assert mean_image_loss(few, few) == pytest.approx(entropy.item(), rel=1e-4)
     variance = (x - mean).square().mean().item()
     gaussian = 784 / 2 * (math.log(2 * math.pi * variance) + 1)
-    assert blind_loss(few, few, VAEConfig(likelihood="gaussian")) == pytest.approx(gaussian, rel=1e-4)
+    assert mean_image_loss(few, few, VAEConfig(likelihood="gaussian")) == pytest.approx(gaussian, rel=1e-4)
 
 
 @pytest.mark.parametrize("place", [(2, 0, 3, 4), (0, 0, 0, 0)])

@@ -33,7 +33,7 @@ WEIGHTS = Path(str(resources.files("evovae.objectives.judges") / "weights"))
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path_factory) -> Path:
     """The folder of the user's cache that judges are kept in, empty at first; trainings are brief."""
-    monkeypatch.setattr(training, "LIMIT", 24)
+    monkeypatch.setattr(training, "MAX_STEPS", 24)
     monkeypatch.setattr(training, "ROUND", 6)
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
@@ -104,6 +104,22 @@ def test_a_seed_decides_every_bit(architecture):
     assert not same(first, other)
     assert records[-1].step == records[-1].steps
     assert not same(Judge(architecture, (1, 16, 16), 2, 5), Judge(architecture, (1, 16, 16), 2, 6))
+
+
+def test_training_images_are_moved_by_up_to_a_pixel_each_way(monkeypatch):
+    """White images with a black pixel in the middle: it is seen in all nine places, and no border is drawn in."""
+    monkeypatch.setattr(training, "ROUND", 1000)
+    pixels = torch.full((64, 1, 16, 16), 255, dtype=torch.uint8)
+    pixels[:, :, 8, 8] = 0
+    judge, seen = Judge("lenet", (1, 16, 16), 2), []
+    judge.layers.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().clone()))
+    learning = JudgeTraining(judge, Images(pixels, torch.arange(64) % 2), steps=80)
+    while learning.iteration < 79:  # the step after would look at the held-back images, too
+        learning.step()
+    assert {tuple(place) for x in seen for place in (x == 0).nonzero()[:, 2:].tolist()} == {
+        (row, column) for row in (7, 8, 9) for column in (7, 8, 9)
+    }
+    assert all(((x == 0).sum((1, 2, 3)) == 1).all() and ((x == 1).sum((1, 2, 3)) == 255).all() for x in seen)
 
 
 @pytest.mark.parametrize("architecture", ["lenet", "convnext"])
@@ -342,7 +358,7 @@ def test_a_training_that_is_stopped_is_kept_and_goes_on(cache, damaged, monkeypa
 
 
 def test_a_training_ends_when_held_back_images_are_read_no_better(monkeypatch):
-    monkeypatch.setattr(training, "LIMIT", 500)
+    monkeypatch.setattr(training, "MAX_STEPS", 500)
     _, records = trained("lenet", 0, stripes(n=300))
     assert records[-1].step == records[-1].steps < 200
     assert records[-1].accuracy == 1

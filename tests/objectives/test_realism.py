@@ -11,7 +11,7 @@ from torch import nn
 from evovae.data import corrupt, load_images, to_unit
 from evovae.encodings import CPPNEncoding, LatentEncoding, PCAEncoding, PixelEncoding, VectorEncoding
 from evovae.models import VAE, TrainConfig, VAEConfig, evaluate, fit
-from evovae.objectives import Judges, measure_realism, scrutinise
+from evovae.objectives import Judges, assess_images, measure_realism
 
 
 class Stub(nn.Module):
@@ -145,7 +145,7 @@ def test_there_is_a_row_of_plain_numbers_for_each_genome(n):
 
 def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
     images, vae = torch.rand(5, 1, 6, 6, generator=torch.Generator().manual_seed(3)), latent().vae
-    seen = scrutinise(images, 2, JUDGES, vae, seed=4)
+    seen = assess_images(images, 2, JUDGES, vae, seed=4)
     for name in ("judge", "held_out"):
         expected = getattr(JUDGES, name)(images).softmax(1)[:, 2]
         assert seen[name].tolist() == expected.tolist()
@@ -153,13 +153,13 @@ def test_scrutiny_is_that_of_judges_and_of_a_vae_that_made_nothing():
     assert seen["distance"].tolist() == distance.tolist()
     bound = evaluate(vae, images, samples=500).elbo
     assert bound < seen["log_likelihood"].mean() < bound + 5
-    assert scrutinise(images, 2, JUDGES, vae, seed=4).equals(seen)
+    assert assess_images(images, 2, JUDGES, vae, seed=4).equals(seen)
 
 
 def test_realism_is_the_same_whatever_torchs_default_type():
     def seen() -> list:
         images, encoding = latent().decode(genomes(6)), latent()
-        return [measure_realism(encoding, genomes(6), JUDGES), scrutinise(images, 1, JUDGES, encoding.vae)]
+        return [measure_realism(encoding, genomes(6), JUDGES), assess_images(images, 1, JUDGES, encoding.vae)]
 
     expected = seen()
     with default_dtype(torch.float64):
@@ -175,6 +175,6 @@ def test_a_clean_image_is_likelier_than_a_noisy_one_to_a_vae_trained_on_such():
     clean = to_unit(digits.images[:20])
     noisy = corrupt(clean, "gaussian", 0.5, torch.Generator().manual_seed(1))
     judges = Judges(Stub(2, 784), Stub(1, 784))
-    seen, spoilt = (scrutinise(images, 0, judges, vae) for images in (clean, noisy))
+    seen, spoilt = (assess_images(images, 0, judges, vae) for images in (clean, noisy))
     assert (seen["log_likelihood"] > spoilt["log_likelihood"]).all()
     assert (seen["distance"] < spoilt["distance"]).all()

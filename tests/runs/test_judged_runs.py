@@ -43,7 +43,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What is done one after another: the roles whose judges are trained, and "search"; an empty cache."""
     done: list[str] = []
     train, follow = JudgeStore._train, Search.follow
-    monkeypatch.setattr(training, "LIMIT", 60)
+    monkeypatch.setattr(training, "MAX_STEPS", 60)
     monkeypatch.setattr(training, "ROUND", 20)
     monkeypatch.setattr(JudgeStore, "_train", lambda self, role: done.append(role) or train(self, role))
     monkeypatch.setattr(Search, "follow", lambda self, *rest: done.append("search") or follow(self, *rest))

@@ -190,12 +190,16 @@ def test_cells_compute_with_one_thread_and_leave_the_others_to_the_caller(tmp_pa
 
 
 def test_a_cell_that_another_process_is_at_is_waited_for(tmp_path, capsys):
-    spec, begun = Spec(tmp_path / "a", note), threading.Event()
+    spec, begun, said = Spec(tmp_path / "a", note), threading.Event(), []
+
+    def is_waited_for() -> bool:
+        said.append(capsys.readouterr().err)
+        return "in use" in "".join(said)
 
     def other() -> None:
         with recording(spec.folder, "cell", spec.config) as run:
             begun.set()
-            time.sleep(0.5)
+            wait_until(is_waited_for)
             note(run)
 
     thread = threading.Thread(target=other)
@@ -205,7 +209,6 @@ def test_a_cell_that_another_process_is_at_is_waited_for(tmp_path, capsys):
     assert run.finished
     thread.join()
     assert times(run) == 1
-    assert "in use" in capsys.readouterr().err
 
 
 class Deadly(SerialExecutor):

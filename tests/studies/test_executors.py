@@ -83,6 +83,15 @@ def test_a_death_costs_one_call_and_errors_cost_none():
     assert not lives(second)
 
 
+def test_the_death_of_a_process_at_rest_costs_one_call_at_most() -> None:
+    with ProcessExecutor(1) as executor:
+        first = executor.submit(os.getpid).result()
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(BrokenExecutor, match="SIGKILL"):
+            executor.submit(os.getpid).result()
+        assert executor.submit(os.getpid).result() != first
+
+
 class Wordy(Exception):
     """Does not come out of a pickle: it is made of more than its message."""
 

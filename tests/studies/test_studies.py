@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from places import ROOT
+from refusals import refused
 
 from evovae.analysis import statistics
-from evovae.base import InputError
 from evovae.studies import curves, intervals
 from evovae.studies.script import results_folder
 
@@ -74,13 +74,13 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "options"), [(name, options) for name, table in BAD.items() for options in table])
-def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name, options):
+@pytest.mark.parametrize("name", BAD)
+def test_a_study_refuses_what_makes_none_in_one_line_that_names_it(name):
     arguments = import_module(f"experiments.{name}").Arguments
     arguments()
-    with pytest.raises(InputError, match=next(iter(options))) as error:
-        arguments(**options)
-    assert "\n" not in str(error.value)
+    for options in BAD[name]:
+        with refused(next(iter(options))):
+            arguments(**options)
 
 
 def test_results_are_left_in_the_checkout_or_below_the_current_folder(tmp_path):

@@ -1,5 +1,6 @@
-"""How a figure of the house looks, how it is saved, and the pieces that the figures share."""
+"""How a figure of evovae looks, how it is saved, and the pieces that the figures share."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,14 +52,14 @@ _CAPTION_POINTS = 7.5
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The house style, for as long as the context (or the function it decorates) lasts."""
+    """The style of all figures, for as long as the context (or the function it decorates) lasts."""
     with matplotlib.rc_context(_STYLE):
         yield
 
 
 @style()
 def save(figure: Figure | Axes, path: str | os.PathLike[str]) -> None:
-    """Writes a figure as PNG: all of it or nothing, and the same bytes for the same data (and the same fonts).
+    """Write a figure as PNG: all of it or nothing, and the same bytes for the same data (and the same fonts).
 
     Args:
         figure: a figure, or an Axes on it.
@@ -82,20 +83,20 @@ def image_grid(
     the cells are wide enough for the captions.
 
     Args:
-        images: `(N, C, H, W)`.
+        images: (N, C, H, W).
         columns: images in a row.
         captions: N texts, of one or more lines, to stand under the images, letter by letter.
         ax: where to draw.
 
     Raises:
-        InputError: images of another shape, or not as many captions.
+        InputError: if the images have another shape, or the captions another number.
     """
     pixels = to_pixels(images)
     count, height, width, _ = pixels.shape
     if captions is not None and len(captions) != count:
         raise InputError(f"{len(captions)} captions for {count} images: expected one for each")
     columns = min(columns, count)
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     captions = [drawn(text) for text in captions or ()]
     texts = [text.split("\n") for text in captions]
     longest = max((_length(part) for text in texts for part in text), default=0)
@@ -130,14 +131,14 @@ def new_axes(width: float, height: float) -> Axes:
 
 @style()
 def panels(count: int, columns: int, width: float = 4.2, height: float = 3.0) -> list[Axes]:
-    """As many Axes, row by row on a new figure, each of so many inches. Any of them stands for the figure in `save`."""
-    rows = -(-count // columns)
+    """Return `count` Axes, row by row on a new figure, `width` x `height` inches each; `save` takes any of them."""
+    rows = math.ceil(count / columns)
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
     return [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
 
 
 def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
-    """`(N, C, H, W)`, float in `[0, 1]` (NaN is grey) or uint8, to `(N, H, W, 3)`."""
+    """(N, C, H, W), float in [0, 1] (NaN is grey) or uint8, to (N, H, W, 3)."""
     pixels = np.asarray(images)
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or not len(pixels):
         raise InputError(f"images of shape {pixels.shape}: expected (N, C, H, W) with N > 0 and C = 1 or 3")
@@ -147,9 +148,9 @@ def to_pixels(images: ArrayLike) -> NDArray[np.uint8]:
 
 
 def tile(pixels: NDArray[np.uint8], columns: int, gap: int, footer: int) -> NDArray[np.uint8]:
-    """`(N, H, W, 3)` to one white canvas with the images row by row, a gap right of each and gap + footer below."""
+    """(N, H, W, 3) to one white canvas with the images row by row, a gap right of each and gap + footer below."""
     count, height, width, _ = pixels.shape
-    rows = -(-count // columns)
+    rows = math.ceil(count / columns)
     cells = np.full((rows * columns, height + gap + footer, width + gap, 3), 255, np.uint8)
     cells[:count, :height, :width] = pixels
     return cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(rows * cells.shape[1], -1, 3)
@@ -161,7 +162,7 @@ def draw_line(ax: Axes, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
 
 
 def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look: Any) -> float:
-    """Interquartile mean of `values` `(R, K)` over replicates at `x` `(K,)`, with its 95% bootstrap band.
+    """Interquartile mean of `values` (R, K) over replicates at `x` (K,), with its 95% bootstrap band.
 
     Returns:
         The last finite mean, NaN where there is none.
@@ -174,14 +175,14 @@ def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look
 
 
 def draw_numbers(ax: Axes, places: NDArray[np.floating]) -> None:
-    """Numbers 1, 2, ... in dark discs at `places` `(L, 2)`."""
+    """Numbers 1, 2, ... in dark discs at `places` (L, 2)."""
     ax.plot(*places.T, "o", color=_INK, markersize=10, markeredgecolor="white", clip_on=False, zorder=3)
     for i, place in enumerate(places, start=1):
         ax.annotate(f"{i}", place, color="white", fontsize=6, ha="center", va="center_baseline", zorder=4)
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
-    """Writes each (text, last value, colour) at the right edge, moved as little as keeps the texts apart."""
+    """Write each (text, last value, colour) at the right edge, moved as little as keeps the texts apart."""
     ends = sorted(ends, key=lambda end: np.nan_to_num(end[1]))
     scale = ax.yaxis.get_transform()  # linear or logarithmic
     low, high, *values = scale.transform(np.array([*ax.get_ylim(), *(value for _, value, _ in ends)]))

@@ -26,14 +26,14 @@ def latent_map(
     map.
 
     Args:
-        points: `(N, 2)`, finite: where the images lie.
-        images: `(N, C, H, W)`.
-        labels: `(N,)`, whole numbers from 0 up; colours repeat after ten.
+        points: (N, 2), finite: where the images lie.
+        images: (N, C, H, W).
+        labels: (N,), whole numbers from 0 up; colours repeat after ten.
         cells: of the grid, along the longer side of the map.
         ax: where to draw.
 
     Raises:
-        InputError: points or images of another shape or not finite, or not one point and one label for each.
+        InputError: if points or images have another shape or are not finite, or an image lacks its point or label.
     """
     pixels = to_pixels(images)
     places, classes = _require_map(points, labels, len(pixels))
@@ -63,12 +63,12 @@ def latent_scatter(points: ArrayLike, labels: ArrayLike, ax: Axes | None = None)
     """A dot for each image, in the colour of its class; the dots of a class have its number for a legend.
 
     Args:
-        points: `(N, 2)`, finite: where the images lie.
-        labels: `(N,)`, whole numbers from 0 up; colours repeat after ten.
+        points: (N, 2), finite: where the images lie.
+        labels: (N,), whole numbers from 0 up; colours repeat after ten.
         ax: where to draw.
 
     Raises:
-        InputError: points of another shape or not finite, or not one label for each.
+        InputError: if points have another shape or are not finite, or one lacks its label.
     """
     places, classes = _require_map(points, labels, len(np.asarray(points)))
     ax = ax or new_axes(5, 5)
@@ -90,18 +90,18 @@ def _require_map(points: ArrayLike, labels: ArrayLike, count: int) -> tuple[NDAr
 
 
 def _colours(labels: NDArray[np.integer]) -> NDArray[np.floating]:
-    """RGB `(N, 1, 1, 3)` in 0..255 of `labels` `(N,)`."""
+    """RGB (N, 1, 1, 3) in 0..255 of `labels` (N,)."""
     palette = 255 * np.array([to_rgb(colour) for colour in CLASS_COLOURS])
     return palette[labels % len(palette)][:, None, None]
 
 
 def _ink(pixels: NDArray[np.uint8], colours: NDArray[np.floating]) -> NDArray[np.floating]:
-    """White paper where images `(N, H, W, 3)` are black, colour where they are white."""
+    """White paper where images (N, H, W, 3) are black, colour where they are white."""
     return 255 - pixels / 255 * (255 - colours)
 
 
 def _frame(pixels: NDArray[np.uint8], colours: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Images `(N, H, W, 3)` with their edges covered by colour."""
+    """Images (N, H, W, 3) with their edges covered by colour."""
     framed = np.broadcast_to(colours, pixels.shape).copy()
     edge = max(1, pixels.shape[2] // 14)
     framed[:, edge:-edge, edge:-edge] = pixels[:, edge:-edge, edge:-edge]

@@ -63,12 +63,12 @@ def reconstructions(originals: ArrayLike, reconstructions: ArrayLike, ax: Axes |
     """Each image above what the model made of it, ten pairs in a row.
 
     Args:
-        originals: `(N, C, H, W)`.
-        reconstructions: `(N, C, H, W)`, in the same order.
+        originals: (N, C, H, W).
+        reconstructions: (N, C, H, W), in the same order.
         ax: where to draw.
 
     Raises:
-        InputError: images of another shape, or not as many of the one as of the other.
+        InputError: if the images have another shape, or the two differ in shape or number.
     """
     above, below = to_pixels(originals), to_pixels(reconstructions)
     if above.shape != below.shape:
@@ -89,7 +89,7 @@ def prior_samples(images: ArrayLike, ax: Axes | None = None) -> Axes:
     """What the model decodes from its prior, in a grid as square as their number allows.
 
     Args:
-        images: `(N, C, H, W)`.
+        images: (N, C, H, W).
         ax: where to draw.
     """
     return image_grid(images, int(np.ceil(np.sqrt(len(np.asarray(images))))), ax=ax)
@@ -100,13 +100,13 @@ def image_table(images: ArrayLike, rows: Sequence[str], columns: Sequence[str] =
     """Images in rows and columns that say what they are.
 
     Args:
-        images: `(rows, columns, C, H, W)`.
+        images: (rows, columns, C, H, W).
         rows: a text to the left of each row.
         columns: a text above each column, of one or more lines; none are left out.
         ax: where to draw.
 
     Raises:
-        InputError: not as many texts as rows or columns.
+        InputError: if the number of texts is not that of rows or columns.
     """
     table = np.asarray(images)
     if table.ndim != 5 or len(rows) != len(table) or len(columns) not in (0, table.shape[1]):
@@ -125,7 +125,7 @@ def manifold(decoded: ArrayLike, ax: Axes | None = None) -> Axes:
     """A two-dimensional latent space as one map of images.
 
     Args:
-        decoded: `(K, K, C, H, W)`; `decoded[i, j]` stands in row i from the top and column j.
+        decoded: (K, K, C, H, W); `decoded[i, j]` stands in row i from the top and column j.
         ax: where to draw.
     """
     tiles = np.asarray(decoded)

@@ -49,7 +49,7 @@ def fitness_curve(
         ax: where to draw.
 
     Raises:
-        InputError: evaluations and values that do not fit together.
+        InputError: if evaluations and values do not fit together.
     """
     ax = ax or new_axes(6.4, 3.8)
     colours, ends = cycle(PALETTE), []
@@ -88,15 +88,15 @@ def pareto_front(
     points.
 
     Args:
-        fronts: by label, fitness `(R, K, 2)`; NaN where a replicate has fewer than K.
-        images: `(L, C, H, W)`, some of one front from end to end; about ten fill the width.
-        positions: `(L, 2)`, their fitness.
+        fronts: by label, fitness (R, K, 2); NaN where a replicate has fewer than K.
+        images: (L, C, H, W), some of one front from end to end; about ten fill the width.
+        positions: (L, 2), their fitness.
         xlabel: what the first objective is.
         ylabel: what the second is.
         ax: where to draw; the images need room above it.
 
     Raises:
-        InputError: fronts of other than two objectives, or not one position for each image.
+        InputError: if fronts are of other than two objectives, or images and positions differ in number.
     """
     places = np.asarray(positions, dtype=float)
     count = len(np.asarray(images))
@@ -132,9 +132,9 @@ def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax:
     """The best image through the generations, one row per replicate, for the first five replicates.
 
     Args:
-        images: `(R, T, C, H, W)`.
-        generations: `(T,)`.
-        fitness: `(R, T)`, written under the images.
+        images: (R, T, C, H, W).
+        generations: (T,).
+        fitness: (R, T), written under the images.
         ax: where to draw.
     """
     strips, moments = np.asarray(images)[:5], np.asarray(generations)
@@ -156,8 +156,8 @@ def hall_of_fame(
     """The best images ever, each with its fitness and, below, what measures outside the fitness say of it.
 
     Args:
-        images: `(K, C, H, W)`.
-        fitness: `(K,)` or `(K, M)`.
+        images: (K, C, H, W).
+        fitness: (K,) or (K, M).
         realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
             (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
             `held_out` (the held-out's probability).

@@ -35,7 +35,7 @@ def trend(
     Curves take the colours of the palette in order. A logarithmic axis has its ticks where it was measured.
 
     Args:
-        curves: by label, `x (K,)` and `values (R, K)`; NaN leaves a gap.
+        curves: by label, x (K,) and values (R, K); NaN leaves a gap.
         xlabel: what x is.
         ylabel: what the values are.
         xscale: "linear" or "log".
@@ -45,7 +45,7 @@ def trend(
         ax: where to draw.
 
     Raises:
-        InputError: x and values that do not fit together.
+        InputError: if x and values do not fit together.
     """
     ax = ax or new_axes(6.4, 3.8)
     ax.set(xscale=xscale, yscale=yscale, xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)), title=drawn(title))
@@ -83,8 +83,8 @@ def trade_off(
     Args:
         table: a row for each pair of settings, with a measure NAME as NAME, NAME_low and NAME_high.
         measures: names of the two, along the axis and upwards, to their labels.
-        colour: column told by the colours of the palette, in order.
-        marker: column told by markers.
+        colour: column shown by the colours of the palette, in order.
+        marker: column shown by markers.
         yscale: "linear" or "log".
         baseline: value of `colour` that the others are measured against, drawn grey.
         title: what it is of.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import MOST, InputError, counts_are_free, numbers_on, require_whole, shown
+from evovae.base import MAX_WHOLE, InputError, counts_are_free, numbers_on, require_whole, shown
 from evovae.evolution.operators import parameters
 
 LARGEST = torch.finfo(torch.float32).max
@@ -94,7 +94,7 @@ def check_shares(cxpb: float, mutpb: float) -> None:
         raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
 
 
-def check_count(name: str, value: int, least: int = 0, most: int = MOST) -> None:
+def check_count(name: str, value: int, least: int = 0, most: int = MAX_WHOLE) -> None:
     """Raise InputError unless `value` is a whole number from `least` to `most`."""
     require_whole(name, value, least, most)
 

@@ -55,7 +55,7 @@ def selRoulette(population: Population, k: int) -> Population:
             the device.
     """
     check_count("k", k)
-    return _spin(population, 1.0 - _fine_uniform(population, k))
+    return _spin(population, 1.0 - population.streams.fine_uniform(population.replicates, k))
 
 
 def selStochasticUniversalSampling(population: Population, k: int) -> Population:
@@ -65,7 +65,7 @@ def selStochasticUniversalSampling(population: Population, k: int) -> Population
     said of `selRoulette` holds here too, errors included.
     """
     check_count("k", k)
-    spin = 1.0 - _fine_uniform(population, 1)
+    spin = 1.0 - population.streams.fine_uniform(population.replicates, 1)
     return _spin(population, (torch.arange(k, device=spin.device) + spin) / k)
 
 
@@ -111,12 +111,6 @@ def _turned(population: Population) -> Tensor:
     """Return fitness float64 (R, M, N) by its own units, larger is better, and zero where it is not finite."""
     fitness = torch.where(population.finite.unsqueeze(2), population.fitness, 0.0).double().unbind(2)
     return torch.stack([f if w > 0 else -f for f, w in zip(fitness, population.weights, strict=True)], dim=1)
-
-
-def _fine_uniform(population: Population, count: int) -> Tensor:
-    """Draw float64 numbers (R, count) from [0, 1), of 48 bits: even also among many individuals."""
-    coarse, fine = population.streams.uniform(population.replicates, count, 2).double().unbind(-1)
-    return coarse + fine * 2.0**-24
 
 
 def _spin(population: Population, pointers: Tensor) -> Population:

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evovae.base import InputError, files, from_json, make_generator, require, require_types, require_whole
+from evovae.base import InputError, files, from_json, make_generator, require_types, require_whole, using_configuration
 from evovae.data import MIN_SIDE, Images, to_unit
 from evovae.objectives.judges.classifiers import build_convnext, build_lenet
 
 Architecture = Literal["lenet", "convnext"]
 
 READ_SIDE = 32
-"""Pixels a side, or up to twice as many, that a larger image is reduced to before anything else."""
+"""Pixels a side, or up to twice that, that a larger image is reduced to before anything else."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Reliability:
         require_whole("images", self.images, 0)
         for name in ("test", "chance", "train"):
             value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}: expected a share from 0 to 1")
+            if not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}: expected a share from 0 to 1")
 
     @property
     def doubt(self) -> str:
@@ -98,7 +99,7 @@ class Judge(nn.Module):
 
     Attributes:
         trained_on: name of the image set that it has learned, empty before; kept in its file, as the next two are.
-        digest: of that image set, empty before: what tells whether a judge belongs to images.
+        digest: of that image set, empty before: it identifies the images that a judge belongs to.
         reliability: how well it has learned it.
 
     Raises:
@@ -175,11 +176,8 @@ class Judge(nn.Module):
         path = Path(path)
         tensors, values = files.load_tensors(path, "judge")
         config = from_json(_JudgeSettings, values, path)
-        try:
+        with using_configuration(path):
             judge = cls(config.architecture, config.data_shape, config.classes, seed=None)
-        except (TypeError, InputError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
-            raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
         judge.trained_on, judge.digest, judge.reliability = config.trained_on, config.digest, config.reliability
         files.load_weights(judge, path, tensors)
         return judge

@@ -14,7 +14,7 @@ import torch
 from evovae.base import InputError, State, deferring, files, resolve_device, track
 from evovae.data import ImageSet, default_data_dir
 from evovae.objectives.judges.judge import Architecture, Judge, Reliability, accuracy
-from evovae.objectives.judges.training import LIMIT, JudgeTraining
+from evovae.objectives.judges.training import MAX_STEPS, JudgeTraining
 
 SECONDS = 10.0
 """Between checkpoints of a training."""
@@ -24,7 +24,7 @@ MEASURED = 2000
 ROLES: dict[str, tuple[Architecture, int]] = {"judge": ("lenet", 0), "heldout": ("convnext", 1)}
 """Architecture and seed of each role, under the name that its file has, in the order of `Judges`."""
 NAMES = {"judge": "judge", "heldout": "held-out judge"}
-"""What people are told that a role is."""
+"""Names of the roles in messages."""
 
 
 class Judges(NamedTuple):
@@ -45,7 +45,7 @@ def judges_for(images: ImageSet, folder: Path | None = None, device: str | torch
     """Return the judges of an image set: shipped for MNIST, found by what they have learned, or trained now and kept.
 
     Args:
-        images: the image set; its digest tells which judges are its own.
+        images: the image set; its digest identifies its own judges.
         folder: where `judge.safetensors` and `heldout.safetensors` are, or shall be, beside the user's cache.
         device: where the judges are trained and returned.
 
@@ -137,12 +137,12 @@ class JudgeStore:
 
     def _train(self, role: str) -> Judge:
         training = self._begin(role)
-        saved, word, begun = time.monotonic(), "", LIMIT * training.iteration // training.total
-        with track(f"training {NAMES[role]}", LIMIT, begun) as advance, deferring() as asked_to_stop:
+        saved, word, begun = time.monotonic(), "", MAX_STEPS * training.iteration // training.total
+        with track(f"training {NAMES[role]}", MAX_STEPS, begun) as advance, deferring() as asked_to_stop:
             while not training.done:
                 if (record := training.step()) is not None:
                     word = f"accuracy {record.accuracy:.3f}"
-                advance(LIMIT * training.iteration / training.total, word)
+                advance(MAX_STEPS * training.iteration / training.total, word)
                 try:
                     asked_to_stop()
                     self._check()
@@ -162,7 +162,7 @@ class JudgeStore:
         return learned
 
     def _begin(self, role: str) -> JudgeTraining:
-        """Return the training of a judge, gone on with where its checkpoint can be read."""
+        """Return the training of a judge, resumed where its checkpoint can be read."""
         for place in self._places:
             # What a damaged one, or one of another version, leads to.
             with contextlib.suppress(InputError, ValueError, TypeError, RuntimeError):

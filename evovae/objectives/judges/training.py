@@ -1,4 +1,4 @@
-"""Training a judge: as many steps as its image set needs, which can be left in the middle and gone on with."""
+"""Training a judge for the number of steps that its image set needs; it can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from evovae.objectives.judges.judge import Judge
 BATCH_SIZE = 64
 ROUND = 100
 """Steps between two looks at the held-back images, of the rise of the learning rate, and of its shortest fall."""
-LIMIT = 1000
+MAX_STEPS = 1000
 """Most steps: both judges of images such as MNIST's take half a minute on two cores, whatever the number of images;
 `results/speed/judges.csv` has what more and fewer come to."""
-PATIENCE, GAIN, LEAST_GAIN = 5, 0.02, 0.001
-"""Rounds without a loss on held-back images that is lower by this part, or so many nats: the learning rate falls."""
-MOST_HELD_BACK, FEWEST = 1000, 200
+PATIENCE, GAIN, MIN_GAIN = 5, 0.02, 0.001
+"""Rounds without a loss on held-back images lower by this part, or by these nats: then the learning rate falls."""
+MAX_HELD_BACK, MIN_IMAGES = 1000, 200
 """Most images that are held back; of fewer training images than the second, none are: they are looked at themselves."""
 _LEARNING_RATES = {"lenet": 4e-3, "convnext": 2e-2}
 _BETAS, _WEIGHT_DECAY = (0.9, 0.95), 0.1
@@ -50,7 +50,7 @@ class JudgeRound:
     accuracy: float
     """Share of them that it reads rightly, 0 to 1."""
     seconds: float
-    """Since the start, or since it was gone on with."""
+    """Since the start, or since it was resumed."""
 
 
 def train_judge(judge: Judge, images: Images, seed: int = 0, steps: int | None = None) -> Iterator[JudgeRound]:
@@ -68,7 +68,7 @@ class JudgeTraining:
     """Trains `judge` in place, on the device it is on, a minibatch at a time.
 
     AdamW, with a learning rate that rises and falls once (Smith and Topin 2019, "Super-convergence"), down to zero at
-    the limit, or soon after held-back images are read no better: a small image set would only be learned by heart. Each
+    the limit, or soon after held-back images are read no better: a small image set would only be memorised. Each
     minibatch is moved by up to one pixel each way, for evolved images are rarely centred as exactly as a data set's.
     Products are of bfloat16 where the device has them.
 
@@ -76,7 +76,7 @@ class JudgeTraining:
         judge: to be trained.
         images: to learn from, uint8.
         seed: of the order of the images, and of how they are moved.
-        steps: minibatches at most, 1 or more; `LIMIT` when left out.
+        steps: minibatches at most, 1 or more; `MAX_STEPS` when left out.
 
     Attributes:
         judge: what is trained.
@@ -88,16 +88,16 @@ class JudgeTraining:
     """
 
     def __init__(self, judge: Judge, images: Images, seed: int = 0, steps: int | None = None) -> None:
-        steps = LIMIT if steps is None else steps
+        steps = MAX_STEPS if steps is None else steps
         require_whole("steps", steps, 1)
         if images.shape != judge.data_shape:
             raise InputError(f"images have shape {images.shape}: the judge reads {judge.data_shape}")
         if images.labels.max() >= judge.classes:
             raise InputError(f"label {int(images.labels.max())}: the judge knows {judge.classes} classes, from 0 up")
         self.judge, self._start = judge.train(), time.perf_counter()
-        learned, held_back = hold_out(images, "the set")[:2] if len(images) >= FEWEST else (images, images)
-        if len(held_back) > MOST_HELD_BACK:
-            held_back = held_back.subset(MOST_HELD_BACK, seed=0)
+        learned, held_back = hold_out(images, "the set")[:2] if len(images) >= MIN_IMAGES else (images, images)
+        if len(held_back) > MAX_HELD_BACK:
+            held_back = held_back.subset(MAX_HELD_BACK, seed=0)
         self._images, self._held_back = _reduced(learned, judge), _reduced(held_back, judge)
         self._generator = make_generator(seed, 1)  # on the CPU: the same numbers wherever the judge is
         self._adam = torch.optim.AdamW(
@@ -174,7 +174,7 @@ class JudgeTraining:
         loss, accuracy = self._look()
         self._losses.append(loss)
         lowest = min(self._losses[:-PATIENCE], default=float("inf"))
-        enough = min(self._losses[-PATIENCE:]) > lowest - max(GAIN * lowest, LEAST_GAIN)
+        enough = min(self._losses[-PATIENCE:]) > lowest - max(GAIN * lowest, MIN_GAIN)
         if enough and not self._fall:
             self._fall, self._height = self.iteration, self._level()
             self.total = min(self.total, self.iteration + max(ROUND, self.iteration // 3))
