@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from deap import base, tools
 from torch import Tensor
 
 from evovae.base import InputError, State, adam_state, join, restore_adam, shown
-from evovae.evolution.algorithms import Statistics
-from evovae.evolution.course import Archive, Course
-from evovae.evolution.generation import Generation, Generations, Steps, collect
+from evovae.evolution.generation import Generations, collect
+from evovae.evolution.logbook import Statistics
+from evovae.evolution.loop import Algorithm, ask_and_tell
 from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
-from evovae.evolution.roles import blaming, naming
-from evovae.evolution.variation import evaluate
+from evovae.evolution.roles import blaming
+from evovae.evolution.run_state import Archive
 
 
 def random_search_iter(
@@ -28,7 +29,8 @@ def random_search_iter(
 ) -> Generations:
     """Yield the generations of `random_search`, or those that follow a generation's `state`."""
     check_count("evaluations", evaluations, least=1)
-    return _draw(population, toolbox, evaluations, halloffame, state)
+    algorithm = _RandomSearch(population, toolbox, evaluations)
+    return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 
 
 def random_search(
@@ -63,7 +65,8 @@ def gradient_ascent_iter(
     check_count("evaluations", evaluations, least=1)
     if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
         raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
-    return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
+    algorithm = _GradientAscent(population, toolbox, evaluations, learning_rate)
+    return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 
 
 def gradient_ascent(
@@ -98,74 +101,64 @@ def gradient_ascent(
     return collect(generations, stats, verbose)
 
 
-def _draw(
-    population: Population,
-    toolbox: base.Toolbox,
-    evaluations: int,
-    halloffame: Archive | None,
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    first, streams, weights = _first(state), population.streams.sibling(), population.weights
-    if state is not None:
-        streams = streams.restored(State(state).part("streams"))
+class _RandomSearch(Algorithm):
+    """Fresh draws from the prior, `evaluations` in all."""
 
-    def steps() -> Iterator[Generation]:
-        for gen, start, size in _portions(first, len(population), evaluations):
-            with naming(gen):
-                genomes = toolbox.project(toolbox.sample(size, streams))
-                drawn = evaluate(Population.unevaluated(genomes, weights, streams), toolbox)
-            yield _generation(gen, drawn, start + size)
+    def __init__(self, population: Population, toolbox: base.Toolbox, evaluations: int) -> None:
+        super().__init__(toolbox)
+        self._population, self._evaluations = population, evaluations
+        self._streams = population.streams.sibling()
 
-    return Steps(Course(halloffame, state, population), steps())
+    def example(self) -> Population:
+        return self._population
 
+    def ask(self, gen: int) -> Population:
+        size = _size(gen, len(self._population), self._evaluations)
+        genomes = self.toolbox.project(self.toolbox.sample(size, self._streams))
+        return Population.unevaluated(genomes, self._population.weights, self._streams)
 
-def _climb(
-    population: Population,
-    toolbox: base.Toolbox,
-    evaluations: int,
-    learning_rate: float,
-    halloffame: Archive | None,
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    first = _first(state)
-    genomes = toolbox.project(population.genomes).clone()  # R N D
-    adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
-    if state is not None:
-        learned = State(state).part("more")
-        genomes.copy_(learned.like("genomes", genomes))
-        restore_adam(adam, learned.part("adam"))
-
-    def steps() -> Iterator[Generation]:
-        for gen, start, size in _portions(first, len(population), evaluations):
-            climbing = genomes[:, :size].clone()
-            with naming(gen), blaming("the role 'gradient'"):
-                fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
-            fitness = fitness.unflatten(0, climbing.shape[:2])
-            valid = torch.ones_like(fitness[..., 0], dtype=torch.bool)
-            climbed = Population(climbing, fitness, valid, population.weights, population.streams)
-            if size == len(population):
-                genomes.grad = gradient.view_as(genomes)
-                adam.step()
-                genomes.copy_(toolbox.project(genomes))
-            yield _generation(gen, climbed, start + size, lambda: join(adam=adam_state(adam), genomes=genomes))
-
-    return Steps(Course(halloffame, state, population), steps())
+    def restore(self, survivors: Population, state: State) -> None:
+        self._streams = survivors.streams
 
 
-def _first(state: Mapping[str, Tensor] | None) -> int:
-    """Return the number of the generation that comes next."""
-    return 0 if state is None else State(state).number("gen") + 1
+class _GradientAscent(Algorithm):
+    """Steps of Adam from a population, `evaluations` in all."""
+
+    def __init__(self, population: Population, toolbox: base.Toolbox, evaluations: int, learning_rate: float) -> None:
+        super().__init__(toolbox)
+        self._population, self._evaluations = population, evaluations
+        self._genomes = toolbox.project(population.genomes).clone()  # R N D
+        self._adam = torch.optim.Adam([self._genomes], lr=learning_rate, maximize=True)
+
+    def example(self) -> Population:
+        return self._population
+
+    def ask(self, gen: int) -> Population:
+        size = _size(gen, len(self._population), self._evaluations)
+        start = self._population
+        return Population.unevaluated(self._genomes[:, :size].clone(), start.weights, start.streams)
+
+    def evaluate(self, population: Population) -> Population:
+        with blaming("the role 'gradient'"):
+            fitness, self._gradient = self.toolbox.gradient(population.genomes.flatten(0, 1))
+        fitness = fitness.unflatten(0, population.valid.shape)
+        return replace(population, fitness=fitness, valid=torch.ones_like(population.valid))
+
+    def tell(self, population: Population) -> Population:
+        if len(population) == len(self._population):
+            self._genomes.grad = self._gradient.view_as(self._genomes)
+            self._adam.step()
+            self._genomes.copy_(self.toolbox.project(self._genomes))
+        return population
+
+    def state(self) -> State:
+        return join(adam=adam_state(self._adam), genomes=self._genomes)
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self._genomes.copy_(state.like("genomes", self._genomes))
+        restore_adam(self._adam, state.part("adam"))
 
 
-def _portions(first: int, size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and size of portions of at most `size` that together make `evaluations`, from `first` on."""
-    for gen in range(first, -(-evaluations // size)):
-        yield gen, gen * size, min(size, evaluations - gen * size)
-
-
-def _generation(
-    gen: int, population: Population, evaluations: int, more: Callable[[], Mapping[str, Tensor]] = dict
-) -> Generation:
-    nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
-    evaluated = torch.ones_like(population.valid)
-    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations), evaluated, more)
+def _size(gen: int, size: int, evaluations: int) -> int:
+    """Return the number of individuals in generation `gen`: `size`, but in the last one what is left."""
+    return min(size, evaluations - gen * size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sized
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from evovae.evolution.population import Population
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
 
 MOST_SHOWN = 3  # replicates of which a line of the logbook shows each
 
@@ -47,7 +49,7 @@ def summarise(population: Population) -> dict[str, Tensor]:
     return books
 
 
-def compile_statistics(stats: tools.Statistics | tools.MultiStatistics, population: Population) -> dict[str, Any]:
+def compile_statistics(stats: Statistics, population: Population) -> dict[str, Any]:
     """Compile DEAP's statistics on each replicate's list of individuals.
 
     Returns:

@@ -81,16 +81,16 @@ class EarlyStopping:
         """
         if not isinstance(generations, Iterator):
             raise InputError(f"generations is a {type(generations).__name__}: {GENERATIONS}")
-        course = generations.course if isinstance(generations, Generations) else None
-        if course is not None:
-            course.follow(self)
+        run = generations.run if isinstance(generations, Generations) else None
+        if run is not None:
+            run.add(self)
         if not self.restored:
             self.reason, self._best, self._improved, self._seconds = None, None, 0, 0.0
         self.restored = False
-        followed = self._follow(generations)
-        return followed if course is None else Generations(course, followed)
+        limited = self._limit(generations)
+        return limited if run is None else Generations(run, limited)
 
-    def _follow(self, generations: Iterator[Generation]) -> Iterator[Generation]:
+    def _limit(self, generations: Iterator[Generation]) -> Iterator[Generation]:
         start = time.monotonic() - self._seconds
         while self.reason is None and (generation := next(generations, None)) is not None:
             if self.target is not None or self.stagnation is not None:

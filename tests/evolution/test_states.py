@@ -48,7 +48,39 @@ def climbing(population: Population, box: base.Toolbox, **rest: object) -> Itera
     return evolution.gradient_ascent_iter(population, box, 10 * (GENERATIONS + 1), **rest)
 
 
-ALGORITHMS = [simple, plus, adapting, stock, drawing, climbing]
+class Elites(evolution.Algorithm):
+    """One's own: mutants of the best two of each replicate, with steps that shrink."""
+
+    def __init__(self, population: Population, box: base.Toolbox) -> None:
+        super().__init__(box)
+        self.start, self.elites, self.step = population, population, torch.tensor(1.0)
+
+    def example(self) -> Population:
+        return self.start
+
+    def ask(self, gen: int) -> Population:
+        elites = self.elites
+        parents = elites.take(elites.streams.integers(len(elites), elites.replicates, 10))
+        moved = parents.genomes + self.step * elites.streams.normal(*parents.genomes.shape)
+        return Population.unevaluated(moved, elites.weights, elites.streams)
+
+    def tell(self, population: Population) -> Population:
+        pool = self.elites.join(population) if self.elites.valid.all() else population
+        self.elites, self.step = pool.best(2), 0.9 * self.step
+        return self.elites
+
+    def state(self) -> State:
+        return State(step=self.step)
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self.elites, self.step = survivors, state["step"]
+
+
+def ones_own(population: Population, box: base.Toolbox, **rest: object) -> Iterator[Generation]:
+    return evolution.ask_and_tell(Elites(population, box), GENERATIONS + 1, **rest)
+
+
+ALGORITHMS = [simple, plus, adapting, stock, drawing, climbing, ones_own]
 
 
 def begin(

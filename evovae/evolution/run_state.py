@@ -1,8 +1,7 @@
-"""The course of a run: what hangs on its generations from the first to the last, and so belongs to every state."""
+"""What a run carries through all its generations, and so belongs to every state: hall of fame, logbook, stopping."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,102 +14,89 @@ from evovae.evolution.population import Population
 
 if TYPE_CHECKING:
     from evovae.evolution.generation import Generation
+    from evovae.evolution.stopping import EarlyStopping
 
 
 class Archive(Protocol):
     """What may be given to an algorithm as its hall of fame: `HallOfFame`, `ParetoFront`, or one's own.
 
-    To be left and gone on with, one's own has the two further methods of `HallOfFame`: `state` and `restore`.
+    For a run that is resumed, one's own has the two further methods of `HallOfFame`: `state` and `restore`.
     """
 
     def update(self, population: Population) -> None:
         """Take in what is worth keeping of an evaluated population."""
 
 
-class Follower(Protocol):
-    """Who goes along with a run from outside, such as `EarlyStopping`."""
-
-    restored: bool
-    """Whether it goes on from a state already."""
-
-    def state(self) -> State:
-        """Return what it knows so far."""
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave."""
-
-
-class Course:
-    """What hangs on a run of generations from its first to its last: archive, books, and who follows it.
+class RunState:
+    """The hall of fame, the logbook and the early stopping of one run.
 
     Args:
         archive: takes in every generation; None keeps none.
-        state: what a generation gave, whose successors these are; None at the start.
-        population: with a state, one of as many replicates and genes, with the same weights.
 
     Attributes:
         latest: the generation that was yielded last; None while the next is being made.
 
     Raises:
-        InputError: if the archive is none, or `state` is that of a run without one.
+        InputError: if the archive is none.
     """
 
-    def __init__(
-        self,
-        archive: Archive | None,
-        state: Mapping[str, Tensor] | None = None,
-        population: Population | None = None,
-    ) -> None:
+    def __init__(self, archive: Archive | None) -> None:
         if archive is not None and (isinstance(archive, tools.HallOfFame) or not hasattr(archive, "update")):
             kind = f"{type(archive).__module__}.{type(archive).__qualname__}"
             raise InputError(
                 f"halloffame is a {kind}: expected evolution.HallOfFame, ParetoFront, or one's own Archive"
             )
-        self._archive, self._followers = archive, list[Follower]()
-        self._before = None if state is None else State(state)
+        self._archive = archive
+        self._stopping: list[EarlyStopping] = []
+        self._restored = State()
         self._columns: dict[str, list[Tensor]] = {}
         self.latest: Generation | None = None
-        if self._before is not None and population is not None:
-            self._restore(self._before, population)
 
-    def _restore(self, state: State, population: Population) -> None:
-        books, device = state.part("books"), population.genomes.device
+    def restore(self, state: State, population: Population) -> None:
+        """Continue from `state`, of a run of as many replicates, genes and objectives as `population` has.
+
+        Raises:
+            InputError: if it is the state of another run, or of one without an archive.
+        """
+        columns, device = state.part("books"), population.genomes.device
         sizes = {(), (population.replicates,), (population.replicates, len(population.weights))}
-        lines = len(books["gen"].flatten()) if books else 0
-        for name, values in books.items():
+        lines = len(columns["gen"].flatten()) if columns else 0
+        for name, values in columns.items():
             if values.ndim == 0 or len(values) != lines or tuple(values.shape[1:]) not in sizes:
                 expected = f"{lines} generations of {population.replicates} replicates"
-                raise InputError(f"the state has books of {name} of shape {tuple(values.shape)}: expected {expected}")
-        self._columns = {name: list(values.to(device).unbind(0)) for name, values in books.items()}
+                raise InputError(f"the state has {name} in its logbook as {tuple(values.shape)}: expected {expected}")
+        self._restored = state
+        self._columns = {name: list(values.to(device).unbind(0)) for name, values in columns.items()}
         if self._archive is None or "archived" not in state:  # of an older version, which left that to its caller
             return
         if not state.number("archived"):
             raise InputError("the state is that of a run without a hall of fame: go on without one")
         self._archive.restore(state.part("archive"), population)  # type: ignore[attr-defined]
 
-    def follow(self, stopping: Follower) -> None:
-        """Let `stopping` go on where it was when the state was taken, and be part of the states from now on."""
-        part = f"stopping/{len(self._followers)}"
-        if self._before is not None and not stopping.restored and (found := self._before.part(part)):
-            stopping.restore(found)
-        self._followers.append(stopping)
+    def add(self, stopping: EarlyStopping) -> None:
+        """Make `stopping` part of the states from now on, and restore it if the run is resumed."""
+        saved = self._restored.part(f"stopping/{len(self._stopping)}")
+        if saved and not stopping.restored:
+            stopping.restore(saved)
+        self._stopping.append(stopping)
 
-    def enter(self, generation: Generation) -> None:
-        """Take in a generation."""
+    def record(self, generation: Generation) -> None:
+        """Add a generation to the archive and the logbook."""
         if self._archive is not None:
             self._archive.update(generation.offspring)
         gen = torch.full((), generation.gen, dtype=torch.int64, device=generation.nevals.device)
         for name, values in {"gen": gen, **generation.recorded}.items():
             self._columns.setdefault(name, []).append(values)
+        self.latest = generation
 
     @property
     def lines(self) -> list[dict[str, np.ndarray]]:
-        """The books, a line for each generation from the first on, as `Generation.statistics` has them, and `gen`."""
+        """The logbook, a line for each generation from the first on: `gen`, and what `Generation.statistics` has."""
         whole = {name: torch.stack(values).cpu().numpy() for name, values in self._columns.items()}
         return [dict(zip(whole, line, strict=True)) for line in zip(*whole.values(), strict=True)]
 
     def state(self) -> State:
-        """Return archive, books, and what the followers know."""
+        """Return archive, logbook and early stopping."""
         if self._archive is not None and not hasattr(self._archive, "state"):
             raise InputError(f"halloffame is a {type(self._archive).__name__} without `state` and `restore`")
         archive = State() if self._archive is None else self._archive.state()
@@ -118,5 +104,5 @@ class Course:
             archived=int(self._archive is not None),
             archive=archive,
             books={name: torch.stack(values) for name, values in self._columns.items()},
-            stopping=join(**{f"{number}": stopping.state() for number, stopping in enumerate(self._followers)}),
+            stopping=join(**{f"{number}": stopping.state() for number, stopping in enumerate(self._stopping)}),
         )
