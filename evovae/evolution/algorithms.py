@@ -15,11 +15,11 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import InputError, State
+from evovae.base import InputError, State, require_whole
 from evovae.evolution.generation import Generations, collect
 from evovae.evolution.logbook import Statistics
 from evovae.evolution.loop import Algorithm, ask_and_tell
-from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
+from evovae.evolution.operators.parameters import check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import select
 from evovae.evolution.run_state import Archive
@@ -36,11 +36,11 @@ def eaSimple_iter(
     elites: int = 0,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaSimple`, the initial population first; or those that follow a `state`."""
+    """Yield the generations of `eaSimple` (see there), or those that follow the one of a `state`."""
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
-    check_count("ngen", ngen)
-    check_count("elites", elites, most=len(population) - 1)
+    require_whole("ngen", ngen)
+    require_whole("elites", elites, most=len(population) - 1)
 
     def vary(parents: Population) -> Population:
         return varAnd(select(toolbox.select, parents, len(parents) - elites), toolbox, cxpb, mutpb)
@@ -104,8 +104,8 @@ def eaMuPlusLambda_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaMuPlusLambda`, the initial population first; or those that follow a `state`."""
-    check_count("ngen", ngen)
+    """Yield the generations of `eaMuPlusLambda` (see there), or those that follow the one of a `state`."""
+    require_whole("ngen", ngen)
     algorithm = _evolution_by_or(
         population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, compete=Population.join
     )
@@ -169,8 +169,8 @@ def eaMuCommaLambda_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaMuCommaLambda`, the initial population first; or those that follow a `state`."""
-    check_count("ngen", ngen)
+    """Yield the generations of `eaMuCommaLambda` (see there), or those that follow the one of a `state`."""
+    require_whole("ngen", ngen)
     algorithm = _evolution_by_or(
         population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, compete=_offspring_only
     )
@@ -209,11 +209,11 @@ def eaMuCommaLambda(
 def eaGenerateUpdate_iter(
     toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None, state: Mapping[str, Tensor] | None = None
 ) -> Generations:
-    """Yield the generations of `eaGenerateUpdate`, or those that follow a generation's `state`.
+    """Yield the generations of `eaGenerateUpdate` (see there), or those that follow the one of a `state`.
 
-    To be left and gone on with, a strategy registers two roles more: `state` and `restore`.
+    A run that is to be resumed needs two further roles of the strategy: `state` and `restore`.
     """
-    check_count("ngen", ngen, least=1)
+    require_whole("ngen", ngen, least=1)
     return ask_and_tell(_Strategy(toolbox), ngen, halloffame, state)
 
 
@@ -315,8 +315,8 @@ def _evolution_by_or(
 ) -> Algorithm:
     """Check the numbers, and return evolution by `varOr` that selects `mu` of those of parents and offspring."""
     check_shares(cxpb, mutpb)
-    check_count("mu", mu, least=1)
-    check_count("lambda_", lambda_, least=1)
+    require_whole("mu", mu, least=1)
+    require_whole("lambda_", lambda_, least=1)
     if mu < 2 and cxpb > 0:
         raise InputError(f"mu is {mu} and cxpb {cxpb}: a single parent has nobody to mate with")
     return _Evolution(

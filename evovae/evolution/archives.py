@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, State, make_generator
+from evovae.base import InputError, State, make_generator, require_whole
 from evovae.evolution.operators.multiobjective import crowding_distance, lexicographic, nondominated_rank
-from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import FLOATS, Individual, Population, ranking
 
 
@@ -26,7 +25,7 @@ class HallOfFame:
     """
 
     def __init__(self, maxsize: int) -> None:
-        check_count("maxsize", maxsize, least=1)
+        require_whole("maxsize", maxsize, least=1)
         self.maxsize = maxsize
         self._members: Population | None = None
 

@@ -10,11 +10,10 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import InputError, State, adam_state, join, restore_adam, shown
+from evovae.base import SMALLEST, State, adam_state, join, require_number, require_whole, restore_adam
 from evovae.evolution.generation import Generations, collect
 from evovae.evolution.logbook import Statistics
 from evovae.evolution.loop import Algorithm, ask_and_tell
-from evovae.evolution.operators.parameters import check_count, is_number
 from evovae.evolution.population import Population
 from evovae.evolution.roles import blaming
 from evovae.evolution.run_state import Archive
@@ -27,8 +26,8 @@ def random_search_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `random_search`, or those that follow a generation's `state`."""
-    check_count("evaluations", evaluations, least=1)
+    """Yield the generations of `random_search` (see there), or those that follow the one of a `state`."""
+    require_whole("evaluations", evaluations, least=1)
     algorithm = _RandomSearch(population, toolbox, evaluations)
     return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 
@@ -47,6 +46,17 @@ def random_search(
     of its own: give the population that the evolution starts from. What was found is in `halloffame`, and in the
     running maximum of the logbook.
 
+    Args:
+        population: R replicates of N individuals, whose genomes do not matter.
+        toolbox: its roles `sample`, `project` and `evaluate`.
+        evaluations: evaluations in each replicate, 1 or more.
+        stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
+        halloffame: keeps the best individuals ever evaluated, for each replicate.
+        verbose: print the logbook's stream after each generation.
+
+    Returns:
+        The individuals of the last draw, and a logbook with one entry a generation: `gen` and arrays over replicates.
+
     Raises:
         InputError: if `evaluations` is no whole number, 1 or more.
     """
@@ -61,10 +71,9 @@ def gradient_ascent_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
-    check_count("evaluations", evaluations, least=1)
-    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
-        raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
+    """Yield the generations of `gradient_ascent` (see there), or those that follow the one of a `state`."""
+    require_whole("evaluations", evaluations, least=1)
+    require_number("learning rate", learning_rate, SMALLEST)
     algorithm = _GradientAscent(population, toolbox, evaluations, learning_rate)
     return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, State, join, shown
+from evovae.base import SMALLEST, InputError, State, join, require_number, require_whole, shown
 from evovae.evolution.generation import GENERATIONS, Generation, Generations
-from evovae.evolution.operators.parameters import check_count, is_number
+from evovae.evolution.operators.parameters import is_number
 from evovae.evolution.population import Population
 
 
@@ -51,9 +51,9 @@ class EarlyStopping:
             raise InputError(f"target is {shown(target)}: expected a finite fitness")
         for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
             if value is not None:
-                check_count(name, value, least=1)
-        if seconds is not None and not (is_number(seconds) and seconds > 0):
-            raise InputError(f"seconds is {shown(seconds)}: expected a positive number")
+                require_whole(name, value, least=1)
+        if seconds is not None:
+            require_number("seconds", seconds, SMALLEST)
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
         self.reason: str | None = None
         self._best: np.ndarray | None = None

@@ -12,8 +12,7 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import InputError, State, join, lend_to_numpy, shown
-from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
+from evovae.base import SMALLEST, InputError, State, join, lend_to_numpy, require_number, require_whole
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
 
@@ -55,7 +54,7 @@ class SeparableCMAES:
 
     Args:
         population: each replicate begins at its mean, with its streams; objective weights are taken from here.
-        sigma: initial standard deviation of every gene, a positive float32 number.
+        sigma: initial standard deviation of every gene, a positive number of float32.
         lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
 
     Attributes:
@@ -69,9 +68,8 @@ class SeparableCMAES:
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
         lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
-        if not (is_number(sigma) and 0 < sigma <= LARGEST):
-            raise InputError(f"sigma is {shown(sigma)}: expected a positive number, up to {LARGEST:.2g}")
-        check_count("lambda_", lambda_, least=2)
+        require_number("sigma", sigma, SMALLEST)
+        require_whole("lambda_", lambda_, least=2)
         if len(population.weights) > 1:
             raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
         self.lambda_, self.weights, self.streams = lambda_, population.weights, population.streams.clone()

@@ -11,9 +11,8 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import Draws, InputError, Streams
+from evovae.base import Draws, InputError, Streams, require_whole
 from evovae.evolution import operators
-from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.evolution.protocols import Encoding
 from evovae.evolution.roles import all_finite, blaming, check_fitness, describe
@@ -120,7 +119,7 @@ class Toolbox(base.Toolbox):
         super().decorate(alias, *decorators)
 
     def _population(self, n: int, replicates: int | range = 1, seed: int = 0) -> Population:
-        check_count("population", n, least=1)
+        require_whole("population", n, least=1)
         streams = Streams(seed, replicates, self.encoding.device)
         return Population.unevaluated(self.sample(n, streams), self.weights, streams)
 

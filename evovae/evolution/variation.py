@@ -11,8 +11,8 @@ from deap import base
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.base import Draws, InputError, Streams, counts_are_free
-from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
+from evovae.base import Draws, InputError, Streams, counts_are_free, require_whole
+from evovae.evolution.operators.parameters import check_probability, check_shares
 from evovae.evolution.population import Population
 from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
 
@@ -55,7 +55,7 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     Raises:
         InputError: if `lambda_` is below 1, a probability or their sum is none, or a single individual is to mate.
     """
-    check_count("lambda_", lambda_, least=1)
+    require_whole("lambda_", lambda_, least=1)
     check_shares(cxpb, mutpb)
     streams, n = population.streams, len(population)
     if n < 2 and cxpb > 0:

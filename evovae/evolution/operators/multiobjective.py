@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, numbers_on, shown
-from evovae.evolution.operators.parameters import check_count
+from evovae.base import InputError, numbers_on, require_whole, shown
 from evovae.evolution.population import Population, ranking
 
 
@@ -88,7 +87,7 @@ def selNSGA2(population: Population, k: int) -> Population:
     Raises:
         InputError: if `k` is negative.
     """
-    check_count("k", k)
+    require_whole("k", k)
     ordered = population.take(lexicographic(population))
     rank = nondominated_rank(ordered)
     last = rank.sort(dim=1).values[:, min(k, len(population)) - 1, None]

@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import MOST, InputError, counts_are_free, numbers_on, require_whole, shown
-from evovae.evolution.operators import parameters
+from evovae.base import LARGEST, InputError, counts_are_free, numbers_on, shown
 
-LARGEST = torch.finfo(torch.float32).max
 NUMBERS = "biuf"
 """numpy's kinds of real numbers: bool, signed and unsigned integer, float."""
 ONE_OR_EACH = "expected a number, or one value a gene"
@@ -94,11 +92,6 @@ def check_shares(cxpb: float, mutpb: float) -> None:
         raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
 
 
-def check_count(name: str, value: int, least: int = 0, most: int = MOST) -> None:
-    """Raise InputError unless `value` is a whole number from `least` to `most`."""
-    require_whole(name, value, least, most)
-
-
 def check_at_least_two(genomes: Tensor, what: str, instead: str) -> int:
     """Return the number of genes D of `genomes` (..., D), or raise InputError where there is a single one."""
     size = genomes.shape[-1]
@@ -170,7 +163,7 @@ def clip(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
     Raises:
         InputError: if `low` is not below `up`, or they have another number of values than there are genes.
     """
-    low, up = parameters.bounds(low, up, genomes)
+    low, up = bounds(low, up, genomes)
     return genomes.clamp(min=low).clamp(max=up)
 
 
@@ -182,7 +175,7 @@ def reflect(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
     """
     clipped = clip(genomes, low, up)
     # In float64, and the gene reduced first: the difference of a huge gene and a bound would forget the bound.
-    start, end = (b.double() if isinstance(b, Tensor) else b for b in parameters.bounds(low, up, genomes))
+    start, end = (b.double() if isinstance(b, Tensor) else b for b in bounds(low, up, genomes))
     period = 2.0 * (end - start)
     phase = (genomes.double() % period - start) % period
     folded = start + torch.minimum(phase, period - phase)

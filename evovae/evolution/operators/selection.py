@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.base import InputError
-from evovae.evolution.operators.parameters import check_count, check_strength
+from evovae.base import InputError, require_whole
+from evovae.evolution.operators.parameters import check_strength
 from evovae.evolution.population import Population, ranking, ranking_key
 
 CHUNK = 2**20
@@ -19,7 +19,7 @@ CHUNK = 2**20
 
 def selRandom(population: Population, k: int) -> Population:
     """Select `k` individuals by chance alone."""
-    check_count("k", k)
+    require_whole("k", k)
     return population.take(population.streams.integers(len(population), population.replicates, k))
 
 
@@ -30,14 +30,14 @@ def selBest(population: Population, k: int) -> Population:
 
 def selWorst(population: Population, k: int) -> Population:
     """Select the `k` worst, worst first; of equals the first."""
-    check_count("k", k)
+    require_whole("k", k)
     return population.take(ranking_key(population.wvalues).argsort(dim=1, stable=True)[:, :k])
 
 
 def selTournament(population: Population, k: int, tournsize: int) -> Population:
     """Select the best of `tournsize` individuals drawn with replacement, `k` times; the first drawn wins a tie."""
-    check_count("k", k)
-    check_count("tournsize", tournsize, least=1)
+    require_whole("k", k)
+    require_whole("tournsize", tournsize, least=1)
     aspirants = population.streams.integers(len(population), population.replicates, k, tournsize)
     key = ranking_key(population.wvalues)
     winners = key.gather(1, aspirants.flatten(1)).view_as(aspirants).argmax(2, keepdim=True)
@@ -54,7 +54,7 @@ def selRoulette(population: Population, k: int) -> Population:
         InputError: if the first objective is minimised, or negative for some individual. To see that, this waits for
             the device.
     """
-    check_count("k", k)
+    require_whole("k", k)
     return _spin(population, 1.0 - _fine_uniform(population, k))
 
 
@@ -64,7 +64,7 @@ def selStochasticUniversalSampling(population: Population, k: int) -> Population
     An individual with the share p of the sum of the first objective is selected floor(k p) or ceil(k p) times. What is
     said of `selRoulette` holds here too, errors included.
     """
-    check_count("k", k)
+    require_whole("k", k)
     spin = 1.0 - _fine_uniform(population, 1)
     return _spin(population, (torch.arange(k, device=spin.device) + spin) / k)
 
@@ -82,7 +82,7 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
 
     `epsilon` is in the units of the objectives, whatever their weights.
     """
-    check_count("k", k)
+    require_whole("k", k)
     check_strength("epsilon", epsilon)
     _refuse_constraints(population)
     replicates, n, objectives = population.fitness.shape
