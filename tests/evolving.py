@@ -1,4 +1,4 @@
-"""What the tests of evolution share: a simple problem, an objective that keeps books, and comparisons bit for bit."""
+"""What the tests of evolution share: a simple problem, an objective that counts its calls, comparisons bit for bit."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,8 @@
 """Evolutionary algorithms with the signatures and meanings of `deap.algorithms`, on whole populations.
 
-Each is an iterator underneath (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
-stopping are the caller's, who may simply stop asking. `Generation.state` is what another call, with the same arguments
-and an empty hall of fame, goes on from, bit for bit; ask for it before asking for the next one, with which the streams
-move on.
+Each is built on an iterator (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
+stopping are up to the caller. From `Generation.state` another call, with the same arguments and an empty hall of fame,
+resumes the run bit for bit; take it before asking for the next generation, which moves the streams on.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def eaSimple(
         stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
         halloffame: keeps the best individuals ever evaluated, for each replicate.
         verbose: print the logbook's stream after each generation.
-        elites: so many of the best pass unchanged into the next generation, in the place of as many offspring.
+        elites: number of the best that pass unchanged into the next generation, instead of that many offspring.
 
     Returns:
         The last population, and a logbook with one entry a generation: `gen` and arrays over replicates.
@@ -154,7 +153,9 @@ def eaMuPlusLambda(
         InputError: if a number, a probability or their sum is out of range, or the objective's result has a wrong
             shape.
     """
-    generations = eaMuPlusLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)
+    generations = eaMuPlusLambda_iter(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, ngen=ngen, halloffame=halloffame
+    )
     return collect(generations, stats, verbose)
 
 
@@ -202,7 +203,9 @@ def eaMuCommaLambda(
     Arguments, result and errors are those of `eaMuPlusLambda`; `lambda_` must be at least `mu`, and more where the
     selection takes each only once (`selBest`, `selNSGA2`): of `mu` offspring it would take all.
     """
-    generations = eaMuCommaLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)
+    generations = eaMuCommaLambda_iter(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, ngen=ngen, halloffame=halloffame
+    )
     return collect(generations, stats, verbose)
 
 
@@ -231,8 +234,8 @@ def eaGenerateUpdate(
             evaluate(population)
             update(population)
 
-    Register the two roles of a strategy, such as `SeparableCMAES`. As in DEAP the state is the strategy's: calling
-    again goes on from there. Genomes are projected into the support before they are evaluated, and the strategy learns
+    Register the two roles of a strategy, such as `SeparableCMAES`. As in DEAP the state is the strategy's: another
+    call continues from there. Genomes are projected into the support before they are evaluated, and the strategy learns
     from the projected ones.
 
     Args:
@@ -284,7 +287,7 @@ class _Evolution(Algorithm):
         offspring = self._vary(self._parents)
         offspring = numbered(offspring, len(self._population) + (gen - 1) * len(offspring))
         if self._reevaluates:
-            return self._compete(numbered(self._parents, 0), offspring)  # parents are not born again
+            return self._compete(numbered(self._parents, 0), offspring)  # parents keep their numbers
         return offspring
 
     def tell(self, population: Population) -> Population:

@@ -15,7 +15,7 @@ from evovae.evolution.generation import Generations, collect
 from evovae.evolution.logbook import Statistics
 from evovae.evolution.loop import Algorithm, ask_and_tell
 from evovae.evolution.population import Population
-from evovae.evolution.roles import blaming
+from evovae.evolution.roles import errors_from
 from evovae.evolution.run_state import Archive
 
 
@@ -42,7 +42,7 @@ def random_search(
 ) -> tuple[Population, tools.Logbook]:
     """Draw genomes from the prior until each replicate has spent `evaluations`: the baseline of every search.
 
-    Every generation is a fresh draw of as many individuals as `population` has (the last may be smaller), from streams
+    Every generation is a fresh draw of N individuals, the size of `population` (the last may be smaller), from streams
     of its own: give the population that the evolution starts from. What was found is in `halloffame`, and in the
     running maximum of the logbook.
 
@@ -87,7 +87,7 @@ def gradient_ascent(
     halloffame: Archive | None = None,
     verbose: bool = False,
 ) -> tuple[Population, tools.Logbook]:
-    """Climb from every individual along the gradient of its fitness, by Adam, for as many evaluations as a search.
+    """Climb from every individual along the gradient of its fitness, by Adam, with the evaluations of a search.
 
     The baseline that may look inside the decoder (Nguyen et al. 2016, "Synthesizing the preferred inputs"). Each step
     decodes and evaluates every individual once, and differentiates besides, which takes time but no evaluation. After
@@ -148,7 +148,7 @@ class _GradientAscent(Algorithm):
         return Population.unevaluated(self._genomes[:, :size].clone(), start.weights, start.streams)
 
     def evaluate(self, population: Population) -> Population:
-        with blaming("the role 'gradient'"):
+        with errors_from("the role 'gradient'"):
             fitness, self._gradient = self.toolbox.gradient(population.genomes.flatten(0, 1))
         fitness = fitness.unflatten(0, population.valid.shape)
         return replace(population, fitness=fitness, valid=torch.ones_like(population.valid))

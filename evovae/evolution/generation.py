@@ -61,9 +61,9 @@ class Generation:
     """Of the run that it belongs to."""
 
     def state(self) -> State:
-        """Return all that the run hangs on after this generation: the algorithm's, hall of fame, books and stopping.
+        """Return all that the run needs to continue: of its algorithm, hall of fame, logbook and early stopping.
 
-        `save_state` keeps it in a file. Another call with the same arguments goes on from it, bit for bit.
+        `save_state` keeps it in a file. Another call with the same arguments resumes the run from it, bit for bit.
 
         Raises:
             InputError: if the next generation was asked for already: random streams and archive have moved on.
@@ -89,13 +89,13 @@ class Generation:
         what they dominate up to there.
         This waits for the device.
         """
-        books = {name: values.cpu().numpy() for name, values in self.recorded.items()}
+        columns = {name: values.cpu().numpy() for name, values in self.recorded.items()}
         if reference is not None and len(self.population.weights) > 1:
-            books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
-        return books
+            columns["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
+        return columns
 
     def lineage(self) -> pd.DataFrame:
-        """Return a row for each individual that was born in this generation, of a population that was `traced`.
+        """Return a row for each new individual of this generation, of a population that was `traced`.
 
         `replicate`, `generation`, `number`, `parent_0` and `parent_1` (-1 where there is none), and its fitness. The
         tables of all generations together are the pedigree. This waits for the device.
@@ -120,8 +120,8 @@ def collect(
 ) -> tuple[Population, tools.Logbook]:
     """Run `generations` to their end and return the last population and DEAP's logbook, as the algorithms do.
 
-    Of a run that goes on from a state, the logbook begins with the generations before, as far as these are always
-    recorded: `stats` and the hypervolume of a generation are known only where it was made.
+    Of a resumed run, the logbook begins with the generations before, but only with what is always recorded: `stats` and
+    the hypervolume are known only for generations made in this call.
 
     Args:
         generations: those of an algorithm (`eaSimple_iter`, ...), perhaps through `EarlyStopping`.

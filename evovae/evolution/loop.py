@@ -13,7 +13,7 @@ from evovae.base import State
 from evovae.evolution.generation import Generation, Generations
 from evovae.evolution.logbook import summarise
 from evovae.evolution.population import Population
-from evovae.evolution.roles import naming
+from evovae.evolution.roles import in_generation
 from evovae.evolution.run_state import Archive, RunState
 from evovae.evolution.variation import evaluate, pending
 
@@ -82,7 +82,7 @@ def ask_and_tell(
         evaluations = before  # R
         for gen in range(first, generations):
             run.latest = None  # the random streams move on
-            with naming(gen):
+            with in_generation(gen):
                 asked = algorithm.ask(gen)
                 evaluated = pending(asked, algorithm.toolbox)
                 offspring = algorithm.evaluate(asked)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from evovae.evolution.generation import Generation
     from evovae.evolution.stopping import EarlyStopping
 
+LOGBOOK = "books"
+"""What the logbook is called in states, those saved by earlier versions included."""
+
 
 class Archive(Protocol):
     """What may be given to an algorithm as its hall of fame: `HallOfFame`, `ParetoFront`, or one's own.
@@ -53,12 +56,12 @@ class RunState:
         self.latest: Generation | None = None
 
     def restore(self, state: State, population: Population) -> None:
-        """Continue from `state`, of a run of as many replicates, genes and objectives as `population` has.
+        """Continue from `state`, of a run with the replicates, genes and objectives of `population`.
 
         Raises:
             InputError: if it is the state of another run, or of one without an archive.
         """
-        columns, device = state.part("books"), population.genomes.device
+        columns, device = state.part(LOGBOOK), population.genomes.device
         sizes = {(), (population.replicates,), (population.replicates, len(population.weights))}
         lines = len(columns["gen"].flatten()) if columns else 0
         for name, values in columns.items():
@@ -70,7 +73,7 @@ class RunState:
         if self._archive is None or "archived" not in state:  # of an older version, which left that to its caller
             return
         if not state.number("archived"):
-            raise InputError("the state is that of a run without a hall of fame: go on without one")
+            raise InputError("the state is that of a run without a hall of fame: resume it without one")
         self._archive.restore(state.part("archive"), population)  # type: ignore[attr-defined]
 
     def add(self, stopping: EarlyStopping) -> None:
@@ -103,6 +106,6 @@ class RunState:
         return join(
             archived=int(self._archive is not None),
             archive=archive,
-            books={name: torch.stack(values) for name, values in self._columns.items()},
+            **{LOGBOOK: {name: torch.stack(values) for name, values in self._columns.items()}},
             stopping=join(**{f"{number}": stopping.state() for number, stopping in enumerate(self._stopping)}),
         )

@@ -16,21 +16,21 @@ from evovae.evolution.population import Population
 
 
 class EarlyStopping:
-    """Ends a run when every replicate has done what was asked; give it an algorithm's generations.
+    """Ends a run when every replicate has reached one of the limits; give it an algorithm's generations.
 
         stop = EarlyStopping(target=0.01, evaluations=100_000)
         population, logbook = collect(stop(eaSimple_iter(...)))
         print(stop.reason)
 
     Give it what the algorithm returns: a generator around that hides the run that it belongs to, its states included.
-    Each call begins anew, but where the generations go on from a state, or after `restore`. It looks at results, and so
-    waits for the device once a generation.
+    Each call starts from nothing, except for the generations of a resumed run, or after `restore`. It looks at results,
+    and so waits for the device once a generation.
 
     Args:
         target: stop when every replicate has evaluated an individual at least as good as this.
-        stagnation: stop when no replicate has evaluated a better individual than before for so many generations.
-        evaluations: stop when every replicate has spent at least so many.
-        seconds: stop when so much time has passed.
+        stagnation: stop after this number of generations in which no replicate has evaluated a better individual.
+        evaluations: stop when every replicate has spent at least this number.
+        seconds: stop when this time has passed.
 
     Attributes:
         reason: why the last run was stopped, known from its last generation on; None if it went to its end.
@@ -66,7 +66,7 @@ class EarlyStopping:
         return join(**best, **clock, improved=self._improved, reason=(self.reason or "").encode())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave: the next call goes on with it."""
+        """Take up what `state` gave: the next call continues from it."""
         state = State(state)
         self._best = state["best"].double().numpy() if "best" in state else None
         self._improved = state.number("improved")

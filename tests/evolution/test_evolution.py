@@ -1,4 +1,4 @@
-"""Whole evolutions: DEAP's meaning, replicates that do not feel each other, and books that add up."""
+"""Whole evolutions: DEAP's meaning, replicates that do not affect each other, and logbooks that add up."""
 
 import dataclasses
 import math

@@ -79,7 +79,7 @@ def test_a_minimised_objective_is_minimised(make):
 
 
 @both
-def test_books_count_from_generation_zero_as_deaps_do(make):
+def test_logbooks_count_from_generation_zero_as_deaps_do(make):
     objective = Counting()
     population, logbook = eaGenerateUpdate(searching(make, objective=objective), 4)
     assert logbook.select("gen") == [0, 1, 2, 3]

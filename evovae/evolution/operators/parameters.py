@@ -141,7 +141,7 @@ def integers(low: int, high: int, draws: Tensor) -> Tensor:
 
 
 def rescaled(draws: Tensor, probability: float) -> Tensor:
-    """Numbers of (0, 1) from those `draws` that are below `probability`: one draw then serves two questions.
+    """Numbers of (0, 1) from those `draws` that are below `probability`: one draw decides whether, and how far.
 
     Given that u < p, u / p is itself uniform. Few multiples of 2^-24 lie below a small p: they come as far apart, and
     no nearer to 0 and 1 than half of that.

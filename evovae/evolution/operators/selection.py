@@ -47,8 +47,8 @@ def selTournament(population: Population, k: int, tournsize: int) -> Population:
 def selRoulette(population: Population, k: int) -> Population:
     """Select `k` times, each individual with a probability proportional to its first objective.
 
-    Only that objective counts, and as the objective gave it, without its weight. Where it is zero for everybody, all
-    are equally likely (DEAP selects nobody); one whose fitness is not finite is selected only where nobody's is finite.
+    Only that objective counts, and as the objective gave it, without its weight. Where it is zero for all, all are
+    equally likely (DEAP selects none); one whose fitness is not finite is selected only where no fitness is finite.
 
     Raises:
         InputError: if the first objective is minimised, or negative for some individual. To see that, this waits for
@@ -88,16 +88,17 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
     replicates, n, objectives = population.fitness.shape
     draws = population.streams.uniform(replicates, k, objectives + 1)
     values, finite = _turned(population), population.finite
-    entrants = finite | ~finite.any(1, keepdim=True)  # R N
+    entrants = finite | ~finite.any(1, keepdim=True)  # all where none is finite: R N
     chosen = []
     for part in draws.split(max(CHUNK // (replicates * n), 1), dim=1):
         candidates = entrants.unsqueeze(1).expand(-1, part.shape[1], -1)  # R k N
-        for case in part[..., :-1].argsort(dim=2).unbind(2):
-            fitness = values.gather(1, case.unsqueeze(2).expand(-1, -1, n))
-            best = fitness.masked_fill(~candidates, -torch.inf).amax(2, keepdim=True)
+        for case in part[..., :-1].argsort(dim=2).unbind(2):  # R k, the objective that each selection goes by next
+            fitness = values.gather(1, case.unsqueeze(2).expand(-1, -1, n))  # R k N
+            best = fitness.masked_fill(~candidates, -torch.inf).amax(2, keepdim=True)  # R k 1
             candidates = candidates & (fitness >= best - epsilon)
-        remaining = candidates.cumsum(2, dtype=torch.int32)
-        number = (part[..., -1:].double() * remaining[..., -1:]).int() + 1
+        # One of the c that remain is drawn, its number from 1 to c; it stands where the running count reaches that.
+        remaining = candidates.cumsum(2, dtype=torch.int32)  # R k N
+        number = (part[..., -1:].double() * remaining[..., -1:]).int() + 1  # R k 1
         chosen.append(torch.searchsorted(remaining, number).squeeze(2))
     return population.take(torch.cat(chosen, dim=1))
 
@@ -132,8 +133,8 @@ def _spin(population: Population, pointers: Tensor) -> Population:
         raise InputError(
             f"the first objective reaches {share.min().item():g}: a roulette needs 0 or more; use selTournament"
         )
-    for equal in (finite, torch.ones_like(finite)):
+    for equal in (finite, torch.ones_like(finite)):  # where all shares are zero; then where none is finite either
         share = torch.where(share.any(1, keepdim=True), share, equal)
-    order = ranking(population.wvalues)
+    order = ranking(population.wvalues)  # R N
     edges = share.gather(1, order).cumsum(1)
     return population.take(order.gather(1, torch.searchsorted(edges, pointers * edges[:, -1:])))
