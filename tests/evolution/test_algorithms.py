@@ -10,7 +10,7 @@ import pytest
 import torch
 from deap import algorithms as stock
 from deap import base, tools
-from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
+from evolving import Counting, assert_same, assert_same_logbook, case, sphere, toolbox
 from refusals import refused
 from scipy import stats
 
@@ -428,27 +428,27 @@ def test_of_several_objectives_there_is_no_best_to_stop_at(settings):
         run(EarlyStopping(**settings), box)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"cxpb": 0.6, "mutpb": 0.5}, ("0.6 and 0.5", "at most 1")),
-        ({"cxpb": -0.1}, ("cxpb is -0.1", "from 0 to 1")),
-        ({"mutpb": math.nan}, ("mutpb is nan", "from 0 to 1")),
-        ({"mu": 0}, ("mu is 0", "1 or more")),
-        ({"mu": 1}, ("mu is 1", "nobody to mate with")),
-        ({"lambda_": 7.5}, ("lambda_ is 7.5", "whole number")),
-        ({"mu": None}, ("mu is None", "whole number")),
-        ({"cxpb": "0.5"}, ("cxpb is '0.5'", "from 0 to 1")),
-        ({"lambda_": 0}, ("lambda_ is 0", "1 or more")),
-        ({"ngen": -1}, ("ngen is -1", "0 or more")),
-    ],
-)
+IMPOSSIBLE = [
+    ({"cxpb": 0.6, "mutpb": 0.5}, ("0.6 and 0.5", "at most 1")),
+    ({"cxpb": -0.1}, ("cxpb is -0.1", "from 0 to 1")),
+    ({"mutpb": math.nan}, ("mutpb is nan", "from 0 to 1")),
+    ({"mu": 0}, ("mu is 0", "1 or more")),
+    ({"mu": 1}, ("mu is 1", "nobody to mate with")),
+    ({"lambda_": 7.5}, ("lambda_ is 7.5", "whole number")),
+    ({"mu": None}, ("mu is None", "whole number")),
+    ({"cxpb": "0.5"}, ("cxpb is '0.5'", "from 0 to 1")),
+    ({"lambda_": 0}, ("lambda_ is 0", "1 or more")),
+    ({"ngen": -1}, ("ngen is -1", "0 or more")),
+]
+
+
 @pytest.mark.parametrize("algorithm", [eaMuPlusLambda, eaMuCommaLambda])
-def test_impossible_numbers_are_refused(algorithm, settings, words):
+def test_impossible_numbers_are_refused(algorithm):
     box = toolbox()
     sound = {"mu": 4, "lambda_": 8, "cxpb": 0.5, "mutpb": 0.3, "ngen": 1}
-    with refused(*words):
-        algorithm(box.population(n=4), box, **(sound | settings))
+    for settings, words in IMPOSSIBLE:
+        with case(str(settings)), refused(*words):
+            algorithm(box.population(n=4), box, **(sound | settings))
 
 
 @pytest.mark.parametrize("algorithm", [eaMuPlusLambda_iter, eaMuCommaLambda_iter])
