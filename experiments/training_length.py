@@ -21,7 +21,7 @@ from methods.image_sets import EVERYWHERE, SETS, load
 
 import evovae
 from evovae.base import InputError
-from evovae.models import Training, blind_loss, evaluate
+from evovae.models import Training, evaluate, mean_image_loss
 from evovae.runs import Run
 from evovae.studies import Arguments, Spec, gather, start, study
 
@@ -71,7 +71,7 @@ def train(run: Run, name: str, epochs: Any, seed: int, smoke: bool) -> None:
         training.step()
     training.keep_best()
     row = {"set": name, "length": epochs or "default", "seed": seed, "nelbo": -evaluate(vae, test).elbo}
-    row |= {"mean_picture": blind_loss(images, test, config), "iterations": training.iteration}
+    row |= {"mean_picture": mean_image_loss(images, test, config), "iterations": training.iteration}
     run.write_table(MEASURES, pd.DataFrame([row]))
 
 

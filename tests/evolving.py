@@ -1,6 +1,7 @@
-"""What the tests of evolution share: a simple problem, an objective that keeps books, and comparisons bit for bit."""
+"""What the tests of evolution share: a simple problem, an objective that counts its calls, comparisons bit for bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -13,6 +14,16 @@ from evovae.evolution import Population
 
 def sphere(x: torch.Tensor) -> torch.Tensor:
     return -x.square().sum(-1, keepdim=True)
+
+
+@contextmanager
+def case(name: str) -> Iterator[None]:
+    """Name one of many small cases in the failure of its block."""
+    try:
+        yield
+    except BaseException as failure:
+        failure.add_note(f"in the case {name}")
+        raise
 
 
 class Counting:

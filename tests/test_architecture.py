@@ -28,11 +28,12 @@ ROOMS = [
 # Of the files of evolution: those of one line know nothing of each other.
 EVOLUTION = [
     ["population", "protocols", "operators.parameters"],
-    ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective", "roles", "course"],
+    ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective"],
+    ["roles", "run_state"],
     ["operators", "archives", "logbook", "strategies", "variation"],
     ["toolboxes", "generation"],
-    ["deap_bridge", "algorithms", "stopping"],
-    ["baselines"],
+    ["deap_bridge", "loop", "stopping"],
+    ["algorithms", "baselines"],
 ]
 DOORS = {f"evovae.{room}" for room in ROOMS} | {"evovae.analysis.plots"}
 """Where a room is entered: by its own door, never by a file two levels down."""

@@ -19,6 +19,8 @@ from .generation import collect as collect
 from .logbook import compile_statistics as compile_statistics
 from .logbook import record as record
 from .logbook import tabulate as tabulate
+from .loop import Algorithm as Algorithm
+from .loop import ask_and_tell as ask_and_tell
 from .operators.crossover import cxBlend as cxBlend
 from .operators.crossover import cxOnePoint as cxOnePoint
 from .operators.crossover import cxSimulatedBinary as cxSimulatedBinary

@@ -1,30 +1,28 @@
 """Evolutionary algorithms with the signatures and meanings of `deap.algorithms`, on whole populations.
 
-Each is an iterator underneath (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
-stopping are the caller's, who may simply stop asking. `Generation.state` is what another call, with the same arguments
-and an empty hall of fame, goes on from, bit for bit; ask for it before asking for the next one, with which the streams
-move on.
+Each is built on an iterator (`eaSimple_iter`, ...) that yields one `Generation` after the other: progress, saving and
+stopping are up to the caller. From `Generation.state` another call, with the same arguments and an empty hall of fame,
+resumes the run bit for bit; take it before asking for the next generation, which moves the streams on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
 import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import InputError, State
-from evovae.evolution.course import Archive, Course
-from evovae.evolution.generation import Generation, Generations, Steps, begin, collect
-from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
+from evovae.base import InputError, State, require_whole
+from evovae.evolution.generation import Generations, collect
+from evovae.evolution.logbook import Statistics
+from evovae.evolution.loop import Algorithm, ask_and_tell
+from evovae.evolution.operators.parameters import check_probability, check_shares
 from evovae.evolution.population import Population
-from evovae.evolution.roles import naming, select
-from evovae.evolution.variation import evaluate, numbered, pending, reevaluates, varAnd, varOr
-
-Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
+from evovae.evolution.roles import select
+from evovae.evolution.run_state import Archive
+from evovae.evolution.variation import numbered, reevaluates, varAnd, varOr
 
 
 def eaSimple_iter(
@@ -37,11 +35,11 @@ def eaSimple_iter(
     elites: int = 0,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaSimple`, the initial population first; or those that follow a `state`."""
+    """Yield the generations of `eaSimple` (see there), or those that follow the one of a `state`."""
     check_probability("cxpb", cxpb)
     check_probability("mutpb", mutpb)
-    check_count("ngen", ngen)
-    check_count("elites", elites, most=len(population) - 1)
+    require_whole("ngen", ngen)
+    require_whole("elites", elites, most=len(population) - 1)
 
     def vary(parents: Population) -> Population:
         return varAnd(select(toolbox.select, parents, len(parents) - elites), toolbox, cxpb, mutpb)
@@ -49,7 +47,7 @@ def eaSimple_iter(
     def compete(parents: Population, offspring: Population) -> Population:
         return offspring if elites == 0 else parents.best(elites).join(offspring)
 
-    return _evolve(population, toolbox, vary, compete, lambda pool: pool, ngen, halloffame, state)
+    return ask_and_tell(_Evolution(population, toolbox, vary, compete), ngen + 1, halloffame, state)
 
 
 def eaSimple(
@@ -83,7 +81,7 @@ def eaSimple(
         stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
         halloffame: keeps the best individuals ever evaluated, for each replicate.
         verbose: print the logbook's stream after each generation.
-        elites: so many of the best pass unchanged into the next generation, in the place of as many offspring.
+        elites: number of the best that pass unchanged into the next generation, instead of that many offspring.
 
     Returns:
         The last population, and a logbook with one entry a generation: `gen` and arrays over replicates.
@@ -105,8 +103,12 @@ def eaMuPlusLambda_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaMuPlusLambda`, the initial population first; or those that follow a `state`."""
-    return _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, Population.join, state)
+    """Yield the generations of `eaMuPlusLambda` (see there), or those that follow the one of a `state`."""
+    require_whole("ngen", ngen)
+    algorithm = _evolution_by_or(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, compete=Population.join
+    )
+    return ask_and_tell(algorithm, ngen + 1, halloffame, state)
 
 
 def eaMuPlusLambda(
@@ -151,7 +153,9 @@ def eaMuPlusLambda(
         InputError: if a number, a probability or their sum is out of range, or the objective's result has a wrong
             shape.
     """
-    generations = eaMuPlusLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)
+    generations = eaMuPlusLambda_iter(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, ngen=ngen, halloffame=halloffame
+    )
     return collect(generations, stats, verbose)
 
 
@@ -166,15 +170,14 @@ def eaMuCommaLambda_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `eaMuCommaLambda`, the initial population first; or those that follow a `state`."""
-
-    def compete(_: Population, offspring: Population) -> Population:
-        return offspring
-
-    generations = _evolve_by_or(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame, compete, state)
+    """Yield the generations of `eaMuCommaLambda` (see there), or those that follow the one of a `state`."""
+    require_whole("ngen", ngen)
+    algorithm = _evolution_by_or(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, compete=_offspring_only
+    )
     if lambda_ < mu:
         raise InputError(f"lambda_ is {lambda_}: expected at least mu ({mu}) offspring to select from")
-    return generations
+    return ask_and_tell(algorithm, ngen + 1, halloffame, state)
 
 
 def eaMuCommaLambda(
@@ -200,19 +203,21 @@ def eaMuCommaLambda(
     Arguments, result and errors are those of `eaMuPlusLambda`; `lambda_` must be at least `mu`, and more where the
     selection takes each only once (`selBest`, `selNSGA2`): of `mu` offspring it would take all.
     """
-    generations = eaMuCommaLambda_iter(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, halloffame)
+    generations = eaMuCommaLambda_iter(
+        population, toolbox, mu=mu, lambda_=lambda_, cxpb=cxpb, mutpb=mutpb, ngen=ngen, halloffame=halloffame
+    )
     return collect(generations, stats, verbose)
 
 
 def eaGenerateUpdate_iter(
     toolbox: base.Toolbox, ngen: int, halloffame: Archive | None = None, state: Mapping[str, Tensor] | None = None
 ) -> Generations:
-    """Yield the generations of `eaGenerateUpdate`, or those that follow a generation's `state`.
+    """Yield the generations of `eaGenerateUpdate` (see there), or those that follow the one of a `state`.
 
-    To be left and gone on with, a strategy registers two roles more: `state` and `restore`.
+    A run that is to be resumed needs two further roles of the strategy: `state` and `restore`.
     """
-    check_count("ngen", ngen, least=1)
-    return _ask_and_tell(toolbox, ngen, halloffame, state)
+    require_whole("ngen", ngen, least=1)
+    return ask_and_tell(_Strategy(toolbox), ngen, halloffame, state)
 
 
 def eaGenerateUpdate(
@@ -229,8 +234,8 @@ def eaGenerateUpdate(
             evaluate(population)
             update(population)
 
-    Register the two roles of a strategy, such as `SeparableCMAES`. As in DEAP the state is the strategy's: calling
-    again goes on from there. Genomes are projected into the support before they are evaluated, and the strategy learns
+    Register the two roles of a strategy, such as `SeparableCMAES`. As in DEAP the state is the strategy's: another
+    call continues from there. Genomes are projected into the support before they are evaluated, and the strategy learns
     from the projected ones.
 
     Args:
@@ -246,92 +251,104 @@ def eaGenerateUpdate(
     return collect(eaGenerateUpdate_iter(toolbox, ngen, halloffame), stats, verbose)
 
 
-def _evolve(
+class _Evolution(Algorithm):
+    """Evolution of a population that is evaluated first; then, generation by generation, its parts are called.
+
+    Args:
+        population: generation 0.
+        toolbox: its roles.
+        vary: parents to offspring.
+        compete: parents and offspring to those that may survive.
+        survive: those to the next parents.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        toolbox: base.Toolbox,
+        vary: Callable[[Population], Population],
+        compete: Callable[[Population, Population], Population],
+        survive: Callable[[Population], Population] = lambda pool: pool,
+    ) -> None:
+        super().__init__(toolbox)
+        self._population, self._vary, self._compete, self._survive = population, vary, compete, survive
+        self._parents: Population | None = None
+        self._reevaluates = reevaluates(toolbox)  # then parents compete with a fitness of this generation, too
+
+    def example(self) -> Population:
+        return self._population
+
+    def ask(self, gen: int) -> Population:
+        if self._parents is None:
+            # The streams are a copy: the same population evolves the same way twice.
+            start, project = self._population, self.toolbox.project
+            inside = torch.where(start.valid.unsqueeze(2), start.genomes, project(start.genomes))  # R N D
+            return replace(start, genomes=inside, streams=start.streams.clone())
+        offspring = self._vary(self._parents)
+        offspring = numbered(offspring, len(self._population) + (gen - 1) * len(offspring))
+        if self._reevaluates:
+            return self._compete(numbered(self._parents, 0), offspring)  # parents keep their numbers
+        return offspring
+
+    def tell(self, population: Population) -> Population:
+        if self._parents is None:
+            self._parents = population
+        else:
+            pool = population if self._reevaluates else self._compete(self._parents, population)
+            self._parents = self._survive(pool)
+        return self._parents
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self._parents = survivors
+
+
+def _offspring_only(_: Population, offspring: Population) -> Population:
+    return offspring
+
+
+def _evolution_by_or(
     population: Population,
     toolbox: base.Toolbox,
-    vary: Callable[[Population], Population],
-    compete: Callable[[Population, Population], Population],
-    survive: Callable[[Population], Population],
-    ngen: int,
-    halloffame: Archive | None,
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    """Return the evaluated `population` and then `ngen` generations: vary, evaluate, compete, survive."""
-    anew = reevaluates(toolbox)  # then parents compete with a fitness of this generation, too
-
-    def bear(parents: Population, gen: int) -> Population:
-        offspring = vary(parents)
-        offspring = numbered(offspring, len(population) + (gen - 1) * len(offspring))
-        return compete(numbered(parents, 0), offspring) if anew else offspring  # parents are not born again
-
-    def steps() -> Iterator[Generation]:
-        start, parents, evaluations = begin(population, toolbox, state)
-        for gen in range(start, ngen + 1):
-            with naming(gen):
-                offspring = parents if gen == 0 else bear(parents, gen)
-                evaluated = pending(offspring, toolbox)
-                offspring = evaluate(offspring, toolbox)
-                pool = offspring if anew or gen == 0 else compete(parents, offspring)
-                parents = pool if gen == 0 else survive(pool)
-            nevals = evaluated.sum(1)
-            evaluations = evaluations + nevals
-            yield Generation(gen, parents, offspring, nevals, evaluations, evaluated)
-
-    return Steps(Course(halloffame, state, population), steps())
-
-
-def _ask_and_tell(
-    toolbox: base.Toolbox, ngen: int, halloffame: Archive | None, state: Mapping[str, Tensor] | None
-) -> Generations:
-    start, evaluations, course = 0, None, Course(halloffame)
-    if state is not None:
-        state = State(state)
-        course = Course(halloffame, state, toolbox.generate())  # of the same kind; `restore` takes its draws back
-        toolbox.restore(state.part("more"))
-        start = state.number("gen") + 1
-
-    def steps() -> Iterator[Generation]:
-        nonlocal evaluations
-        for gen in range(start, ngen):
-            with naming(gen):
-                generated = toolbox.generate()
-                projected = replace(generated, genomes=toolbox.project(generated.genomes))
-                evaluated = pending(generated, toolbox)
-                population = evaluate(projected, toolbox)
-                toolbox.update(population)
-            nevals = evaluated.sum(1)
-            if evaluations is None:
-                evaluations = torch.zeros_like(nevals) if state is None else state.like("evaluations", nevals)
-            evaluations = evaluations + nevals
-            yield Generation(gen, population, population, nevals, evaluations, evaluated, lambda: toolbox.state())
-
-    return Steps(course, steps())
-
-
-def _evolve_by_or(
-    population: Population,
-    toolbox: base.Toolbox,
+    *,
     mu: int,
     lambda_: int,
     cxpb: float,
     mutpb: float,
-    ngen: int,
-    halloffame: Archive | None,
     compete: Callable[[Population, Population], Population],
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    """Check the numbers, and evolve by `varOr`, selecting `mu` of those of parents and offspring that `compete`."""
+) -> Algorithm:
+    """Check the numbers, and return evolution by `varOr` that selects `mu` of those of parents and offspring."""
     check_shares(cxpb, mutpb)
-    check_count("ngen", ngen)
-    check_count("mu", mu, least=1)
-    check_count("lambda_", lambda_, least=1)
+    require_whole("mu", mu, least=1)
+    require_whole("lambda_", lambda_, least=1)
     if mu < 2 and cxpb > 0:
         raise InputError(f"mu is {mu} and cxpb {cxpb}: a single parent has nobody to mate with")
+    return _Evolution(
+        population,
+        toolbox,
+        vary=lambda parents: varOr(parents, toolbox, lambda_, cxpb, mutpb),
+        compete=compete,
+        survive=lambda pool: select(toolbox.select, pool, mu),
+    )
 
-    def vary(parents: Population) -> Population:
-        return varOr(parents, toolbox, lambda_, cxpb, mutpb)
 
-    def survive(pool: Population) -> Population:
-        return select(toolbox.select, pool, mu)
+class _Strategy(Algorithm):
+    """The strategy that is registered in a toolbox."""
 
-    return _evolve(population, toolbox, vary, compete, survive, ngen, halloffame, state)
+    def example(self) -> Population:
+        population: Population = self.toolbox.generate()  # `restore` takes its draws back
+        return population
+
+    def ask(self, gen: int) -> Population:
+        generated: Population = self.toolbox.generate()
+        return replace(generated, genomes=self.toolbox.project(generated.genomes))
+
+    def tell(self, population: Population) -> Population:
+        self.toolbox.update(population)
+        return population
+
+    def state(self) -> Mapping[str, Tensor]:
+        learned: Mapping[str, Tensor] = self.toolbox.state()
+        return learned
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self.toolbox.restore(state)

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, State, make_generator
+from evovae.base import InputError, State, make_generator, require_whole
 from evovae.evolution.operators.multiobjective import crowding_distance, lexicographic, nondominated_rank
-from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import FLOATS, Individual, Population, ranking
 
 
@@ -26,7 +25,7 @@ class HallOfFame:
     """
 
     def __init__(self, maxsize: int) -> None:
-        check_count("maxsize", maxsize, least=1)
+        require_whole("maxsize", maxsize, least=1)
         self.maxsize = maxsize
         self._members: Population | None = None
 
@@ -107,12 +106,13 @@ def hash_genes(genomes: Tensor) -> Tensor:
     """Return a number int64 (R, N) for the genes of each of `genomes` (R, N, D), the same for the same genes.
 
     A random hash of their bits makes one pass over the genes where comparing pairs would make N. Of a million that
-    differ, two share it with a chance of about 2^-25.
+    differ, two share it with a chance of about 2^-10, or less.
     """
     exact = genomes + 0.0 if genomes.dtype in FLOATS else genomes.float()  # + 0.0: minus zero equals zero
-    bits = exact.view(torch.int32).long()
-    terms = bits.mul_(_multipliers(bits.shape[2], bits.device))
-    return terms.bitwise_xor_(terms >> 32).sum(2)  # the low bits of round numbers are zero, and so are their products'
+    bits = exact.view(torch.int32)
+    # The low bits of round numbers are zero, and so would be those of their products: the high half is folded in.
+    folded = bits ^ (bits >> 16 & 0xFFFF)
+    return (folded * _multipliers(bits.shape[2], bits.device)).sum(2)
 
 
 def repeated(hashes: Tensor, among: Tensor) -> Tensor:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import InputError, State, adam_state, join, restore_adam, shown
-from evovae.evolution.algorithms import Statistics
-from evovae.evolution.course import Archive, Course
-from evovae.evolution.generation import Generation, Generations, Steps, collect
-from evovae.evolution.operators.parameters import check_count, is_number
+from evovae.base import MIN_NUMBER, State, adam_state, join, require_number, require_whole, restore_adam
+from evovae.evolution.generation import Generations, collect
+from evovae.evolution.logbook import Statistics
+from evovae.evolution.loop import Algorithm, ask_and_tell
 from evovae.evolution.population import Population
-from evovae.evolution.roles import blaming, naming
-from evovae.evolution.variation import evaluate
+from evovae.evolution.roles import errors_from
+from evovae.evolution.run_state import Archive
 
 
 def random_search_iter(
@@ -26,9 +26,10 @@ def random_search_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `random_search`, or those that follow a generation's `state`."""
-    check_count("evaluations", evaluations, least=1)
-    return _draw(population, toolbox, evaluations, halloffame, state)
+    """Yield the generations of `random_search` (see there), or those that follow the one of a `state`."""
+    require_whole("evaluations", evaluations, least=1)
+    algorithm = _RandomSearch(population, toolbox, evaluations)
+    return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 
 
 def random_search(
@@ -41,9 +42,20 @@ def random_search(
 ) -> tuple[Population, tools.Logbook]:
     """Draw genomes from the prior until each replicate has spent `evaluations`: the baseline of every search.
 
-    Every generation is a fresh draw of as many individuals as `population` has (the last may be smaller), from streams
+    Every generation is a fresh draw of N individuals, the size of `population` (the last may be smaller), from streams
     of its own: give the population that the evolution starts from. What was found is in `halloffame`, and in the
     running maximum of the logbook.
+
+    Args:
+        population: R replicates of N individuals, whose genomes do not matter.
+        toolbox: its roles `sample`, `project` and `evaluate`.
+        evaluations: evaluations in each replicate, 1 or more.
+        stats: DEAP statistics, compiled on each replicate's list of individuals, beside those always recorded.
+        halloffame: keeps the best individuals ever evaluated, for each replicate.
+        verbose: print the logbook's stream after each generation.
+
+    Returns:
+        The individuals of the last draw, and a logbook with one entry a generation: `gen` and arrays over replicates.
 
     Raises:
         InputError: if `evaluations` is no whole number, 1 or more.
@@ -59,11 +71,11 @@ def gradient_ascent_iter(
     halloffame: Archive | None = None,
     state: Mapping[str, Tensor] | None = None,
 ) -> Generations:
-    """Yield the generations of `gradient_ascent`, the initial population first; or those that follow a `state`."""
-    check_count("evaluations", evaluations, least=1)
-    if not (is_number(learning_rate) and 0 < learning_rate < math.inf):
-        raise InputError(f"learning rate is {shown(learning_rate)}: expected a positive number")
-    return _climb(population, toolbox, evaluations, learning_rate, halloffame, state)
+    """Yield the generations of `gradient_ascent` (see there), or those that follow the one of a `state`."""
+    require_whole("evaluations", evaluations, least=1)
+    require_number("learning rate", learning_rate, MIN_NUMBER)
+    algorithm = _GradientAscent(population, toolbox, evaluations, learning_rate)
+    return ask_and_tell(algorithm, math.ceil(evaluations / len(population)), halloffame, state)
 
 
 def gradient_ascent(
@@ -75,7 +87,7 @@ def gradient_ascent(
     halloffame: Archive | None = None,
     verbose: bool = False,
 ) -> tuple[Population, tools.Logbook]:
-    """Climb from every individual along the gradient of its fitness, by Adam, for as many evaluations as a search.
+    """Climb from every individual along the gradient of its fitness, by Adam, with the evaluations of a search.
 
     The baseline that may look inside the decoder (Nguyen et al. 2016, "Synthesizing the preferred inputs"). Each step
     decodes and evaluates every individual once, and differentiates besides, which takes time but no evaluation. After
@@ -98,74 +110,64 @@ def gradient_ascent(
     return collect(generations, stats, verbose)
 
 
-def _draw(
-    population: Population,
-    toolbox: base.Toolbox,
-    evaluations: int,
-    halloffame: Archive | None,
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    first, streams, weights = _first(state), population.streams.sibling(), population.weights
-    if state is not None:
-        streams = streams.restored(State(state).part("streams"))
+class _RandomSearch(Algorithm):
+    """Fresh draws from the prior, `evaluations` in all."""
 
-    def steps() -> Iterator[Generation]:
-        for gen, start, size in _portions(first, len(population), evaluations):
-            with naming(gen):
-                genomes = toolbox.project(toolbox.sample(size, streams))
-                drawn = evaluate(Population.unevaluated(genomes, weights, streams), toolbox)
-            yield _generation(gen, drawn, start + size)
+    def __init__(self, population: Population, toolbox: base.Toolbox, evaluations: int) -> None:
+        super().__init__(toolbox)
+        self._population, self._evaluations = population, evaluations
+        self._streams = population.streams.sibling()
 
-    return Steps(Course(halloffame, state, population), steps())
+    def example(self) -> Population:
+        return self._population
 
+    def ask(self, gen: int) -> Population:
+        size = _size(gen, len(self._population), self._evaluations)
+        genomes = self.toolbox.project(self.toolbox.sample(size, self._streams))
+        return Population.unevaluated(genomes, self._population.weights, self._streams)
 
-def _climb(
-    population: Population,
-    toolbox: base.Toolbox,
-    evaluations: int,
-    learning_rate: float,
-    halloffame: Archive | None,
-    state: Mapping[str, Tensor] | None,
-) -> Generations:
-    first = _first(state)
-    genomes = toolbox.project(population.genomes).clone()  # R N D
-    adam = torch.optim.Adam([genomes], lr=learning_rate, maximize=True)
-    if state is not None:
-        learned = State(state).part("more")
-        genomes.copy_(learned.like("genomes", genomes))
-        restore_adam(adam, learned.part("adam"))
-
-    def steps() -> Iterator[Generation]:
-        for gen, start, size in _portions(first, len(population), evaluations):
-            climbing = genomes[:, :size].clone()
-            with naming(gen), blaming("the role 'gradient'"):
-                fitness, gradient = toolbox.gradient(climbing.flatten(0, 1))
-            fitness = fitness.unflatten(0, climbing.shape[:2])
-            valid = torch.ones_like(fitness[..., 0], dtype=torch.bool)
-            climbed = Population(climbing, fitness, valid, population.weights, population.streams)
-            if size == len(population):
-                genomes.grad = gradient.view_as(genomes)
-                adam.step()
-                genomes.copy_(toolbox.project(genomes))
-            yield _generation(gen, climbed, start + size, lambda: join(adam=adam_state(adam), genomes=genomes))
-
-    return Steps(Course(halloffame, state, population), steps())
+    def restore(self, survivors: Population, state: State) -> None:
+        self._streams = survivors.streams
 
 
-def _first(state: Mapping[str, Tensor] | None) -> int:
-    """Return the number of the generation that comes next."""
-    return 0 if state is None else State(state).number("gen") + 1
+class _GradientAscent(Algorithm):
+    """Steps of Adam from a population, `evaluations` in all."""
+
+    def __init__(self, population: Population, toolbox: base.Toolbox, evaluations: int, learning_rate: float) -> None:
+        super().__init__(toolbox)
+        self._population, self._evaluations = population, evaluations
+        self._genomes = toolbox.project(population.genomes).clone()  # R N D
+        self._adam = torch.optim.Adam([self._genomes], lr=learning_rate, maximize=True)
+
+    def example(self) -> Population:
+        return self._population
+
+    def ask(self, gen: int) -> Population:
+        size = _size(gen, len(self._population), self._evaluations)
+        start = self._population
+        return Population.unevaluated(self._genomes[:, :size].clone(), start.weights, start.streams)
+
+    def evaluate(self, population: Population) -> Population:
+        with errors_from("the role 'gradient'"):
+            fitness, self._gradient = self.toolbox.gradient(population.genomes.flatten(0, 1))
+        fitness = fitness.unflatten(0, population.valid.shape)
+        return replace(population, fitness=fitness, valid=torch.ones_like(population.valid))
+
+    def tell(self, population: Population) -> Population:
+        if len(population) == len(self._population):
+            self._genomes.grad = self._gradient.view_as(self._genomes)
+            self._adam.step()
+            self._genomes.copy_(self.toolbox.project(self._genomes))
+        return population
+
+    def state(self) -> State:
+        return join(adam=adam_state(self._adam), genomes=self._genomes)
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self._genomes.copy_(state.like("genomes", self._genomes))
+        restore_adam(self._adam, state.part("adam"))
 
 
-def _portions(first: int, size: int, evaluations: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and size of portions of at most `size` that together make `evaluations`, from `first` on."""
-    for gen in range(first, -(-evaluations // size)):
-        yield gen, gen * size, min(size, evaluations - gen * size)
-
-
-def _generation(
-    gen: int, population: Population, evaluations: int, more: Callable[[], Mapping[str, Tensor]] = dict
-) -> Generation:
-    nevals = torch.full((population.replicates,), len(population), device=population.genomes.device)
-    evaluated = torch.ones_like(population.valid)
-    return Generation(gen, population, population, nevals, torch.full_like(nevals, evaluations), evaluated, more)
+def _size(gen: int, size: int, evaluations: int) -> int:
+    """Return the number of individuals in generation `gen`: `size`, but in the last one what is left."""
+    return min(size, evaluations - gen * size)

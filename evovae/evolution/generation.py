@@ -3,57 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from deap import base, tools
+from deap import tools
 from torch import Tensor
 
 from evovae.base import InputError, State, join
-from evovae.evolution.course import Course
-from evovae.evolution.logbook import compile_statistics, record, summarise
+from evovae.evolution.logbook import Statistics, compile_statistics, record
 from evovae.evolution.operators.multiobjective import hypervolume
 from evovae.evolution.population import Population
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evovae.evolution.run_state import RunState
+
 GENERATIONS = "expected those of eaSimple_iter or the like"
 
 
 class Generations(Iterator["Generation"]):
-    """The generations of an algorithm, which know the course that they are part of.
+    """The generations of an algorithm.
 
     Attributes:
-        course: that of the algorithm.
+        run: the state of the run that they belong to.
     """
 
-    def __init__(self, course: Course, steps: Iterator[Generation]) -> None:
-        self.course, self._steps = course, steps
-
-    def __next__(self) -> Generation:
-        """Make the next one."""
-        return next(self._steps)
-
-
-class Steps(Generations):
-    """The generations of an algorithm as it makes them: each is entered in its course."""
+    def __init__(self, run: RunState, generations: Iterator[Generation]) -> None:
+        self.run, self._generations = run, generations
 
     def __next__(self) -> Generation:
         """Make the next one; those before have passed, and their random streams moved on."""
-        before, self.course.latest = self.course.latest, None
-        try:
-            made = next(self._steps)
-        except StopIteration:
-            self.course.latest = before
-            raise
-        recorded = {"nevals": made.nevals, "evaluations": made.evaluations, **summarise(made.population)}
-        generation = replace(made, course=self.course, recorded=recorded)
-        self.course.enter(generation)
-        self.course.latest = generation
-        return generation
+        return next(self._generations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,22 +53,22 @@ class Generation:
     """int64 (R,): evaluations since the start, this generation's included."""
     evaluated: Tensor
     """bool (R, N): which of the `offspring` were evaluated in this generation."""
-    more: Callable[[], Mapping[str, Tensor]] = dict
-    """What the algorithm needs beside these to go on."""
-    course: Course | None = None
-    """What it is part of."""
-    recorded: Mapping[str, Tensor] = field(default_factory=dict)
-    """What `statistics` tells of it always."""
+    recorded: Mapping[str, Tensor]
+    """What `statistics` always has."""
+    more: Callable[[], Mapping[str, Tensor]]
+    """Returns what the algorithm needs to continue, beside the survivors and their streams."""
+    run: RunState
+    """Of the run that it belongs to."""
 
     def state(self) -> State:
-        """Return all that the run hangs on after this generation: the algorithm's, hall of fame, books and stopping.
+        """Return all that the run needs to continue: of its algorithm, hall of fame, logbook and early stopping.
 
-        `save_state` keeps it in a file. Another call with the same arguments goes on from it, bit for bit.
+        `save_state` keeps it in a file. Another call with the same arguments resumes the run from it, bit for bit.
 
         Raises:
             InputError: if the next generation was asked for already: random streams and archive have moved on.
         """
-        if self.course is None or self.course.latest is not self:
+        if self.run.latest is not self:
             raise InputError(f"generation {self.gen} has passed: ask for its state before asking for the next one")
         return join(
             gen=self.gen,
@@ -94,7 +76,7 @@ class Generation:
             population=self.population.state(),
             streams=self.population.streams.state(),
             more=self.more(),
-            **self.course.state(),
+            **self.run.state(),
         )
 
     def statistics(self, reference: Sequence[float] | None = None) -> dict[str, np.ndarray]:
@@ -107,13 +89,13 @@ class Generation:
         what they dominate up to there.
         This waits for the device.
         """
-        books = {name: values.cpu().numpy() for name, values in self.recorded.items()}
+        columns = {name: values.cpu().numpy() for name, values in self.recorded.items()}
         if reference is not None and len(self.population.weights) > 1:
-            books["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
-        return books
+            columns["hypervolume"] = hypervolume(self.population, reference).cpu().numpy()
+        return columns
 
     def lineage(self) -> pd.DataFrame:
-        """Return a row for each individual that was born in this generation, of a population that was `traced`.
+        """Return a row for each new individual of this generation, of a population that was `traced`.
 
         `replicate`, `generation`, `number`, `parent_0` and `parent_1` (-1 where there is none), and its fitness. The
         tables of all generations together are the pedigree. This waits for the device.
@@ -130,38 +112,16 @@ class Generation:
         return table[columns].reset_index(drop=True)
 
 
-def begin(
-    population: Population, toolbox: base.Toolbox, state: Mapping[str, Tensor] | None
-) -> tuple[int, Population, Tensor]:
-    """Return the number of the next generation, the population that it comes from, and evaluations (R,) so far.
-
-    The streams are a copy: the same population evolves the same way twice. Those who are not evaluated yet are
-    projected into the support.
-
-    Raises:
-        InputError: if `state` does not fit the population.
-    """
-    evaluations = torch.zeros(population.replicates, dtype=torch.int64, device=population.genomes.device)
-    if state is None:
-        inside = torch.where(population.valid.unsqueeze(2), population.genomes, toolbox.project(population.genomes))
-        return 0, replace(population, genomes=inside, streams=population.streams.clone()), evaluations
-    state = State(state)
-    population = replace(
-        population.restored(state.part("population")), streams=population.streams.restored(state.part("streams"))
-    )
-    return state.number("gen") + 1, population, state.like("evaluations", evaluations)
-
-
 def collect(
     generations: Iterator[Generation],
-    stats: tools.Statistics | tools.MultiStatistics | None = None,
+    stats: Statistics | None = None,
     verbose: bool = False,
     reference: Sequence[float] | None = None,
 ) -> tuple[Population, tools.Logbook]:
     """Run `generations` to their end and return the last population and DEAP's logbook, as the algorithms do.
 
-    Of a run that goes on from a state, the logbook begins with the generations before, as far as these are always
-    recorded: `stats` and the hypervolume of a generation are known only where it was made.
+    Of a resumed run, the logbook begins with the generations before, but only with what is always recorded: `stats` and
+    the hypervolume are known only for generations made in this call.
 
     Args:
         generations: those of an algorithm (`eaSimple_iter`, ...), perhaps through `EarlyStopping`.
@@ -178,8 +138,8 @@ def collect(
     for generation in generations:
         if not isinstance(generation, Generation):
             raise InputError(f"generations has a {type(generation).__name__}: {GENERATIONS}")
-        if population is None and generation.course is not None:
-            for line in generation.course.lines[:-1]:
+        if population is None:
+            for line in generation.run.lines[:-1]:
                 record(logbook, {**line, "gen": int(line["gen"])}, {})
             logbook.buffindex = len(logbook)
         population = generation.population

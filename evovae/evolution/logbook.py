@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sized
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -18,11 +18,13 @@ from evovae.evolution.population import Population
 if TYPE_CHECKING:
     import pandas as pd
 
+Statistics: TypeAlias = tools.Statistics | tools.MultiStatistics
+
 MOST_SHOWN = 3  # replicates of which a line of the logbook shows each
 
 
 def summarise(population: Population) -> dict[str, Tensor]:
-    """Return what `Generation.statistics` tells of the fitness of a population, on its device."""
+    """Return what `Generation.statistics` says about the fitness of a population, on its device."""
     finite = population.finite.unsqueeze(2)
     fitness = torch.where(finite, population.fitness.double(), 0.0)
     count = finite.sum(1)
@@ -31,23 +33,23 @@ def summarise(population: Population) -> dict[str, Tensor]:
     low = torch.where(finite, fitness, math.inf).amin(1)
     high = torch.where(finite, fitness, -math.inf).amax(1)
     known = count > 0
-    columns = {
+    values = {
         "min": torch.where(known, low, math.nan),
         "mean": mean,
         "max": torch.where(known, high, math.nan),
         "std": (spread.sum(1) / count).sqrt_(),
     }
     single = len(population.weights) == 1
-    books = {name: column[:, 0] if single else column for name, column in columns.items()}
-    books["nonfinite"] = len(population) - count[:, 0]
+    columns = {name: value[:, 0] if single else value for name, value in values.items()}
+    columns["nonfinite"] = len(population) - count[:, 0]
     if population.violation is not None:
-        books["feasible"] = population.feasible.double().mean(1)
+        columns["feasible"] = population.feasible.double().mean(1)
     if not single:
-        books["front"] = ((nondominated_rank(population) == 0) & population.finite).sum(1)
-    return books
+        columns["front"] = ((nondominated_rank(population) == 0) & population.finite).sum(1)
+    return columns
 
 
-def compile_statistics(stats: tools.Statistics | tools.MultiStatistics, population: Population) -> dict[str, Any]:
+def compile_statistics(stats: Statistics, population: Population) -> dict[str, Any]:
     """Compile DEAP's statistics on each replicate's list of individuals.
 
     Returns:
@@ -55,7 +57,7 @@ def compile_statistics(stats: tools.Statistics | tools.MultiStatistics, populati
         parts, which a logbook takes for a chapter.
 
     Raises:
-        InputError: if a statistic has not as many values of each replicate.
+        InputError: if a statistic has not the same number of values in each replicate.
     """
     return _stack([stats.compile(population.replicate(r)) for r in range(population.replicates)])
 

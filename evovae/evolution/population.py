@@ -127,7 +127,7 @@ class Population:
 
     @property
     def feasible(self) -> Tensor:
-        """Who keeps all constraints, bool (R, N); everybody where there are none."""
+        """Who keeps all constraints, bool (R, N); true for all where there are none."""
         return torch.ones_like(self.valid) if self.violation is None else self.violation <= 0
 
     @property
@@ -183,7 +183,7 @@ class Population:
         return replace(self, genomes=torch.cat((given, self.genomes[:, count:]), 1), valid=valid, fitness=fitness)
 
     def traced(self) -> Population:
-        """Return this population with a `lineage`: the algorithms then tell everybody's parents."""
+        """Return this population with a `lineage`: the algorithms then record the parents of each individual."""
         replicates, size, _ = self.genomes.shape
         numbers = torch.arange(size, device=self.genomes.device).expand(replicates, -1)
         none = torch.full_like(numbers, -1)
@@ -194,7 +194,7 @@ class Population:
         return State(self._rows)
 
     def restored(self, state: Mapping[str, Tensor]) -> Population:
-        """Return the individuals of `state`, as many replicates of as many genes, with these weights and streams.
+        """Return the individuals of `state`, with the replicates, genes, weights and streams of this population.
 
         Raises:
             InputError: if its shapes or types do not fit.

@@ -1,4 +1,4 @@
-"""Asking what fills a role of a toolbox, and checking the answer: whose fault it is, what came, what was expected."""
+"""Calling the roles of a toolbox and checking what they return: errors name the role, what came, what was expected."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from evovae.evolution.population import FLOATS, Population
 
 
 class EvaluationError(RuntimeError):
-    """A generation could not be had: the message names it, and the role or the objective that failed."""
+    """A generation could not be evaluated: the message names it, and the role or the objective that failed."""
 
 
 @contextlib.contextmanager
-def blaming(culprit: str) -> Iterator[None]:
-    """Say in any error of the block whose it is; bad input says so itself."""
+def errors_from(source: str) -> Iterator[None]:
+    """Turn any error of the block into one that names its `source`; errors about input name it themselves."""
     try:
         yield
     except (InputError, EvaluationError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise EvaluationError(f"{culprit} raised {type(error).__name__}: {reason}") from error
+        raise EvaluationError(f"{source} raised {type(error).__name__}: {reason}") from error
 
 
 @contextlib.contextmanager
-def naming(gen: int) -> Iterator[None]:
+def in_generation(gen: int) -> Iterator[None]:
     """Name generation `gen` in the errors of a block."""
     try:
         yield
@@ -39,14 +39,16 @@ def naming(gen: int) -> Iterator[None]:
         raise type(error)(f"generation {gen}: {error}") from error
 
 
-def bear(role: str, operator: Callable[..., Any], parents: Sequence[Tensor], random: Any) -> tuple[Tensor, ...]:
-    """Return the children of `parents`, K tensors of one shape, that the role `mate` or `mutate` gives: K like them.
+def make_children(
+    role: str, operator: Callable[..., Any], parents: Sequence[Tensor], random: Any
+) -> tuple[Tensor, ...]:
+    """Return what the `operator` of the role `mate` or `mutate` makes of K `parents`: K tensors of their shape.
 
     Raises:
         InputError: if it gives anything else.
         EvaluationError: if it raises an error.
     """
-    with blaming(f"the role {role!r}"):
+    with errors_from(f"the role {role!r}"):
         children = operator(*parents, random)
     if len(parents) == 1:
         children = (children,)
@@ -65,10 +67,10 @@ def select(operator: Callable[..., Any], population: Population, k: int) -> Popu
     """Return those of `population` that the role `select` chooses.
 
     Raises:
-        InputError: if it gives no population of as many replicates and genes, one individual or more.
+        InputError: if it gives anything but a population of these replicates and genes, one individual or more.
         EvaluationError: if it raises an error.
     """
-    with blaming("the role 'select'"):
+    with errors_from("the role 'select'"):
         chosen = operator(population, k)
     replicates, _, genes = population.genomes.shape
     if not isinstance(chosen, Population):

@@ -9,28 +9,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, State, join, shown
+from evovae.base import MIN_NUMBER, InputError, State, join, require_number, require_whole, shown
 from evovae.evolution.generation import GENERATIONS, Generation, Generations
-from evovae.evolution.operators.parameters import check_count, is_number
+from evovae.evolution.operators.parameters import is_number
 from evovae.evolution.population import Population
 
 
 class EarlyStopping:
-    """Ends a run when every replicate has done what was asked; give it an algorithm's generations.
+    """Ends a run when every replicate has reached one of the limits; give it an algorithm's generations.
 
         stop = EarlyStopping(target=0.01, evaluations=100_000)
         population, logbook = collect(stop(eaSimple_iter(...)))
         print(stop.reason)
 
     Give it what the algorithm returns: a generator around that hides the run that it belongs to, its states included.
-    Each call begins anew, but where the generations go on from a state, or after `restore`. It looks at results, and so
-    waits for the device once a generation.
+    Each call starts from nothing, except for the generations of a resumed run, or after `restore`. It looks at results,
+    and so waits for the device once a generation.
 
     Args:
         target: stop when every replicate has evaluated an individual at least as good as this.
-        stagnation: stop when no replicate has evaluated a better individual than before for so many generations.
-        evaluations: stop when every replicate has spent at least so many.
-        seconds: stop when so much time has passed.
+        stagnation: stop after this number of generations in which no replicate has evaluated a better individual.
+        evaluations: stop when every replicate has spent at least this number.
+        seconds: stop when this time has passed.
 
     Attributes:
         reason: why the last run was stopped, known from its last generation on; None if it went to its end.
@@ -51,9 +51,9 @@ class EarlyStopping:
             raise InputError(f"target is {shown(target)}: expected a finite fitness")
         for name, value in (("stagnation", stagnation), ("evaluations", evaluations)):
             if value is not None:
-                check_count(name, value, least=1)
-        if seconds is not None and not (is_number(seconds) and seconds > 0):
-            raise InputError(f"seconds is {shown(seconds)}: expected a positive number")
+                require_whole(name, value, least=1)
+        if seconds is not None:
+            require_number("seconds", seconds, MIN_NUMBER)
         self.target, self.stagnation, self.evaluations, self.seconds = target, stagnation, evaluations, seconds
         self.reason: str | None = None
         self._best: np.ndarray | None = None
@@ -66,7 +66,7 @@ class EarlyStopping:
         return join(**best, **clock, improved=self._improved, reason=(self.reason or "").encode())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave: the next call goes on with it."""
+        """Take up what `state` gave: the next call continues from it."""
         state = State(state)
         self._best = state["best"].double().numpy() if "best" in state else None
         self._improved = state.number("improved")
@@ -81,16 +81,16 @@ class EarlyStopping:
         """
         if not isinstance(generations, Iterator):
             raise InputError(f"generations is a {type(generations).__name__}: {GENERATIONS}")
-        course = generations.course if isinstance(generations, Generations) else None
-        if course is not None:
-            course.follow(self)
+        run = generations.run if isinstance(generations, Generations) else None
+        if run is not None:
+            run.add(self)
         if not self.restored:
             self.reason, self._best, self._improved, self._seconds = None, None, 0, 0.0
         self.restored = False
-        followed = self._follow(generations)
-        return followed if course is None else Generations(course, followed)
+        limited = self._limit(generations)
+        return limited if run is None else Generations(run, limited)
 
-    def _follow(self, generations: Iterator[Generation]) -> Iterator[Generation]:
+    def _limit(self, generations: Iterator[Generation]) -> Iterator[Generation]:
         start = time.monotonic() - self._seconds
         while self.reason is None and (generation := next(generations, None)) is not None:
             if self.target is not None or self.stagnation is not None:

@@ -1,4 +1,4 @@
-"""Strategies that `eaGenerateUpdate` asks for individuals and tells what became of them."""
+"""Strategies that `eaGenerateUpdate` asks for individuals and tells their fitness."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import InputError, State, join, seeded_numpy, shown
-from evovae.evolution.operators.parameters import LARGEST, check_count, is_number
+from evovae.base import MIN_NUMBER, InputError, State, join, require_number, require_whole, seeded_numpy
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
 
@@ -22,7 +21,7 @@ TINY = torch.finfo(torch.float64).tiny
 
 
 class SearchError(EvaluationError):
-    """A search has diverged and cannot go on: the message names the strategy and the replicate, and what may help."""
+    """A search has diverged and cannot continue: the message names strategy and replicate, and what may help."""
 
 
 def _diverged(strategy: object, replicate: int, why: str) -> SearchError:
@@ -55,7 +54,7 @@ class SeparableCMAES:
 
     Args:
         population: each replicate begins at its mean, with its streams; objective weights are taken from here.
-        sigma: initial standard deviation of every gene, a positive float32 number.
+        sigma: initial standard deviation of every gene, a positive number of float32.
         lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
 
     Attributes:
@@ -69,9 +68,8 @@ class SeparableCMAES:
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
         lambda_ = int(4 + 3 * math.log(dim)) if lambda_ is None else lambda_
-        if not (is_number(sigma) and 0 < sigma <= LARGEST):
-            raise InputError(f"sigma is {shown(sigma)}: expected a positive number, up to {LARGEST:.2g}")
-        check_count("lambda_", lambda_, least=2)
+        require_number("sigma", sigma, MIN_NUMBER)
+        require_whole("lambda_", lambda_, least=2)
         if len(population.weights) > 1:
             raise InputError(f"{len(population.weights)} objectives: a CMA-ES ranks by one; use selNSGA2")
         self.lambda_, self.weights, self.streams = lambda_, population.weights, population.streams.clone()
@@ -85,17 +83,17 @@ class SeparableCMAES:
         recombination = math.log(mu + 0.5) - torch.arange(1, mu + 1, dtype=torch.float64).log()
         recombination /= recombination.sum()
         self._recombination = recombination.to(self.centroid.device)
-        mass = 1.0 / float(recombination.square().sum())
+        mass = 1.0 / float(recombination.square().sum())  # mu_eff
         self._mass = mass
-        self._rate_sigma = (mass + 2.0) / (dim + mass + 3.0)
-        self._rate_path = 4.0 / (dim + 4.0)
+        self._rate_sigma = (mass + 2.0) / (dim + mass + 3.0)  # c_sigma
+        self._rate_path = 4.0 / (dim + 4.0)  # c_c
         faster = (dim + 2.0) / 3.0  # Ros and Hansen 2008, eq. 8
-        rank_one = 2.0 / ((dim + 1.3) ** 2 + mass)
+        rank_one = 2.0 / ((dim + 1.3) ** 2 + mass)  # c_1; then c_mu
         rank_mu = min(1.0 - rank_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((dim + 2.0) ** 2 + mass))
         self._rank_one = min(1.0, rank_one * faster)
         self._rank_mu = min(1.0 - self._rank_one, rank_mu * faster)
         self._damping = 1.0 + 2.0 * max(0.0, math.sqrt((mass - 1.0) / (dim + 1.0)) - 1.0) + self._rate_sigma
-        self._expected_norm = math.sqrt(dim) * (1.0 - 1.0 / (4.0 * dim) + 1.0 / (21.0 * dim**2))
+        self._expected_norm = math.sqrt(dim) * (1.0 - 1.0 / (4.0 * dim) + 1.0 / (21.0 * dim**2))  # nearly E |N(0, I)|
 
     def register(self, toolbox: base.Toolbox) -> None:
         """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
@@ -121,7 +119,7 @@ class SeparableCMAES:
         """Return `lambda_` individuals in each replicate, drawn from its normal distribution.
 
         Raises:
-            SearchError: if that of a replicate is not finite any more in float32, or nobody in it had a finite fitness
+            SearchError: if that of a replicate is not finite any more in float32, or none in it had a finite fitness
                 in the last update. To see that, this waits for the device.
         """
         replicates, dim = self.centroid.shape
@@ -136,29 +134,34 @@ class SeparableCMAES:
 
     def update(self, population: Population) -> None:
         """Move and reshape the distributions towards the better half of the evaluated `population`."""
+        # Equations of Hansen 2016 (as above), for a diagonal covariance; mu parents in each replicate.
         dim = self.centroid.shape[1]
-        best = ranking(population.wvalues)[:, : len(self._recombination)]
-        steps = (population.take(best).genomes.double() - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)
-        shares = self._recombination.view(1, -1, 1)
-        step = (shares * steps).sum(1)  # R D
+        best = ranking(population.wvalues)[:, : len(self._recombination)]  # R mu
+        parents = population.take(best).genomes.double()
+        steps = (parents - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)  # R mu D
+        shares = self._recombination.view(1, -1, 1)  # 1 mu 1
+        step = (shares * steps).sum(1)  # eq. 41: R D
         self._updates += 1
 
         rate = self._rate_sigma
-        whitened = step / self.diagonal.sqrt()
+        whitened = step / self.diagonal.sqrt()  # R D
+        # Eq. 43, the path of the step size.
         self._path_sigma = (1.0 - rate) * self._path_sigma + math.sqrt(rate * (2.0 - rate) * self._mass) * whitened
-        length = torch.linalg.vector_norm(self._path_sigma, dim=1, keepdim=True)
+        length = torch.linalg.vector_norm(self._path_sigma, dim=1, keepdim=True)  # R 1
         expected = length / math.sqrt(1.0 - (1.0 - rate) ** (2 * self._updates)) / self._expected_norm
-        short = (expected < 1.4 + 2.0 / (dim + 1.0)).double()  # long steps are not learned from: R 1
+        short = (expected < 1.4 + 2.0 / (dim + 1.0)).double()  # h_sigma: not learned from where 0: R 1
         rate = self._rate_path
+        # Eq. 45, the path of the covariance; then eq. 47, the covariance: R D.
         self._path = (1.0 - rate) * self._path + short * math.sqrt(rate * (2.0 - rate) * self._mass) * step
         kept = 1.0 - self._rank_one - self._rank_mu + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
         spread = (shares * steps.square()).sum(1)
         diagonal = kept * self.diagonal + self._rank_one * self._path.square() + self._rank_mu * spread
-        self.centroid = self.centroid + self.sigma * step
+        self.centroid = self.centroid + self.sigma * step  # eq. 42
+        # Eq. 44.
         sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)
         # A search that has come down to one point shrinks for ever: it stays there, and does not divide by zero.
         self.diagonal, sigma = diagonal.clamp_min(TINY), sigma.clamp_min(TINY)
-        # Nothing is learned from a fitness that nobody has: no step size is right then, and `generate` says so.
+        # Where no fitness is finite there is nothing to learn from: no step size is right then, and `generate` says so.
         self.sigma = torch.where(population.finite.any(1, keepdim=True), sigma, math.nan)
 
 
@@ -171,7 +174,7 @@ class StockStrategies:
     They draw from numpy's global random numbers, which are lent to them: set from the replicate's stream, and put back.
     (`StrategyOnePlusLambda` and `StrategyMultiObjective` keep more than genes in their individuals, and do not fit.)
     One that diverges ends in a `SearchError`: where the eigenvalues of its matrix cannot be found any more, where its
-    genes are not finite in float32, or where nobody has a finite fitness to tell it.
+    genes are not finite in float32, or where no fitness is finite.
 
     Args:
         population: how many replicates, with their streams and objective weights.
@@ -254,7 +257,8 @@ def _numbers_of(strategy: Any) -> dict[str, Tensor]:
         if isinstance(value, float | int | np.ndarray):
             array = np.asarray(value)
             columns = array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous
-            numbers[name + TRANSPOSED * columns] = torch.from_numpy((array.T if columns else array).copy())
+            key, kept = (name + TRANSPOSED, array.T) if columns else (name, array)
+            numbers[key] = torch.from_numpy(kept.copy())
     return numbers
 
 

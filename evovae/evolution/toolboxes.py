@@ -11,12 +11,11 @@ import torch
 from deap import base, tools
 from torch import Tensor
 
-from evovae.base import Draws, InputError, Streams
+from evovae.base import Draws, InputError, Streams, require_whole
 from evovae.evolution import operators
-from evovae.evolution.operators.parameters import check_count
 from evovae.evolution.population import Population
 from evovae.evolution.protocols import Encoding
-from evovae.evolution.roles import all_finite, blaming, check_fitness, describe
+from evovae.evolution.roles import all_finite, check_fitness, describe, errors_from
 
 CHUNK = 1024
 """Individuals that are decoded and scored together, so that what is between stays in the processor's caches."""
@@ -50,8 +49,8 @@ def toolbox(
             or (1.0,).
         constraints: phenotypes (B, ...) -> violations (B, C) or (B,), 0 or less where a constraint is kept, else how
             far it is from that; their sum goes into `Population.violation`, and selection goes by Deb's rules.
-        population: the objective needs everybody (novelty, sharing, duels): phenotypes (R, N, ...) -> (R, N, M), all
-            individuals of a generation, changed or not; for constraints the same.
+        population: the objective needs the whole population (novelty, sharing, duels): phenotypes (R, N, ...) ->
+            (R, N, M), all individuals of a generation, changed or not; for constraints the same.
         random: the objective is random: it gets, as `random`, what draws from the streams of those it is asked for,
             such as `random.normal(B, ...)`, or (R, ...) with `population`.
         reevaluate: fitness does not last, for it drifts: every individual is evaluated in every generation. So are
@@ -73,13 +72,13 @@ class Toolbox(base.Toolbox):
         objective: Callable[..., Tensor],
         weights: tuple[float, ...],
         constraints: Callable[[Tensor], Tensor] | None,
-        everybody: bool,
+        population: bool,
         random: bool,
         reevaluate: bool,
     ) -> None:
         super().__init__()
         self.encoding, self.weights = encoding, weights
-        self.needs_everybody, self.draws, self.reevaluates = everybody, random, reevaluate or everybody or random
+        self.needs_population, self.draws, self.reevaluates = population, random, reevaluate or population or random
         self._objective, self._constraints = objective, constraints
         self._name = " ".join(("the objective", ", ".join(getattr(objective, "names", ())))).strip()
         self.register("population", self._population)
@@ -120,7 +119,7 @@ class Toolbox(base.Toolbox):
         super().decorate(alias, *decorators)
 
     def _population(self, n: int, replicates: int | range = 1, seed: int = 0) -> Population:
-        check_count("population", n, least=1)
+        require_whole("population", n, least=1)
         streams = Streams(seed, replicates, self.encoding.device)
         return Population.unevaluated(self.sample(n, streams), self.weights, streams)
 
@@ -133,9 +132,9 @@ class Toolbox(base.Toolbox):
         return found[0] if self._constraints is None else found
 
     def _judge_in_chunks(self, genomes: Tensor, random: Draws | None) -> tuple[Tensor, ...]:
-        if self.needs_everybody or self.draws or len(genomes) <= CHUNK:
+        if self.needs_population or self.draws or len(genomes) <= CHUNK:
             return self._judge(genomes, random)
-        # Results kept one by one between the large buffers would keep these from being used again.
+        # All results go into one tensor: kept one by one between large buffers, they would hinder their reuse.
         part, *rest = genomes.split(CHUNK)
         first = self._judge(part)
         found = tuple(values.new_empty(len(genomes), *values.shape[1:]) for values in first)
@@ -151,17 +150,17 @@ class Toolbox(base.Toolbox):
         return (fitness,) if self._constraints is None else (fitness, self._violation(phenotypes, genomes.shape[:-1]))
 
     def _decode(self, genomes: Tensor) -> Tensor:
-        with blaming("the decoder"):
+        with errors_from("the decoder"):
             return self.encoding.decode(genomes.flatten(0, -2)).unflatten(0, genomes.shape[:-1])
 
     def _score(self, genomes: Tensor, phenotypes: Tensor, random: Draws | None) -> Tensor:
-        with blaming(self._name):
+        with errors_from(self._name):
             fitness = self._objective(phenotypes) if random is None else self._objective(phenotypes, random)
         fitness = check_fitness(fitness, genomes.shape[:-1], self.weights, self._name)
         return torch.where(all_finite(phenotypes.detach().flatten(genomes.ndim - 1)).unsqueeze(-1), fitness, math.nan)
 
     def _violation(self, phenotypes: Tensor, shape: torch.Size) -> Tensor:
-        with blaming("the constraints"):
+        with errors_from("the constraints"):
             found = self._constraints(phenotypes) if self._constraints else None
         if not isinstance(found, Tensor) or found.shape[: len(shape)] != shape or found.ndim > len(shape) + 1:
             raise InputError(f"the constraints gave {describe(found)}: expected violations of shape {tuple(shape)}")
@@ -169,8 +168,8 @@ class Toolbox(base.Toolbox):
         return violations.sum(-1) if found.ndim > len(shape) else violations
 
     def _gradient(self, genomes: Tensor) -> tuple[Tensor, Tensor]:
-        if self.needs_everybody or self.draws:
-            raise InputError("the objective needs everybody, or is random: a gradient climbs a plain one")
+        if self.needs_population or self.draws:
+            raise InputError("the objective needs the whole population, or is random: a gradient climbs a plain one")
         if self._constraints is not None:
             raise InputError("a gradient knows no constraints: climb with objectives.penalised")
         found = [self._differentiate(chunk) for chunk in genomes.split(CHUNK)]

@@ -11,10 +11,10 @@ from deap import base
 from torch import Tensor
 from torch.nn import functional
 
-from evovae.base import Draws, InputError, Streams, counts_are_free
-from evovae.evolution.operators.parameters import check_count, check_probability, check_shares
+from evovae.base import Draws, InputError, Streams, counts_are_free, require_whole
+from evovae.evolution.operators.parameters import check_probability, check_shares
 from evovae.evolution.population import Population
-from evovae.evolution.roles import all_finite, bear, blaming, check_fitness, describe
+from evovae.evolution.roles import all_finite, check_fitness, describe, errors_from, make_children
 
 
 def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: float) -> Population:
@@ -33,7 +33,8 @@ def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: fl
     pairs = n // 2
 
     def neighbours(pair: Tensor) -> tuple[Tensor, Tensor]:
-        first = 2 * pair if n % 2 == 0 else 2 * pair + pair // pairs  # the last of an odd number stays single
+        replicate, place = pair // pairs, pair % pairs  # the last individual of an odd number has no pair
+        first = replicate * n + 2 * place
         return first, first + 1
 
     crossed = streams.uniform(len(streams), pairs) < cxpb
@@ -55,7 +56,7 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     Raises:
         InputError: if `lambda_` is below 1, a probability or their sum is none, or a single individual is to mate.
     """
-    check_count("lambda_", lambda_, least=1)
+    require_whole("lambda_", lambda_, least=1)
     check_shares(cxpb, mutpb)
     streams, n = population.streams, len(population)
     if n < 2 and cxpb > 0:
@@ -63,7 +64,7 @@ def varOr(population: Population, toolbox: base.Toolbox, lambda_: int, cxpb: flo
     choice = streams.uniform(len(streams), lambda_)
     first = streams.integers(n, len(streams), lambda_)
     second = streams.integers(max(n - 1, 1), len(streams), lambda_)
-    second = (second + (second >= first)) % n
+    second = torch.where(second >= first, second + 1, second) % n  # another than the first; % n for a single one
     offspring, partners = population.take(first), population.take(second)
     crossed, mutated = choice < cxpb, (choice >= cxpb) & (choice < cxpb + mutpb)
     genomes = torch.cat((offspring.genomes.flatten(0, 1), partners.genomes.flatten(0, 1)))
@@ -91,8 +92,8 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
     """Return `population` with the fitness of its invalid individuals evaluated; the others are not decoded.
 
     Where counting the invalid ones would make the host wait for a device, all are decoded and the others' dropped. A
-    toolbox whose objective needs everybody, or whose fitness does not last, has all evaluated. Fitness of a genome that
-    is not finite is NaN, whatever was found for it.
+    toolbox whose objective needs the whole population, or whose fitness does not last, has all evaluated. Fitness of a
+    genome that is not finite is NaN, whatever was found for it.
 
     Raises:
         InputError: if the role `evaluate` gives no fitness of the right shape.
@@ -101,7 +102,7 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
     wanted, everyone = pending(population, toolbox), population.genomes.flatten(0, 1)
     draws = (population.streams,) if getattr(toolbox, "draws", False) else ()
     rows = None  # those asked for, of all R * N; None for all
-    if getattr(toolbox, "needs_everybody", False):
+    if getattr(toolbox, "needs_population", False):
         found = _ask(toolbox, population.genomes, population.weights, *draws)
     else:
         if counts_are_free(wanted):
@@ -129,7 +130,7 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
 
 def _ask(toolbox: base.Toolbox, genomes: Tensor, weights: tuple[float, ...], *random: Draws) -> tuple[Tensor, ...]:
     """Return the fitness (..., M) of `genomes` (..., D), and with constraints the violation (...)."""
-    with blaming("the role 'evaluate'"):
+    with errors_from("the role 'evaluate'"):
         answer = toolbox.evaluate(genomes, *random)
     fitness, *violation = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer,)
     fitness = check_fitness(fitness, genomes.shape[:-1], weights, "the role 'evaluate'").detach()
@@ -159,7 +160,7 @@ def _vary(
 ) -> None:
     """Write children over their parents in `genomes` (K, D), where `mask` (R, P) is set, and false into `valid` (K,).
 
-    The `role` bears them. `rows` takes places in the flattened mask to the rows of `genomes` where the parents lie.
+    The `role` makes them. `rows` takes places in the flattened mask to the rows of `genomes` where the parents lie.
     """
     operator, project = getattr(toolbox, role), toolbox.project
     if counts_are_free(mask):
@@ -167,12 +168,12 @@ def _vary(
         where = rows(chosen)
         parents = [genomes.index_select(0, row) for row in where]
         written = _cat(where)
-        children = project(_cat(bear(role, operator, parents, streams.select(chosen, mask.shape[1]))))
+        children = project(_cat(make_children(role, operator, parents, streams.select(chosen, mask.shape[1]))))
         valid.index_fill_(0, written, False)
     else:
         where = rows(torch.arange(mask.numel(), device=mask.device))
         parents = [genomes.index_select(0, row).unflatten(0, mask.shape) for row in where]
-        projected = [project(child) for child in bear(role, operator, parents, streams)]
+        projected = [project(child) for child in make_children(role, operator, parents, streams)]
         varied = [torch.where(mask.unsqueeze(2), c, p) for c, p in zip(projected, parents, strict=True)]
         children, kept, written = _cat(varied).flatten(0, 1), ~mask.flatten(), _cat(where)
         valid.index_copy_(0, written, torch.cat([valid.index_select(0, row) & kept for row in where]))
@@ -184,7 +185,7 @@ def _cat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _mates(numbers: Tensor, crossed: Tensor) -> Tensor:
-    """Return with whom of `numbers` (R, N) each has mated, where `crossed` (R, N // 2); -1 for nobody."""
+    """Return the mates among `numbers` (R, N) of those neighbours that `crossed` (R, N // 2), else -1."""
     pairs = crossed.shape[1]
     partners = numbers[:, : 2 * pairs].unflatten(1, (pairs, 2)).flip(2)
     mates = torch.where(crossed.unsqueeze(2), partners, -1).flatten(1)
@@ -200,7 +201,7 @@ def _with_parents(population: Population, lineage: Tensor, mates: Tensor) -> Pop
 def numbered(population: Population, first: int) -> Population:
     """Return a traced population whose new individuals have numbers of their own, from `first` up.
 
-    The others keep theirs: they were born, and had parents, in another generation.
+    The others keep theirs: they are of an earlier generation, in which they had parents.
     """
     if (lineage := population.lineage) is None:
         return population

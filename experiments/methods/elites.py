@@ -1,17 +1,19 @@
 """The searches for images that fool a classifier: MAP-Elites with one niche for each digit (Mouret and Clune 2015)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from evovae import evolution
 from evovae.base import Streams
 from evovae.encodings import Encoding
+from evovae.evolution import Algorithm, Population, ask_and_tell
 from methods.classifiers import Kind
 
 import torch
 from torch import Tensor
 
+DIGITS = 10
 LIMIT = 3.0
 """Latent genes lie between -3 and 3."""
 Mutation = Callable[[Tensor, Streams, int], Tensor]
@@ -75,29 +77,56 @@ SETUPS = {
 }
 
 
+class MapElites(Algorithm):
+    """One niche for each digit, of whose confidence fitness has a column; `classifier` takes images to logits (B, 10).
+
+    Survivors are the elites (1, 10, D), elite k that of digit k.
+    """
+
+    def __init__(
+        self, how: Setup, encoding: Encoding, classifier: Callable[[Tensor], Tensor], streams: Streams
+    ) -> None:
+        def confidence(images: Tensor) -> Tensor:
+            seen = classifier(images).softmax(1)
+            return torch.where(seen == seen.amax(1, keepdim=True), seen, -1.0) if how.seen_alone else seen
+
+        super().__init__(evolution.toolbox(encoding, confidence, weights=(1.0,) * DIGITS))
+        middle = torch.full((1, DIGITS, encoding.dim), sum(how.bounds) / 2)
+        untried = Population.unevaluated(middle, self.toolbox.weights, streams)
+        self.elites = replace(untried, fitness=torch.full_like(untried.fitness, -1.0))
+        self._how, self._encoding = how, encoding
+
+    @property
+    def confidence(self) -> Tensor:
+        """Of each elite for its own digit (10,)."""
+        return self.elites.fitness[0].diagonal()
+
+    def ask(self, gen: int) -> Population:
+        """Return draws from the encoding, or mutants of the elites (1, B, D)."""
+        how, streams = self._how, self.elites.streams
+        if how.mutate is None or (gen == 0 and not how.from_middle):
+            children = self._encoding.sample(how.batch, streams[0]).clamp(*how.bounds)[None]
+        else:
+            parents = choose(self.elites.genomes[0], self.confidence, how.batch, streams)
+            children = how.mutate(parents[None], streams, gen)
+        return Population.unevaluated(children, self.elites.weights, streams)
+
+    def tell(self, population: Population) -> Population:
+        """Replace the elites that are less confident, and return all."""
+        best = population.take(population.fitness.argmax(1))  # 1 10 D
+        digit = torch.arange(DIGITS)
+        better = best.fitness[0].diagonal() > self.confidence
+        self.elites = self.elites.join(best).take(torch.where(better, DIGITS + digit, digit)[None])
+        return self.elites
+
+
 def breed(
     how: Setup, encoding: Encoding, classifier: Callable[[Tensor], Tensor], generations: int, streams: Streams
 ) -> Iterator[Elites]:
-    """Yield the elites after each generation, from the initial one, 0, to `generations`.
-
-    `classifier` takes images (B, 1, 28, 28) to logits (B, 10).
-    """
-    low, high = how.bounds
-    elites = torch.full((10, encoding.dim), (low + high) / 2)
-    confidence = torch.full((10,), -1.0)
-    for generation in range(generations + 1):
-        if how.mutate is None or (generation == 0 and not how.from_middle):
-            children = encoding.sample(how.batch, streams[0]).clamp(low, high)
-        else:
-            children = how.mutate(choose(elites, confidence, how.batch, streams)[None], streams, generation)[0]
-        seen = classifier(encoding.decode(children)).softmax(1)
-        if how.seen_alone:
-            seen = torch.where(seen == seen.amax(1, keepdim=True), seen, -1.0)
-        best, place = seen.max(0)
-        better = best > confidence
-        elites = torch.where(better[:, None], children[place], elites)
-        confidence = torch.where(better, best, confidence)
-        yield Elites(generation, elites, confidence)
+    """Yield the elites after each generation, from the initial one, 0, to `generations`."""
+    search = MapElites(how, encoding, classifier, streams)
+    for generation in ask_and_tell(search, generations + 1):
+        yield Elites(generation.gen, search.elites.genomes[0], search.confidence)
 
 
 def choose(elites: Tensor, confidence: Tensor, count: int, streams: Streams) -> Tensor:

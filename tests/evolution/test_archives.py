@@ -9,6 +9,7 @@ import pytest
 import torch
 from deap import tools
 from deap.tools import emo
+from evolving import case
 from refusals import refused
 
 from evovae import evolution
@@ -25,6 +26,7 @@ from evovae.evolution import (
     nondominated_rank,
     selNSGA2,
 )
+from evovae.evolution.archives import hash_genes
 
 # Powers of two: dividing by them again, as DEAP does, leaves no rounding to decide between equals.
 WEIGHTS = [(1.0,), (1.0, -1.0), (-64.0, 0.5), (1.0, 1.0, -8.0), (-1.0, 0.5, 2.0, -1.0)]
@@ -35,7 +37,7 @@ KINDS = {
     "one front": lambda rng, shape: np.moveaxis(rng.dirichlet(np.ones(shape[2]), shape[:2]), -1, 2),
 }
 weighted = pytest.mark.parametrize("weights", WEIGHTS, ids=str)
-kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+EACH = [(weights, kind) for weights in WEIGHTS for kind in KINDS]
 
 
 def population(fitness, weights: tuple[float, ...], genomes=None) -> Population:
@@ -69,30 +71,30 @@ def assert_memory_is_its_own(new: Population, old: Population) -> None:
 # Fronts
 
 
-@kinds
-@weighted
-def test_fronts_are_deaps(weights, kind):
-    people = drawn(kind, weights)
-    rank = nondominated_rank(people)
-    assert rank.dtype == torch.int64
-    for r in range(3):
-        individuals = people.replicate(r)
-        ours = [(rank[r] == front).nonzero().flatten().tolist() for front in range(int(rank[r].max()) + 1)]
-        assert [sorted(numbers(front)) for front in tools.sortNondominated(individuals, 40)] == ours
-        if len(weights) > 1:  # with one objective it fails
-            assert [sorted(numbers(front)) for front in tools.sortLogNondominated(individuals, 40)] == ours
+def test_fronts_are_deaps():
+    for weights, kind in EACH:
+        with case(f"{kind}, weights {weights}"):
+            people = drawn(KINDS[kind], weights)
+            rank = nondominated_rank(people)
+            assert rank.dtype == torch.int64
+            for r in range(3):
+                individuals = people.replicate(r)
+                ours = [(rank[r] == front).nonzero().flatten().tolist() for front in range(int(rank[r].max()) + 1)]
+                assert [sorted(numbers(front)) for front in tools.sortNondominated(individuals, 40)] == ours
+                if len(weights) > 1:  # with one objective it fails
+                    assert [sorted(numbers(front)) for front in tools.sortLogNondominated(individuals, 40)] == ours
 
 
-@kinds
-@weighted
-def test_everyone_is_dominated_from_the_front_before_and_from_no_later_one(weights, kind):
-    people = drawn(kind, weights)
-    people.fitness[0, 5, -1] = math.nan
-    people.fitness[1, :20, 0] = -math.inf
-    rank, values = nondominated_rank(people).numpy(), people.wvalues.numpy()
-    for r, i in itertools.product(range(3), range(40)):
-        above = {int(rank[r, j]) for j in range(40) if dominates(values[r, j], values[r, i])}
-        assert above == set(range(rank[r, i]))
+def test_everyone_is_dominated_from_the_front_before_and_from_no_later_one():
+    for weights, kind in EACH:
+        with case(f"{kind}, weights {weights}"):
+            people = drawn(KINDS[kind], weights)
+            people.fitness[0, 5, -1] = math.nan
+            people.fitness[1, :20, 0] = -math.inf
+            rank, values = nondominated_rank(people).numpy(), people.wvalues.numpy()
+            for r, i in itertools.product(range(3), range(40)):
+                above = {int(rank[r, j]) for j in range(40) if dominates(values[r, j], values[r, i])}
+                assert above == set(range(rank[r, i]))
 
 
 @weighted
@@ -114,23 +116,34 @@ def test_weights_of_any_size_never_round_two_fitnesses_into_one():
     assert nondominated_rank(people)[0].tolist() == list(range(49, -1, -1))
 
 
+# Genomes
+
+
+def test_genomes_that_differ_in_signs_alone_are_told_apart():
+    count, genes = 2**18, 28
+    number = torch.arange(count) * 2654435761 % 2**genes  # an odd factor: all are different
+    positive = (number.unsqueeze(1) >> torch.arange(genes) & 1).bool()
+    hashes = hash_genes(torch.where(positive, 2.0, -2.0).unsqueeze(0))
+    assert len(hashes.unique()) == count
+
+
 # Crowding
 
 
-@kinds
-@weighted
-def test_crowding_distances_are_deaps_in_every_front(weights, kind):
-    people = drawn(kind, weights)
-    rank = nondominated_rank(people)
-    distance = crowding_distance(people.fitness, rank)
-    assert distance.dtype == torch.float64
-    for r in range(3):
-        individuals = people.replicate(r)
-        for front in range(int(rank[r].max()) + 1):
-            members = (rank[r] == front).nonzero().flatten().tolist()
-            emo.assignCrowdingDist([individuals[i] for i in members])
-            theirs = [individuals[i].fitness.crowding_dist for i in members]
-            np.testing.assert_allclose(distance[r, members], theirs, rtol=1e-12)
+def test_crowding_distances_are_deaps_in_every_front():
+    for weights, kind in EACH:
+        with case(f"{kind}, weights {weights}"):
+            people = drawn(KINDS[kind], weights)
+            rank = nondominated_rank(people)
+            distance = crowding_distance(people.fitness, rank)
+            assert distance.dtype == torch.float64
+            for r in range(3):
+                individuals = people.replicate(r)
+                for front in range(int(rank[r].max()) + 1):
+                    members = (rank[r] == front).nonzero().flatten().tolist()
+                    emo.assignCrowdingDist([individuals[i] for i in members])
+                    theirs = [individuals[i].fitness.crowding_dist for i in members]
+                    np.testing.assert_allclose(distance[r, members], theirs, rtol=1e-12)
 
 
 def test_crowding_is_in_units_of_each_objectives_range_and_without_range_nothing():
@@ -151,20 +164,19 @@ def test_what_is_not_finite_has_no_extent():
 # Survival
 
 
-@kinds
-@weighted
-@pytest.mark.parametrize("k", [0, 1, 7, 20, 39, 40, 50])
-def test_survivors_and_their_order_are_deaps(weights, kind, k):
-    people = drawn(kind, weights)
-    before = people.fitness.clone()
-    chosen = selNSGA2(people, k)
-    sort = "standard" if len(weights) == 1 else "log"
-    for r in range(3):
-        theirs = tools.selNSGA2(people.replicate(r), k, nd=sort) if k else []
-        assert numbers(chosen.genomes[r]) == numbers(theirs)
-        assert torch.equal(chosen.fitness[r], people.fitness[r, numbers(theirs)])
-    assert torch.equal(people.fitness, before)
-    assert_memory_is_its_own(chosen, people)
+def test_survivors_and_their_order_are_deaps():
+    for (weights, kind), k in itertools.product(EACH, (0, 1, 7, 20, 39, 40, 50)):
+        with case(f"{kind}, weights {weights}, k {k}"):
+            people = drawn(KINDS[kind], weights)
+            before = people.fitness.clone()
+            chosen = selNSGA2(people, k)
+            sort = "standard" if len(weights) == 1 else "log"
+            for r in range(3):
+                theirs = tools.selNSGA2(people.replicate(r), k, nd=sort) if k else []
+                assert numbers(chosen.genomes[r]) == numbers(theirs)
+                assert torch.equal(chosen.fitness[r], people.fitness[r, numbers(theirs)])
+            assert torch.equal(people.fitness, before)
+            assert_memory_is_its_own(chosen, people)
 
 
 @pytest.mark.parametrize("weights", [(-0.3, 7.0), (0.1, -100.0, 3.0)])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from deap import algorithms, base, cma, creator, tools
+from evolving import case
 from refusals import refused
 
 import evovae
@@ -247,33 +248,33 @@ def test_nothing_is_remembered_from_one_generation_to_the_next():
 # Refusals
 
 
-@pytest.mark.parametrize(
-    ("individual", "words"),
-    [
-        ([1.0] * 5, ("has 5 genes", "6 numbers")),
-        ([1.0] * 7, ("has 7 genes", "6 numbers")),
-        ([], ("has 0 genes", "6 numbers")),
-        (3.0, ("shape ()", "6 numbers")),
-        ({1.0: 2.0}, ("shape ()", "6 numbers")),
-        ("genome", ("shape ()", "6 numbers")),
-        (np.zeros((DIM, 2)), ("shape (6, 2)", "6 numbers")),
-        ([0.0, 1.0, "2.0", 3.0, 4.0, 5.0], ("gene '2.0'", "a number")),
-        ([0.0, None, 2.0, 3.0, 4.0, 5.0], ("gene None", "a number")),
-        ([0.0, 1.0, 2.0, 3.0, 4.0, [5.0]], ("gene [5.0]", "a number")),
-        ([0.0, 1.0, 2.0, 3.0, 4.0, np.zeros((2, 2))], ("gene array", "a number")),
-        ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0j], ("gene 5j", "a number")),
-    ],
-    ids=str,
-)
-def test_what_is_no_genome_is_refused(individual, words):
+NO_GENOMES = [
+    ([1.0] * 5, ("has 5 genes", "6 numbers")),
+    ([1.0] * 7, ("has 7 genes", "6 numbers")),
+    ([], ("has 0 genes", "6 numbers")),
+    (3.0, ("shape ()", "6 numbers")),
+    ({1.0: 2.0}, ("shape ()", "6 numbers")),
+    ("genome", ("shape ()", "6 numbers")),
+    (np.zeros((DIM, 2)), ("shape (6, 2)", "6 numbers")),
+    ([0.0, 1.0, "2.0", 3.0, 4.0, 5.0], ("gene '2.0'", "a number")),
+    ([0.0, None, 2.0, 3.0, 4.0, 5.0], ("gene None", "a number")),
+    ([0.0, 1.0, 2.0, 3.0, 4.0, [5.0]], ("gene [5.0]", "a number")),
+    ([0.0, 1.0, 2.0, 3.0, 4.0, np.zeros((2, 2))], ("gene array", "a number")),
+    ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0j], ("gene 5j", "a number")),
+]
+
+
+def test_what_is_no_genome_is_refused():
     encoding = Watched()
     bridge = evolution.Bridge(encoding, square)
-    with refused("individual 2 ", *words):
-        bridge.map(bridge.evaluate, [*genomes(2), individual, *genomes(2)])
-    with refused(*words):
-        bridge.evaluate(individual)
-    with refused("individual 0 ", *words):
-        bridge.map(bridge.evaluate, [individual] * 6)
+    for individual, words in NO_GENOMES:
+        with case(str(individual)):
+            with refused("individual 2 ", *words):
+                bridge.map(bridge.evaluate, [*genomes(2), individual, *genomes(2)])
+            with refused(*words):
+                bridge.evaluate(individual)
+            with refused("individual 0 ", *words):
+                bridge.map(bridge.evaluate, [individual] * 6)
     assert encoding.batches == []
 
 

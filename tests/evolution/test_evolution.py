@@ -1,4 +1,4 @@
-"""Whole evolutions: DEAP's meaning, replicates that do not feel each other, and books that add up."""
+"""Whole evolutions: DEAP's meaning, replicates that do not affect each other, and logbooks that add up."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ import pytest
 import torch
 from deap import algorithms as stock
 from deap import base, tools
-from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
+from evolving import Counting, assert_same, assert_same_logbook, case, sphere, toolbox
 from refusals import refused
 from scipy import stats
 
@@ -317,14 +317,15 @@ def test_an_objective_of_the_wrong_shape_is_refused(objective):
         eaSimple(box.population(n=6), box, 0.5, 0.2, 1)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.5, math.nan, "0.5", None, [0.5]])
 @pytest.mark.parametrize("name", ["cxpb", "mutpb"])
-def test_a_probability_out_of_range_is_refused(name, value):
+def test_a_probability_out_of_range_is_refused(name):
     box = toolbox()
-    given, population = {"cxpb": 0.5, "mutpb": 0.5} | {name: value}, box.population(n=6)
-    for vary in (partial(eaSimple, ngen=1), evolution.varAnd, partial(evolution.varOr, lambda_=4)):
-        with refused(f"{name} is {value!r}: expected a probability from 0 to 1"):
-            vary(population, box, **given)
+    population = box.population(n=6)
+    for value in (-0.1, 1.5, math.nan, "0.5", None, [0.5]):
+        given = {"cxpb": 0.5, "mutpb": 0.5} | {name: value}
+        for vary in (partial(eaSimple, ngen=1), evolution.varAnd, partial(evolution.varOr, lambda_=4)):
+            with case(f"{name} {value}"), refused(f"{name} is {value!r}: expected a probability from 0 to 1"):
+                vary(population, box, **given)
 
 
 def test_variation_by_or_refuses_shares_of_more_than_all():

@@ -1,6 +1,7 @@
 """Operators keep their invariants and own their memory; that they do what DEAP's do is in test_deap_parity.py."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from deap import tools
+from evolving import case
 from refusals import refused
 from scipy import stats
 
@@ -123,13 +125,12 @@ def test_swaps_keep_the_genes_at_every_place(mate):
 
 
 @pytest.mark.parametrize("mate", [cxOnePoint, cxTwoPoint])
-@pytest.mark.parametrize("extremes", [(0.0,), (LAST,), (0.0, LAST), (LAST, 0.0)])
-@pytest.mark.parametrize("size", [2, 3, 1000])
-def test_extreme_draws_make_cuts_inside_the_genome(mate, extremes, size):
-    first, second = mate(torch.zeros(1, size), torch.ones(1, size), Fixed(extremes))
-    assert 0 < first.sum() < size
-    assert first[0, 0] == 0.0
-    assert torch.equal(first + second, torch.ones(1, size))
+def test_extreme_draws_make_cuts_inside_the_genome(mate):
+    for extremes, size in itertools.product([(0.0,), (LAST,), (0.0, LAST), (LAST, 0.0)], [2, 3, 1000]):
+        first, second = mate(torch.zeros(1, size), torch.ones(1, size), Fixed(extremes))
+        assert 0 < first.sum() < size, (extremes, size)
+        assert first[0, 0] == 0.0, (extremes, size)
+        assert torch.equal(first + second, torch.ones(1, size)), (extremes, size)
 
 
 @pytest.mark.parametrize(("indpb", "exchanged"), [(0.0, 0.0), (1.0, 1.0)])
@@ -221,30 +222,31 @@ def test_slerp_walks_the_arc_evenly_and_its_children_mirror_each_other():
     assert stats.kstest((angle(first, one) / whole).flatten().numpy(), "uniform").pvalue > SIGNIFICANCE
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ([0.0, 0.0], [0.0, 0.0]),
-        ([0.0, 0.0], [3.0, 4.0]),
-        ([3.0, 4.0], [0.0, 0.0]),
-        ([3.0, 4.0], [3.0, 4.0]),
-        ([3.0, 4.0], [6.0, 8.0]),
-        ([3.0, 4.0], [-3.0, -4.0]),
-        ([3.0, 4.0], [-6.0, -8.0]),
-        ([3.0, 4.0], [3.0, 4.000001]),
-        ([3.0, 4.0], [-3.0, -4.000001]),
-        ([3.0, 4.0], [-3.0, -4.001]),
-        ([1e-30, 0.0], [0.0, 1e-30]),
-        ([1e15, 0.0], [0.0, 1e15]),
-    ],
-)
-def test_slerp_of_parallel_opposite_or_zero_parents_is_as_long_as_they_are(first, second):
-    shortest, longest = sorted((math.hypot(*first), math.hypot(*second)))
-    for child in repeat(cxSlerp, [first, second], 500):
-        assert np.isfinite(child).all()
-        norms = np.linalg.norm(child.astype(np.float64), axis=1)
-        assert (norms >= shortest * (1 - 1e-4) - 1e-20).all()
-        assert (norms <= longest * (1 + 1e-4)).all()
+DEGENERATE = [
+    ([0.0, 0.0], [0.0, 0.0]),
+    ([0.0, 0.0], [3.0, 4.0]),
+    ([3.0, 4.0], [0.0, 0.0]),
+    ([3.0, 4.0], [3.0, 4.0]),
+    ([3.0, 4.0], [6.0, 8.0]),
+    ([3.0, 4.0], [-3.0, -4.0]),
+    ([3.0, 4.0], [-6.0, -8.0]),
+    ([3.0, 4.0], [3.0, 4.000001]),
+    ([3.0, 4.0], [-3.0, -4.000001]),
+    ([3.0, 4.0], [-3.0, -4.001]),
+    ([1e-30, 0.0], [0.0, 1e-30]),
+    ([1e15, 0.0], [0.0, 1e15]),
+]
+
+
+def test_slerp_of_parallel_opposite_or_zero_parents_is_as_long_as_they_are():
+    for first, second in DEGENERATE:
+        with case(f"{first} and {second}"):
+            shortest, longest = sorted((math.hypot(*first), math.hypot(*second)))
+            for child in repeat(cxSlerp, [first, second], 500):
+                assert np.isfinite(child).all()
+                norms = np.linalg.norm(child.astype(np.float64), axis=1)
+                assert (norms >= shortest * (1 - 1e-4) - 1e-20).all()
+                assert (norms <= longest * (1 + 1e-4)).all()
 
 
 @crossovers
@@ -333,13 +335,13 @@ WITHIN_BOUNDS = {
 
 
 @pytest.mark.parametrize(("operator", "arity"), WITHIN_BOUNDS.values(), ids=WITHIN_BOUNDS.keys())
-@pytest.mark.parametrize("eta", [0.0, 1.0, 30.0, 1e6, 1e16])
-def test_no_genes_and_no_draws_make_nan(operator, arity, eta):
+def test_no_genes_and_no_draws_make_nan(operator, arity):
     extremes = torch.tensor([0.0, -0.0, 1e-45, 1e-44, 1e-20, 0.3, 1.0, 1.0 + 2e-7, -1.6e38, 1.6e38, -3e38, 3e38])
     parents = [p.flatten().unsqueeze(0) for p in torch.meshgrid(extremes, extremes, indexing="ij")][:arity]
-    for draws in ([0.0], [LAST], [0.25], [0.5], [0.0, LAST], [LAST, 0.0], [2.0**-24, 0.5 - 2.0**-25]):
+    series = [0.0], [LAST], [0.25], [0.5], [0.0, LAST], [LAST, 0.0], [2.0**-24, 0.5 - 2.0**-25]
+    for eta, draws in itertools.product((0.0, 1.0, 30.0, 1e6, 1e16), series):
         children = vary(partial(operator, eta=eta), parents, Fixed(draws))
-        assert not any(child.isnan().any() for child in children), draws
+        assert not any(child.isnan().any() for child in children), (eta, draws)
 
 
 FORMS = {
@@ -462,10 +464,10 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("operator", "arity", "words"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_parameter_out_of_its_range_is_refused(operator, arity, words):
-    with refused(*words):
-        operator(*[normal(2, 30, 8)] * arity, Streams(0, 2))
+def test_a_parameter_out_of_its_range_is_refused():
+    for name, (operator, arity, words) in REFUSED.items():
+        with case(name), refused(*words):
+            operator(*[normal(2, 30, 8)] * arity, Streams(0, 2))
 
 
 @pytest.mark.parametrize("form", [np.float32, torch.tensor])
@@ -603,25 +605,25 @@ def test_bounds_fill_the_role_project(project):
             assert torch.equal(clip(genomes, -0.5, [0.5, 1.0, 1.5, 2.0]), genomes)
 
 
+NO_BOUNDS = [
+    (1.0, 1.0, "bounds are 1 and 1"),
+    (0.1, 0.1 + 1e-12, "bounds are 0.1 and 0.1"),
+    ([0.0, 2.0, 0.0], torch.ones(3), "bounds are 2 and 1"),
+    (0.0, math.inf, "bounds are 0 and inf"),
+    (math.nan, 1.0, "bounds are nan and 1"),
+    (-3e38, 3e38, "bounds are -3e+38 and 3e+38"),
+    ([0.0, 0.0], 1.0, "low has shape (2,)"),
+    (0.0, None, "up is None: expected a number, or one value a gene"),
+    ("0", 1.0, "low is '0': expected a number, or one value a gene"),
+    ([0.0, None, 0.0], 1.0, "low is [0.0, None, 0.0]: expected a number, or one value a gene"),
+]
+
+
 @pytest.mark.parametrize("project", [clip, reflect])
-@pytest.mark.parametrize(
-    ("low", "up", "words"),
-    [
-        (1.0, 1.0, "bounds are 1 and 1"),
-        (0.1, 0.1 + 1e-12, "bounds are 0.1 and 0.1"),
-        ([0.0, 2.0, 0.0], torch.ones(3), "bounds are 2 and 1"),
-        (0.0, math.inf, "bounds are 0 and inf"),
-        (math.nan, 1.0, "bounds are nan and 1"),
-        (-3e38, 3e38, "bounds are -3e+38 and 3e+38"),
-        ([0.0, 0.0], 1.0, "low has shape (2,)"),
-        (0.0, None, "up is None: expected a number, or one value a gene"),
-        ("0", 1.0, "low is '0': expected a number, or one value a gene"),
-        ([0.0, None, 0.0], 1.0, "low is [0.0, None, 0.0]: expected a number, or one value a gene"),
-    ],
-)
-def test_bounds_that_hold_nothing_are_refused(project, low, up, words):
-    with refused(words, "expected"):
-        project(normal(1, 4, 3), low, up)
+def test_bounds_that_hold_nothing_are_refused(project):
+    for low, up, words in NO_BOUNDS:
+        with case(words), refused(words, "expected"):
+            project(normal(1, 4, 3), low, up)
 
 
 # Selection

@@ -1,4 +1,4 @@
-"""A state holds all that a run hangs on, goes to a file, and comes back."""
+"""A state holds all that a run needs to continue, goes to a file, and comes back."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -48,7 +48,39 @@ def climbing(population: Population, box: base.Toolbox, **rest: object) -> Itera
     return evolution.gradient_ascent_iter(population, box, 10 * (GENERATIONS + 1), **rest)
 
 
-ALGORITHMS = [simple, plus, adapting, stock, drawing, climbing]
+class Elites(evolution.Algorithm):
+    """One's own: mutants of the best two of each replicate, with steps that shrink."""
+
+    def __init__(self, population: Population, box: base.Toolbox) -> None:
+        super().__init__(box)
+        self.start, self.elites, self.step = population, population, torch.tensor(1.0)
+
+    def example(self) -> Population:
+        return self.start
+
+    def ask(self, gen: int) -> Population:
+        elites = self.elites
+        parents = elites.take(elites.streams.integers(len(elites), elites.replicates, 10))
+        moved = parents.genomes + self.step * elites.streams.normal(*parents.genomes.shape)
+        return Population.unevaluated(moved, elites.weights, elites.streams)
+
+    def tell(self, population: Population) -> Population:
+        pool = self.elites.join(population) if self.elites.valid.all() else population
+        self.elites, self.step = pool.best(2), 0.9 * self.step
+        return self.elites
+
+    def state(self) -> State:
+        return State(step=self.step)
+
+    def restore(self, survivors: Population, state: State) -> None:
+        self.elites, self.step = survivors, state["step"]
+
+
+def ones_own(population: Population, box: base.Toolbox, **rest: object) -> Iterator[Generation]:
+    return evolution.ask_and_tell(Elites(population, box), GENERATIONS + 1, **rest)
+
+
+ALGORITHMS = [simple, plus, adapting, stock, drawing, climbing, ones_own]
 
 
 def begin(
@@ -61,7 +93,7 @@ def begin(
 
 @pytest.mark.parametrize("replicates", [1, 3])
 @pytest.mark.parametrize("iterate", ALGORITHMS)
-def test_a_run_that_goes_on_from_a_file_ends_as_one_that_was_never_left(
+def test_a_run_that_is_resumed_from_a_file_ends_as_one_that_was_never_interrupted(
     iterate: Callable[..., Iterator[Generation]], replicates: int, tmp_path: Path
 ) -> None:
     famous, stop = HallOfFame(5), EarlyStopping(target=1e9, stagnation=100)
@@ -83,7 +115,7 @@ def test_a_run_that_goes_on_from_a_file_ends_as_one_that_was_never_left(
     assert all(torch.equal(stop.state()[name], value) for name, value in resumed.state().items())
 
 
-def test_a_front_goes_on_with_all_its_members() -> None:
+def test_a_front_is_resumed_with_all_its_members() -> None:
     def run(front: ParetoFront, state: State | None = None) -> Iterator[Generation]:
         population, box = begin(2, two)
         box.register("select", evolution.selNSGA2)
@@ -104,7 +136,7 @@ def test_a_run_that_had_been_stopped_stays_so() -> None:
     assert again.reason == stop.reason
 
 
-def test_two_stops_go_on_each_with_its_own() -> None:
+def test_two_stops_are_resumed_each_with_its_own() -> None:
     def both(state: State | None = None) -> tuple[EarlyStopping, EarlyStopping, Iterator[Generation]]:
         first, second = EarlyStopping(stagnation=50), EarlyStopping(target=100.0)
         return first, second, second(first(simple(*begin(1), state=state)))
@@ -123,7 +155,7 @@ def test_a_generation_that_has_passed_gives_no_state() -> None:
     assert generations[-1].state()["gen"] == GENERATIONS
 
 
-def test_a_state_without_hall_of_fame_is_not_gone_on_with_one() -> None:
+def test_a_state_without_hall_of_fame_is_not_resumed_with_one() -> None:
     state = next(simple(*begin(1))).state()
     with pytest.raises(InputError, match="without a hall of fame"):
         simple(*begin(1), halloffame=HallOfFame(1), state=state)
@@ -177,7 +209,7 @@ def test_double_genomes_evolve_and_are_restored() -> None:
     assert_same(resumed.population, last.population)
 
 
-def test_the_books_of_one_replicate_are_numbers() -> None:
+def test_the_logbook_of_one_replicate_has_numbers() -> None:
     _, logbook = evolution.collect(simple(*begin(1)))
     assert type(logbook[-1]["min"]) is float
     assert f"{logbook[-1]['min']:.3f}" == f"{float(logbook[-1]['min']):.3f}"
@@ -186,7 +218,7 @@ def test_the_books_of_one_replicate_are_numbers() -> None:
     np.testing.assert_array_equal(table["max"], logbook.select("max"))
 
 
-def test_the_books_of_several_replicates_become_a_row_for_each() -> None:
+def test_the_logbook_of_several_replicates_becomes_a_row_for_each() -> None:
     _, logbook = evolution.collect(plus(*begin(3, two)))
     table = evolution.tabulate(logbook)
     assert len(table) == 3 * (GENERATIONS + 1)

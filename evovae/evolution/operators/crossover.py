@@ -34,7 +34,7 @@ def cxTwoPoint(first: Tensor, second: Tensor, random: Random) -> tuple[Tensor, T
     draws = random.uniform(*first.shape[:-1], 2)
     one = integers(1, size, draws[..., :1])
     two = integers(1, size - 1, draws[..., 1:])
-    two = two + (two >= one)
+    two = torch.where(two >= one, two + 1, two)  # any but the first
     place = torch.arange(size, device=first.device)
     return _swap(first, second, (place >= torch.minimum(one, two)) & (place < torch.maximum(one, two)))
 
@@ -63,7 +63,9 @@ def cxSimulatedBinary(first: Tensor, second: Tensor, random: Random, eta: float)
     the parents, beta below and above 1 equally often, and the nearer to 1 the larger `eta`, 0 or more, is.
     """
     check_strength("eta", eta)
-    draws = random.uniform(*first.shape).clamp_min_(HALF_STEP)
+    # Deb and Agrawal 1995: c = (x1 + x2)/2 -+ beta (x2 - x1)/2, with beta = (2u)^(1/(eta+1)) for u <= 1/2, or else
+    # (1/(2(1-u)))^(1/(eta+1)). Written as x1 - (beta - 1) h and x2 + (beta - 1) h with h = (x2 - x1)/2.
+    draws = random.uniform(*first.shape).clamp_min_(HALF_STEP)  # u: (..., D)
     step = _growth(2.0 * draws, eta) * _half_distance(first, second)
     return first - step, second + step
 
@@ -97,6 +99,7 @@ def cxSimulatedBinaryBounded(
     half = _half_distance(lower, upper)
 
     def step(room: Tensor) -> Tensor:
+        """(beta - 1) h with beta drawn so that no child passes the bound: alpha = 2 - (1 + room/h)^-(eta+1)."""
         alpha = 2.0 - torch.exp(-(eta + 1.0) * torch.log1p(room.clamp_min(0.0) / half))
         return _growth(alpha * draws, eta) * half
 
@@ -141,10 +144,12 @@ def slerp(first: Tensor, second: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _growth(quantile: Tensor, eta: float) -> Tensor:
-    """How far children move outwards, in halves of their parents' distance: inwards for a `quantile` of (0, 1).
+    """How far children move outwards, in halves of their parents' distance: beta - 1, negative for a `quantile` < 1.
 
-    By logarithms: the last elements of a tensor meet another `pow` than those before, which rounds otherwise, and no
-    individual may come to hang on its place. `quantile` ends at 2.
+    beta = q^(1/(eta+1)) for a `quantile` q from 0 to 1, and (2 - q)^(-1/(eta+1)) up to 2.
+
+    By logarithms: torch computes the last elements of a tensor by another `pow`, which rounds differently, and a child
+    must not depend on its place.
     """
     logarithm = torch.where(quantile <= 1.0, quantile.log(), -(2.0 - quantile).log())
     return torch.expm1(logarithm / (eta + 1.0))

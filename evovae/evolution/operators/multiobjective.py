@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, numbers_on, shown
-from evovae.evolution.operators.parameters import check_count
+from evovae.base import InputError, numbers_on, require_whole, shown
 from evovae.evolution.population import Population, ranking
 
 
@@ -35,7 +34,7 @@ def hypervolume(population: Population, reference: Sequence[float]) -> Tensor:
         raise InputError(
             f"reference is {shown(reference)}: expected {len(population.weights)} finite values, one an objective"
         )
-    bound *= np.sign(population.weights)
+    bound *= np.sign(population.weights)  # as `upwards`: larger is better
     volumes = [moocore.hypervolume(points, bound, maximise=True) for points in upwards(population).cpu().numpy()]
     return torch.tensor(volumes, dtype=torch.float64, device=population.fitness.device)
 
@@ -59,23 +58,25 @@ def crowding_distance(fitness: Tensor, rank: Tensor) -> Tensor:
         fitness: (R, N, M), in any units; if not finite, it has no extent.
         rank: int64 (R, N), the fronts, numbered from 0 to N - 1 at most.
     """
-    values = torch.where(fitness.isfinite().all(2, keepdim=True), fitness.double(), 0.0)
-    order = torch.arange(rank.shape[1], device=rank.device).expand(rank.shape)
+    # Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section III-B.
+    values = torch.where(fitness.isfinite().all(2, keepdim=True), fitness.double(), 0.0)  # R N M
+    order = torch.arange(rank.shape[1], device=rank.device).expand(rank.shape)  # R N
     border = torch.ones_like(rank[:, :1], dtype=torch.bool)
     distance = torch.zeros_like(values[..., 0])
-    for value in values.unbind(2):
+    for value in values.unbind(2):  # R N
         for key in (value, rank):  # stable: by value inside each front, and equals as they were
             order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
-        front, ordered = rank.gather(1, order), value.gather(1, order)
-        change = front[:, 1:] != front[:, :-1]
+        front, ordered = rank.gather(1, order), value.gather(1, order)  # in that order, front after front
+        change = front[:, 1:] != front[:, :-1]  # R N - 1
         ends = torch.cat((border, change), dim=1) | torch.cat((change, border), dim=1)
+        # Range of each front, at its number; then that of each individual's front.
         low = torch.full_like(value, math.inf).scatter_reduce_(1, rank, value, "amin")
         high = torch.full_like(value, -math.inf).scatter_reduce_(1, rank, value, "amax")
         extent = (high - low).gather(1, front)
         gap = torch.zeros_like(ordered)
-        gap[:, 1:-1] = ordered[:, 2:] - ordered[:, :-2]
+        gap[:, 1:-1] = ordered[:, 2:] - ordered[:, :-2]  # between both neighbours
         step = torch.where(extent > 0, gap / (values.shape[2] * extent), 0.0).masked_fill_(ends, math.inf)
-        distance += torch.empty_like(step).scatter_(1, order, step)
+        distance += torch.empty_like(step).scatter_(1, order, step)  # back in the order of the population
     return distance
 
 
@@ -88,12 +89,13 @@ def selNSGA2(population: Population, k: int) -> Population:
     Raises:
         InputError: if `k` is negative.
     """
-    check_count("k", k)
+    require_whole("k", k)
     ordered = population.take(lexicographic(population))
     rank = nondominated_rank(ordered)
     last = rank.sort(dim=1).values[:, min(k, len(population)) - 1, None]
-    loneliness = torch.where(rank == last, crowding_distance(ordered.fitness, rank), 0.0)
-    place = loneliness.argsort(dim=1, descending=True, stable=True)
+    # Stable sorts, the least significant key first: by distance in the last front, then by front.
+    distance = torch.where(rank == last, crowding_distance(ordered.fitness, rank), 0.0)
+    place = distance.argsort(dim=1, descending=True, stable=True)
     place = place.gather(1, rank.gather(1, place).argsort(dim=1, stable=True))
     return ordered.take(place[:, :k])
 

@@ -68,12 +68,15 @@ def mutPolynomialBounded(
     if indpb == 0:
         return genomes.clone()
     draws, inner = random.uniform(*genomes.shape), clip(genomes, low, up)
-    quantile = rescaled(draws, indpb)
+    quantile = rescaled(draws, indpb)  # u, from here on (..., D)
+    # As in the code of Deb's NSGA-II: delta = (2u + (1 - 2u) (1 - d)^(eta+1))^(1/(eta+1)) - 1 for u < 1/2, where d is
+    # the distance to the lower bound as a part of the span; mirrored above.
     down = quantile < 0.5
     tail = torch.where(down, 2.0 * quantile, 2.0 - 2.0 * quantile)
     span = most - least
+    # 1 - d.
     beyond = (torch.where(down, most - inner, inner - least) / span).clamp(0.0, 1.0)
-    # Powers by logarithms: the last elements of a tensor meet another `pow` than those before, which rounds otherwise.
+    # Powers by logarithms: torch computes the last elements of a tensor by another `pow`, which rounds differently.
     inside = tail + (1.0 - tail) * torch.exp((eta + 1.0) * beyond.log())
     step = -torch.expm1(inside.log() / (eta + 1.0)) * span
     mutants = clip(torch.where(down, inner - step, inner + step), low, up)
@@ -93,7 +96,8 @@ def mutShuffleIndexes(genomes: Tensor, random: Random, indpb: float) -> Tensor:
     lottery, draws = random.uniform(*genomes.shape, 2).unbind(-1)
     place = torch.arange(size, device=genomes.device)
     other = integers(0, size - 2, draws)
-    other = torch.where(lottery < indpb, other + (other >= place), place)
+    other = torch.where(other >= place, other + 1, other)  # any gene but the one itself
+    other = torch.where(lottery < indpb, other, place)
     mutants = genomes.clone()
     for i in range(size):
         partner = other[..., i : i + 1]

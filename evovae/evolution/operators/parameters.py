@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import MAX_WHOLE, InputError, counts_are_free, numbers_on, require_whole, shown
-from evovae.evolution.operators import parameters
+from evovae.base import MAX_NUMBER, InputError, counts_are_free, numbers_on, shown
 
-LARGEST = torch.finfo(torch.float32).max
 NUMBERS = "biuf"
 """numpy's kinds of real numbers: bool, signed and unsigned integer, float."""
 ONE_OR_EACH = "expected a number, or one value a gene"
@@ -63,7 +61,7 @@ def bounds(low: PerGene, up: PerGene, genomes: Tensor) -> tuple[Tensor | float, 
 
 def check_nonnegative(name: str, value: PerGene) -> None:
     """Raise InputError unless all of `value` is finite and 0 or more."""
-    if isinstance(value, float) and 0 <= value <= LARGEST:  # numpy takes its time over a number
+    if isinstance(value, float) and 0 <= value <= MAX_NUMBER:  # numpy takes its time over a number
         return
     known = _known(name, value)
     if known is None:
@@ -92,11 +90,6 @@ def check_shares(cxpb: float, mutpb: float) -> None:
     check_probability("mutpb", mutpb)
     if cxpb + mutpb > 1:
         raise InputError(f"cxpb and mutpb are {cxpb} and {mutpb}: expected a sum of at most 1, the rest are copies")
-
-
-def check_count(name: str, value: int, least: int = 0, most: int = MAX_WHOLE) -> None:
-    """Raise InputError unless `value` is a whole number from `least` to `most`."""
-    require_whole(name, value, least, most)
 
 
 def check_at_least_two(genomes: Tensor, what: str, instead: str) -> int:
@@ -148,7 +141,7 @@ def integers(low: int, high: int, draws: Tensor) -> Tensor:
 
 
 def rescaled(draws: Tensor, probability: float) -> Tensor:
-    """Numbers of (0, 1) from those `draws` that are below `probability`: one draw then serves two questions.
+    """Numbers of (0, 1) from those `draws` that are below `probability`: one draw decides whether, and how far.
 
     Given that u < p, u / p is itself uniform. Few multiples of 2^-24 lie below a small p: they come as far apart, and
     no nearer to 0 and 1 than half of that.
@@ -170,7 +163,7 @@ def clip(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
     Raises:
         InputError: if `low` is not below `up`, or they have another number of values than there are genes.
     """
-    low, up = parameters.bounds(low, up, genomes)
+    low, up = bounds(low, up, genomes)
     return genomes.clamp(min=low).clamp(max=up)
 
 
@@ -182,7 +175,7 @@ def reflect(genomes: Tensor, low: PerGene, up: PerGene) -> Tensor:
     """
     clipped = clip(genomes, low, up)
     # In float64, and the gene reduced first: the difference of a huge gene and a bound would forget the bound.
-    start, end = (b.double() if isinstance(b, Tensor) else b for b in parameters.bounds(low, up, genomes))
+    start, end = (b.double() if isinstance(b, Tensor) else b for b in bounds(low, up, genomes))
     period = 2.0 * (end - start)
     phase = (genomes.double() % period - start) % period
     folded = start + torch.minimum(phase, period - phase)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from evovae.base import InputError
-from evovae.evolution.operators.parameters import check_count, check_strength
+from evovae.base import InputError, require_whole
+from evovae.evolution.operators.parameters import check_strength
 from evovae.evolution.population import Population, ranking, ranking_key
 
 CHUNK = 2**20
@@ -19,7 +19,7 @@ CHUNK = 2**20
 
 def selRandom(population: Population, k: int) -> Population:
     """Select `k` individuals by chance alone."""
-    check_count("k", k)
+    require_whole("k", k)
     return population.take(population.streams.integers(len(population), population.replicates, k))
 
 
@@ -30,14 +30,14 @@ def selBest(population: Population, k: int) -> Population:
 
 def selWorst(population: Population, k: int) -> Population:
     """Select the `k` worst, worst first; of equals the first."""
-    check_count("k", k)
+    require_whole("k", k)
     return population.take(ranking_key(population.wvalues).argsort(dim=1, stable=True)[:, :k])
 
 
 def selTournament(population: Population, k: int, tournsize: int) -> Population:
     """Select the best of `tournsize` individuals drawn with replacement, `k` times; the first drawn wins a tie."""
-    check_count("k", k)
-    check_count("tournsize", tournsize, least=1)
+    require_whole("k", k)
+    require_whole("tournsize", tournsize, least=1)
     aspirants = population.streams.integers(len(population), population.replicates, k, tournsize)
     key = ranking_key(population.wvalues)
     winners = key.gather(1, aspirants.flatten(1)).view_as(aspirants).argmax(2, keepdim=True)
@@ -47,14 +47,14 @@ def selTournament(population: Population, k: int, tournsize: int) -> Population:
 def selRoulette(population: Population, k: int) -> Population:
     """Select `k` times, each individual with a probability proportional to its first objective.
 
-    Only that objective counts, and as the objective gave it, without its weight. Where it is zero for everybody, all
-    are equally likely (DEAP selects nobody); one whose fitness is not finite is selected only where nobody's is finite.
+    Only that objective counts, and as the objective gave it, without its weight. Where it is zero for all, all are
+    equally likely (DEAP selects none); one whose fitness is not finite is selected only where no fitness is finite.
 
     Raises:
         InputError: if the first objective is minimised, or negative for some individual. To see that, this waits for
             the device.
     """
-    check_count("k", k)
+    require_whole("k", k)
     return _spin(population, 1.0 - population.streams.fine_uniform(population.replicates, k))
 
 
@@ -64,7 +64,7 @@ def selStochasticUniversalSampling(population: Population, k: int) -> Population
     An individual with the share p of the sum of the first objective is selected floor(k p) or ceil(k p) times. What is
     said of `selRoulette` holds here too, errors included.
     """
-    check_count("k", k)
+    require_whole("k", k)
     spin = 1.0 - population.streams.fine_uniform(population.replicates, 1)
     return _spin(population, (torch.arange(k, device=spin.device) + spin) / k)
 
@@ -82,22 +82,23 @@ def selEpsilonLexicase(population: Population, k: int, epsilon: float) -> Popula
 
     `epsilon` is in the units of the objectives, whatever their weights.
     """
-    check_count("k", k)
+    require_whole("k", k)
     check_strength("epsilon", epsilon)
     _refuse_constraints(population)
     replicates, n, objectives = population.fitness.shape
     draws = population.streams.uniform(replicates, k, objectives + 1)
     values, finite = _turned(population), population.finite
-    entrants = finite | ~finite.any(1, keepdim=True)  # R N
+    entrants = finite | ~finite.any(1, keepdim=True)  # all where none is finite: R N
     chosen = []
     for part in draws.split(max(CHUNK // (replicates * n), 1), dim=1):
         candidates = entrants.unsqueeze(1).expand(-1, part.shape[1], -1)  # R k N
-        for case in part[..., :-1].argsort(dim=2).unbind(2):
-            fitness = values.gather(1, case.unsqueeze(2).expand(-1, -1, n))
-            best = fitness.masked_fill(~candidates, -torch.inf).amax(2, keepdim=True)
+        for case in part[..., :-1].argsort(dim=2).unbind(2):  # R k, the objective that each selection goes by next
+            fitness = values.gather(1, case.unsqueeze(2).expand(-1, -1, n))  # R k N
+            best = fitness.masked_fill(~candidates, -torch.inf).amax(2, keepdim=True)  # R k 1
             candidates = candidates & (fitness >= best - epsilon)
-        remaining = candidates.cumsum(2, dtype=torch.int32)
-        number = (part[..., -1:].double() * remaining[..., -1:]).int() + 1
+        # One of the c that remain is drawn, its number from 1 to c; it stands where the running count reaches that.
+        remaining = candidates.cumsum(2, dtype=torch.int32)  # R k N
+        number = (part[..., -1:].double() * remaining[..., -1:]).int() + 1  # R k 1
         chosen.append(torch.searchsorted(remaining, number).squeeze(2))
     return population.take(torch.cat(chosen, dim=1))
 
@@ -126,8 +127,8 @@ def _spin(population: Population, pointers: Tensor) -> Population:
         raise InputError(
             f"the first objective reaches {share.min().item():g}: a roulette needs 0 or more; use selTournament"
         )
-    for equal in (finite, torch.ones_like(finite)):
+    for equal in (finite, torch.ones_like(finite)):  # where all shares are zero; then where none is finite either
         share = torch.where(share.any(1, keepdim=True), share, equal)
-    order = ranking(population.wvalues)
+    order = ranking(population.wvalues)  # R N
     edges = share.gather(1, order).cumsum(1)
     return population.take(order.gather(1, torch.searchsorted(edges, pointers * edges[:, -1:])))

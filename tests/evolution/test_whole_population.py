@@ -1,4 +1,4 @@
-"""Objectives that need everybody, that are random, or whose fitness does not last."""
+"""Objectives that need the whole population, that are random, or whose fitness does not last."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def novelty(phenotypes: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("replicates", [1, 3])
-def test_an_objective_that_needs_everybody_gets_each_replicate_whole(replicates: int) -> None:
+def test_an_objective_that_needs_the_whole_population_gets_each_replicate_whole(replicates: int) -> None:
     seen: list[tuple[int, ...]] = []
 
     def watching(phenotypes: torch.Tensor) -> torch.Tensor:
@@ -68,5 +68,5 @@ def test_fitness_that_does_not_last_is_found_anew_for_everybody() -> None:
 
 def test_a_gradient_needs_a_plain_objective() -> None:
     box = evolution.toolbox(VectorEncoding(3), novelty, population=True)
-    with pytest.raises(InputError, match="needs everybody, or is random: a gradient climbs a plain one"):
+    with pytest.raises(InputError, match="needs the whole population, or is random: a gradient climbs a plain one"):
         evolution.gradient_ascent(box.population(n=4), box, 8)
