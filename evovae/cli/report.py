@@ -17,6 +17,7 @@ from evovae.data import known_sets, listed
 from evovae.models import VAEConfig
 from evovae.objectives import NAMES, REGISTRY, doubts
 from evovae.runs import (
+    EVOLUTION,
     EvolutionSettings,
     Run,
     describe_environment,
@@ -107,7 +108,7 @@ def _report_evolution(run: Run) -> None:
     """Print the summary of an evolution run as a table, and keep it in the run as `summary.csv`."""
     summary = summarise_evolution(run)
     run.write_table("summary.csv", summary)
-    settings, generations = settings_of(run), read_history(run, "evolution")["generation"].max()
+    settings, generations = settings_of(run), read_history(run, EVOLUTION.label)["generation"].max()
     config, several = settings.evolution, len(settings.names) > 1
     table = Table(
         box=box.SIMPLE,

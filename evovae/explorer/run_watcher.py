@@ -19,6 +19,7 @@ from evovae.runs import (
     CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
+    EVOLUTION,
     HISTORY,
     POPULATION,
     PREVIOUS,
@@ -179,7 +180,7 @@ def _is_held(run: Path) -> bool:
 
 
 def _read_curve(run: Run) -> Curve:
-    settings, table = settings_of(run), read_history(run, "evolution")
+    settings, table = settings_of(run), read_history(run, EVOLUTION.label)
     several, minimise = len(settings.names) > 1, settings.weights[0] < 0
     column = "hypervolume" if several else "best"
     if column not in table:  # a run made before it was recorded
@@ -221,7 +222,7 @@ def _frames_of_checkpoint(run: Run, name: str) -> list[Frame]:
     path, settings = run.folder / name, settings_of(run)
     tensors, _ = files.load_tensors(path, "checkpoint")
     expected = {"numbers": "int64 T", "genomes": "float32 T R D", "fitness": "float32|float64 T R M"}
-    expected = {f"evolution/frames/{field}": shape for field, shape in expected.items()}
+    expected = {f"{EVOLUTION.label}/frames/{field}": shape for field, shape in expected.items()}
     files.check_tensors(path, tensors, expected, R=settings.evolution.replicates, M=len(settings.names))
     numbers, genomes, fitness = (tensors[field] for field in expected)
     if not genomes.isfinite().all():

@@ -18,7 +18,6 @@ from .evolution import evolve as evolve
 from .evolution import resume_evolution as resume_evolution
 from .folder import CONFIG as CONFIG
 from .folder import ENVIRONMENT as ENVIRONMENT
-from .folder import HISTORY as HISTORY
 from .folder import POPULATION as POPULATION
 from .folder import Run as Run
 from .folder import check_out as check_out
@@ -42,5 +41,7 @@ from .results import read_population as read_population
 from .results import read_training as read_training
 from .results import settings_of as settings_of
 from .resuming import resume as resume
+from .searches import EVOLUTION as EVOLUTION
+from .searches import HISTORY as HISTORY
 from .training import resume_training as resume_training
 from .training import train as train

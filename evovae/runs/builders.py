@@ -12,6 +12,7 @@ from evovae.encodings import Encoding
 from evovae.evolution import EarlyStopping, HallOfFame, ParetoFront
 from evovae.objectives import Objective
 from evovae.runs.config import EvolveConfig
+from evovae.runs.searches import BASELINES
 
 
 def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
@@ -37,6 +38,7 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
         InputError: if algorithm, operators, baselines and limits do not fit the objective or the encoding.
     """
     several, names = len(objective.names) > 1, ", ".join(objective.names)
+    climbing = [name for name in config.baselines if BASELINES[name].climbs]
     algorithm, select = config.algorithm, config.select
     if algorithm == "auto":
         algorithm = "eaMuPlusLambda" if several else "eaSimple"
@@ -52,7 +54,7 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
         )
         limits = config.stop_target is not None or config.stop_stagnation is not None
         require(not limits, f"of {names} there is no best to stop at: use --stop-evaluations or --stop-seconds")
-        require("gradient-ascent" not in config.baselines, f"gradient ascent climbs one objective, not {names}")
+        require(not climbing, f"{', '.join(climbing)} follows the gradient of one objective, not of {names}")
     else:
         require(select != "selNSGA2", f"selNSGA2 weighs several objectives: for {names} use selTournament or selBest")
         require(
@@ -61,8 +63,8 @@ def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> Ev
         )
         asked = algorithm != "eaGenerateUpdate" or config.select == "auto"
         require(asked, f"{select} is not for eaGenerateUpdate: its strategy selects by itself")
-        smooth = objective.smooth or "gradient-ascent" not in config.baselines
-        require(smooth, f"objective {names} has no gradient to ascend: leave gradient-ascent out of --baselines")
+        without = f"objective {names} has no gradient to ascend: leave {', '.join(climbing)} out of --baselines"
+        require(objective.smooth or not climbing, without)
     more = (config.offspring or config.population) > config.population
     require(
         algorithm != "eaMuCommaLambda" or select == "selTournament" or more,

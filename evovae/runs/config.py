@@ -18,13 +18,13 @@ from evovae.base import (
 from evovae.data import DataConfig
 from evovae.encodings import Support
 from evovae.models import TrainConfig, VAEConfig
+from evovae.runs.searches import Baseline
 
 EPSILON = 1.1920928955078125e-07
 """Of float32: smaller steps from a gene of 1 get lost in rounding."""
 LARGE = 1e15
 """Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
-Baseline = Literal["random-search", "gradient-ascent"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from evovae import objectives
 from evovae.base import InputError, files, resolve_device, say
 from evovae.data import ImageSet
 from evovae.encodings import LatentEncoding
-from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
+from evovae.evolution import EarlyStopping, EvaluationError, Population
 from evovae.models import VAE, VAE_FILE
 from evovae.objectives import Judges, JudgeStore, Objective
 from evovae.runs import genomes
@@ -27,7 +27,7 @@ from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, tell
 from evovae.runs.recorder import Search, reference_point
 from evovae.runs.results import write_histories, write_searches
-from evovae.runs.searches import BASELINES, evolve_iter
+from evovae.runs.searches import BASELINES, EVOLUTION, SearchMethod, Start
 from evovae.runs.targets import keep_targets, kept_targets
 
 
@@ -77,13 +77,17 @@ class _Plan:
 
     def begin_searches(self) -> dict[str, Search]:
         """Return the evolution and its baselines, by their labels, before they have found anything."""
-        labels = ("evolution", *(BASELINES[name][0] for name in self.config.baselines))
-        return {label: self.begin_search(label) for label in labels}
+        return {method.label: self.begin_search(method) for method in (EVOLUTION, *self.baselines)}
 
-    def begin_search(self, label: str) -> Search:
+    @property
+    def baselines(self) -> list[SearchMethod]:
+        """What the evolution is compared with."""
+        return [BASELINES[name] for name in self.config.baselines]
+
+    def begin_search(self, method: SearchMethod) -> Search:
         """Return a search that has found nothing yet."""
         archive = make_archive(self.config, self.objective)
-        stopping = make_stopping(self.config) if label == "evolution" else EarlyStopping()
+        stopping = make_stopping(self.config) if method is EVOLUTION else EarlyStopping()
         return Search(self.objective.names, archive, self.reference, stopping, self.encoding.decode)
 
 
@@ -175,7 +179,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     if (state := read_checkpoint(run)) is not None:
         searches, like = plan.begin_searches(), plan.population
         restore(run, state, {label: functools.partial(search.restore, like=like) for label, search in searches.items()})
-        if longer and (reason := searches["evolution"].stopping.reason):
+        if longer and (reason := searches[EVOLUTION.label].stopping.reason):
             raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
     with writing(run, "evolution", asdict(settings), plan.circumstances):
         tell(images)
@@ -228,7 +232,7 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
             _write(run, plan, searches)
         raise
     finally:
-        run.circumstances["stopped"] = searches["evolution"].stopping.reason
+        run.circumstances["stopped"] = searches[EVOLUTION.label].stopping.reason
         run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
     checkpoints.finish()
     _write(run, plan, searches)
@@ -250,22 +254,21 @@ def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[b
     """Evolve and run the baselines, each from where its search is to its end."""
     config, population = plan.config, plan.population
 
-    def follow(label: str, generations: Iterator[Generation], total: int) -> None:
+    def run(method: SearchMethod, evaluations: int, total: int) -> None:
+        search = searches[method.label]
+
         def after_generation(ended: bool) -> None:
-            if config.stop_nonfinite and searches[label].trouble:
-                raise EvaluationError(searches[label].trouble)
+            if config.stop_nonfinite and search.trouble:
+                raise EvaluationError(search.trouble)
             between_steps(ended)
 
-        searches[label].follow(generations, label, total, after_generation)
+        start = Start(population, plan.toolbox, config, evaluations, search.archive, search.last)
+        search.follow(method.generations(start), method.label, total, after_generation)
 
-    evolved = searches["evolution"]
-    generations = evolve_iter(population, plan.toolbox, config, evolved.archive, evolved.last)
-    follow("evolution", generations, config.generations + 1)
-    budget = evolved.evaluations
-    for name in config.baselines:
-        label, iterate = BASELINES[name]
-        if searches[label].evaluations != budget and searches[label].evaluations % config.population:
-            searches[label] = plan.begin_search(label)  # it had come to the end of a smaller budget
-        archive, last = searches[label].archive, searches[label].last
-        generations = iterate(population, plan.toolbox, budget, halloffame=archive, state=last)
-        follow(label, generations, -(-budget // config.population))
+    run(EVOLUTION, 0, config.generations + 1)
+    budget = searches[EVOLUTION.label].evaluations
+    for method in plan.baselines:
+        spent = searches[method.label].evaluations
+        if spent != budget and spent % config.population:
+            searches[method.label] = plan.begin_search(method)  # it had come to the end of a smaller budget
+        run(method, budget, -(-budget // config.population))

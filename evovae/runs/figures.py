@@ -25,7 +25,7 @@ from evovae.evolution import Decoder
 from evovae.models import VAE
 from evovae.objectives import doubts
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import HISTORY, POPULATION, Run, check_writable
+from evovae.runs.folder import POPULATION, Run, check_writable
 from evovae.runs.results import (
     doubt_objective,
     members,
@@ -38,7 +38,7 @@ from evovae.runs.results import (
     read_training,
     settings_of,
 )
-from evovae.runs.searches import PLACES
+from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
 
 _NAME = 36
 """Letters that an objective's name may take beside an axis."""
@@ -148,8 +148,8 @@ def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np
     if len(settings.names) > 1:
         sign, column = 1.0, "hypervolume"
     curves = {}
-    for label, place in PLACES.items():
-        if label != "evolution" and not (run.folder / place.table).exists():
+    for label, method in SEARCHES.items():
+        if method is not EVOLUTION and not (run.folder / method.history).exists():
             continue
         table = read_history(run, label)
         if column not in table:  # a run made before it was recorded
@@ -185,7 +185,7 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
     encoding = LatentEncoding(VAE.load(run.folder), settings.evolution.support)
     found = read_population(run, D=encoding.dim)
     table = read_hall(run)
-    best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
+    best = table[(table["search"] == EVOLUTION.label) & (table["rank"] == 0)].reset_index()
     curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
     if len(settings.names) > 1:
         return {"hypervolume": curve} | _front_figures(run, encoding, found, table, settings)
@@ -215,7 +215,7 @@ def _front_figures(
         for name, weight in zip(settings.names, settings.weights, strict=True)
     ]
     figures: dict[str, Axes] = {}
-    first = table[(table["search"] == "evolution") & (table["replicate"] == 0)]
+    first = table[(table["search"] == EVOLUTION.label) & (table["replicate"] == 0)]
     if first.empty:
         return figures
     seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
@@ -223,7 +223,7 @@ def _front_figures(
     images = encoding.decode(genomes)
     figures["front_images"] = plots.hall_of_fame(images, fitness, seen, doubts(read_judges(run)))
     if len(labels) == 2:
-        halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
+        halls = {label: f"{method.prefix}hall_fitness" for label, method in SEARCHES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
         figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1])
     return figures

@@ -19,8 +19,9 @@ import pandas as pd
 from evovae.base import LOCK, InputError, Interrupted, files, format_table, from_json, locked, read_table, shown
 from evovae.runs.config import EvolutionSettings, TrainingSettings
 from evovae.runs.provenance import describe_environment
+from evovae.runs.searches import HISTORY
 
-CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
 JUDGES = "judges.json"
 """How well the judges that an evolution asked read images, by role."""

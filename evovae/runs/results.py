@@ -26,9 +26,9 @@ from evovae.evolution import Population
 from evovae.models import VAEConfig
 from evovae.objectives import ROLES, Judges, Reliability, doubts, measure_realism
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import EXAMPLES, HALL_OF_FAME, HISTORY, JUDGES, POPULATION, Run
+from evovae.runs.folder import EXAMPLES, HALL_OF_FAME, JUDGES, POPULATION, Run
 from evovae.runs.recorder import Search
-from evovae.runs.searches import PLACES
+from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",
@@ -132,7 +132,7 @@ def settings_of(run: Run) -> EvolutionSettings:
 
 
 def read_history(run: Run, label: str) -> pd.DataFrame:
-    """Return the history of the search `label` of `PLACES`, ordered by replicate and generation.
+    """Return the history of the search `label` of `SEARCHES`, ordered by replicate and generation.
 
     Columns: replicate, generation, evaluations (whole numbers); min and max of a single objective, the hypervolume of
     several; others (floats) as the search wrote them.
@@ -140,7 +140,7 @@ def read_history(run: Run, label: str) -> pd.DataFrame:
     Raises:
         InputError: if it cannot be read, lacks one of these, or has not one row for each replicate and generation.
     """
-    name, counts = PLACES[label].table, ("replicate", "generation", "evaluations")
+    name, counts = SEARCHES[label].history, ("replicate", "generation", "evaluations")
     reached = ("hypervolume",) if len(settings_of(run).names) > 1 else ("min", "max")
     table = run.read_table(name, dict.fromkeys(counts, int), (*counts, *reached))
     moments = table[["replicate", "generation"]]
@@ -153,8 +153,8 @@ def read_history(run: Run, label: str) -> pd.DataFrame:
 def read_hall(run: Run) -> pd.DataFrame:
     """Return the table of the best images of an evolution's searches, with their realism.
 
-    Columns: search (of `PLACES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its name;
-    in a run older than names its number, as text); others (floats) as the searches wrote them.
+    Columns: search (of `SEARCHES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its
+    name; in a run older than names its number, as text); others (floats) as the searches wrote them.
 
     Raises:
         InputError: if it cannot be read, or names a search, a replicate or a class that is none.
@@ -170,8 +170,8 @@ def read_hall(run: Run) -> pd.DataFrame:
         if not known.all():
             odd = shown(table["predicted"][~known].iloc[0])
             raise InputError(f"{path} has {odd} under predicted: expected classes that {run.folder} knows")
-    if not table["search"].isin(list(PLACES)).all():
-        raise InputError(f"{path} names an unknown search: expected {', '.join(PLACES)}")
+    if not table["search"].isin(list(SEARCHES)).all():
+        raise InputError(f"{path} names an unknown search: expected {', '.join(SEARCHES)}")
     if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
         raise InputError(f"{path} names an unknown replicate or rank: expected replicates as {run.folder} has them")
     return table
@@ -221,9 +221,9 @@ def read_population(run: Run, **sizes: int) -> dict[str, Tensor]:
     """
     path, settings = run.folder / POPULATION, settings_of(run)
     tensors, _ = files.load_tensors(path, "population")
-    for place in PLACES.values():
-        expected = {place.prefix + name: shape for name, shape in _SHAPES.items()}
-        if not place.prefix or expected.keys() & tensors.keys():
+    for method in SEARCHES.values():
+        expected = {method.prefix + name: shape for name, shape in _SHAPES.items()}
+        if method is EVOLUTION or expected.keys() & tensors.keys():
             sizes |= {"R": settings.evolution.replicates, "M": len(settings.names)}
             files.check_tensors(path, tensors, expected, **sizes)
     if not all(tensor.isfinite().all() for name, tensor in tensors.items() if name.endswith("genomes")):
@@ -261,10 +261,10 @@ def members(run: Run, found: dict[str, Tensor], rows: pd.DataFrame) -> tuple[Ten
 
 
 def write_histories(run: Run, searches: dict[str, Search]) -> None:
-    """Write the histories of those `searches`, by their names in `PLACES`, that have begun."""
+    """Write the histories of those `searches`, by their names in `SEARCHES`, that have begun."""
     for label, search in searches.items():
         if content := search.history.content:
-            files.write_bytes(run.folder / PLACES[label].table, content)
+            files.write_bytes(run.folder / SEARCHES[label].history, content)
 
 
 def write_searches(
@@ -278,7 +278,7 @@ def write_searches(
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
-        prefix = PLACES[label].prefix
+        prefix = SEARCHES[label].prefix
         generations, genomes, fitness = zip(*search.frames, strict=True)
         found = search.found()
         tensors |= {
@@ -292,10 +292,10 @@ def write_searches(
         if judges is not None:
             believed["predicted"] = [classes[label] for label in believed["predicted"]]
         halls.append(_hall_table(label, search.names, found, believed))
-        if label == "evolution":
+        if label == EVOLUTION.label:
             population = cast(Population, search.population)
             tensors |= {"genomes": population.genomes, "fitness": population.fitness}
-    reference = searches["evolution"].reference
+    reference = searches[EVOLUTION.label].reference
     files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
