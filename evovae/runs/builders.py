@@ -9,7 +9,7 @@ from deap import base
 from evovae import evolution
 from evovae.base import require, require_memory
 from evovae.encodings import Encoding
-from evovae.evolution import EarlyStopping, HallOfFame, ParetoFront
+from evovae.evolution import EarlyStopping
 from evovae.objectives import Objective
 from evovae.runs.config import EvolveConfig
 from evovae.runs.searches import BASELINES
@@ -99,11 +99,6 @@ def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig)
     tournament = {"tournsize": config.tournsize} if config.select == "selTournament" else {}
     toolbox.register("select", getattr(evolution, config.select), **tournament)
     return toolbox
-
-
-def make_archive(config: EvolveConfig, objective: Objective) -> HallOfFame:
-    """Return where the best are kept: a hall of fame, or a front of several objectives."""
-    return ParetoFront() if len(objective.names) > 1 else HallOfFame(config.hall_of_fame)
 
 
 def make_stopping(config: EvolveConfig) -> EarlyStopping:

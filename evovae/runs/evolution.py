@@ -20,7 +20,8 @@ from evovae.evolution import EarlyStopping, EvaluationError, Population
 from evovae.models import VAE, VAE_FILE
 from evovae.objectives import Judges, JudgeStore, Objective
 from evovae.runs import genomes
-from evovae.runs.builders import make_archive, make_stopping, make_toolbox, require_use_of_genomes, settle
+from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
+from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, settle
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
 from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
@@ -53,11 +54,17 @@ class _Plan:
         """What the settings describe."""
         return make_toolbox(self.encoding, self.objective, self.config)
 
+    @property
+    def kind(self) -> ArchiveKind:
+        """Of the archives."""
+        return kind_of_archive(self.objective.names, self.objective.weights)
+
     @functools.cached_property
     def reference(self) -> list[float] | None:
-        """Of the hypervolume of several objectives."""
-        weights = self.objective.weights
-        return reference_point(self.toolbox, weights, self.encoding.device) if len(weights) > 1 else None
+        """That the archives' metric is measured from, where it needs one."""
+        if not self.kind.needs_reference:
+            return None
+        return reference_point(self.toolbox, self.objective.weights, self.encoding.device)
 
     @functools.cached_property
     def population(self) -> Population:
@@ -86,9 +93,8 @@ class _Plan:
 
     def begin_search(self, method: SearchMethod) -> Search:
         """Return a search that has found nothing yet."""
-        archive = make_archive(self.config, self.objective)
         stopping = make_stopping(self.config) if method is EVOLUTION else EarlyStopping()
-        return Search(self.objective.names, archive, self.reference, stopping, self.encoding.decode)
+        return Search(self.objective.names, self.kind.make(self.config), self.reference, stopping, self.encoding.decode)
 
 
 def evolve(
@@ -242,7 +248,9 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
 
 def _write(run: Run, plan: _Plan, searches: dict[str, Search]) -> None:
     """Write what was found, with what the judges say of it where they are there, and how far they can be trusted."""
-    write_searches(run, searches, plan.encoding, plan.found_judges(), plan.classes)
+    write_searches(
+        run, searches, kind=plan.kind, encoding=plan.encoding, judges=plan.found_judges(), classes=plan.classes
+    )
     if known := plan.judges.known():
         told = {role: asdict(judge.reliability) | {"architecture": judge.architecture} for role, judge in known.items()}
         if plan.objective.judged and "judge" in told:

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,27 @@ JUDGES = "judges.json"
 KINDS = ("training", "evolution", "cell")
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what is other of a file that has changed, the inode first; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@dataclass
+class _Known:
+    """What was read of a configuration."""
+
+    stamp: Stamp | None
+    config: dict[str, Any]
+    settings: TrainingSettings | EvolutionSettings | None = None
+
+
 class Run:
     """A run folder.
 
@@ -42,6 +64,7 @@ class Run:
         self.folder = Path(folder)
         self.circumstances: dict[str, Any] = {}
         self._environment: dict[str, Any] = {}
+        self._known: _Known | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -63,8 +86,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings, and under `kind` what the run is: training or evolution."""
-        return files.read_json(self.folder / CONFIG)
+        """The settings, and under `kind` what the run is: training or evolution. Read again when the file changes."""
+        path = self.folder / CONFIG
+        stamp = stamp_of(path)  # before: what changes while it is read is read again
+        if self._known is None or stamp is None or self._known.stamp != stamp:
+            self._known = _Known(stamp, files.read_json(path))
+        return self._known.config
 
     @property
     def kind(self) -> str | None:
@@ -83,17 +110,19 @@ class Run:
         Raises:
             InputError: if they are not, or if the run is neither.
         """
-        config = self.config
+        config = {name: value for name, value in self.config.items() if name != "format"}
         kind = config.pop("kind", None)
-        config.pop("format", None)
         if kind not in ("training", "evolution"):
             raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of training or evolution")
-        path = self.folder / CONFIG
-        return (
-            from_json(TrainingSettings, config, path)
-            if kind == "training"
-            else from_json(EvolutionSettings, config, path)
-        )
+        assert self._known is not None
+        if self._known.settings is None:
+            path = self.folder / CONFIG
+            self._known.settings = (
+                from_json(TrainingSettings, config, path)
+                if kind == "training"
+                else from_json(EvolutionSettings, config, path)
+            )
+        return self._known.settings
 
     @property
     def environment(self) -> dict[str, Any]:

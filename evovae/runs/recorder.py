@@ -11,7 +11,7 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import History, InputError, State, Streams, join, track
-from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
 
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip, beside the last."""
@@ -28,12 +28,12 @@ class Search:
     Args:
         names: of the M objectives.
         archive: where the best individuals are kept.
-        reference: with several objectives, the point up to which the archive's hypervolume is measured.
+        reference: the point that the archive's metrics are measured from, if they need one.
         stopping: limits, that the generations go through.
         decode: genomes (K, D) to phenotypes; asked whose fault it is when fitness is not finite.
 
-    The history has what `Generation.statistics` tells of the population, and what was found so far, also by those that
-    did not survive: `best`, or the `hypervolume` of several objectives.
+    The history has what `Generation.statistics` tells of the population, and the archive's metrics: what was found so
+    far, also by those that did not survive.
 
     Attributes:
         gen, population: number and survivors of the last generation; -1 and None before there is one.
@@ -128,7 +128,7 @@ class Search:
 
     def found(self) -> Population:
         """What is worth writing: the hall of fame, or of the front as many as show it."""
-        if self.reference is None:
+        if not isinstance(self.archive, ParetoFront):
             return self.archive.population
         front = ParetoFront(FRONT)
         front.update(self.archive.population)
@@ -137,12 +137,9 @@ class Search:
     def _note(self, generation: Generation) -> str:
         """Keep what there is to keep of a generation; return a word on the state."""
         statistics = generation.statistics()
-        if self.reference is None:
-            statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
-            word = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
-        else:
-            statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
-            word = f"hypervolume {statistics['hypervolume'].mean():.4g}"
+        metrics = self.archive.metrics(self.reference)
+        statistics |= {name: values.cpu().numpy() for name, values in metrics.items()}
+        word = "  ".join(f"{name} {values.nanmean():.4g}" for name, values in metrics.items())
         replicates = np.arange(generation.population.replicates)
         columns = {"replicate": replicates, "generation": np.full_like(replicates, generation.gen)}
         for name, values in statistics.items():

@@ -32,10 +32,9 @@ from evovae.runs import (
     PREVIOUS,
     CheckpointConfig,
     Checkpoints,
+    EvolutionResults,
     EvolveConfig,
     Run,
-    read_history,
-    read_population,
     recording,
 )
 
@@ -118,13 +117,13 @@ def test_a_finished_run_is_as_its_files_say(finished: Path) -> None:
     found = run_watcher.describe(finished)
     assert (found.status, found.objective, found.replicates) == ("finished", ("ink",), 2)
     assert (found.generation, found.generations) == (GENERATIONS, GENERATIONS)
-    curve, history = run_watcher.follow(finished), read_history(Run(finished), "evolution")
+    curve, history = run_watcher.follow(finished), EvolutionResults(Run(finished)).history("evolution")
     assert (curve.label, curve.minimise) == ("best ink so far", False)
     assert curve.generation == list(range(GENERATIONS + 1))
     for replicate, best in enumerate(curve.best):
         assert best == history.loc[history["replicate"] == replicate, "best"].tolist()
     assert run_watcher.frames(finished) == list(range(GENERATIONS + 1))
-    population = read_population(Run(finished))
+    population = EvolutionResults(Run(finished)).population()
     for index in range(GENERATIONS + 1):
         generation, genomes, fitness = run_watcher.frame(finished, index)
         assert generation == index
@@ -173,7 +172,7 @@ def test_a_run_without_best_so_far_has_it_of_its_extremes(copied: Path) -> None:
 
 
 def test_what_is_not_known_is_none(copied: Path) -> None:
-    table = read_history(Run(copied), "evolution")
+    table = EvolutionResults(Run(copied)).history("evolution")
     table.loc[(table["replicate"] == 1) & (table["generation"] < 2), "best"] = float("nan")
     Run(copied).write_table(HISTORY, table)
     first, second = run_watcher.follow(copied).best
@@ -328,7 +327,7 @@ def test_polling_reads_nothing_again_that_has_not_changed(copied: Path, reads: l
 
     assert {CONFIG, ENVIRONMENT, HISTORY, POPULATION} <= set(poll())
     assert poll() == []
-    table = read_history(Run(copied), "evolution")
+    table = EvolutionResults(Run(copied)).history("evolution")
     Run(copied).write_table(HISTORY, table[table["generation"] < 3])
     assert HISTORY in (again := poll())
     assert POPULATION not in again
