@@ -42,7 +42,17 @@ class Train:
         require_effect(self.model, self.training)
         from evovae import runs
 
-        _show(runs.train(self.data, self.model, self.training, self.out, self.overwrite, self.checkpoint, self.start))
+        _show(
+            runs.train(
+                self.data,
+                self.model,
+                self.training,
+                self.out,
+                overwrite=self.overwrite,
+                checkpoint=self.checkpoint,
+                start=self.start,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,11 @@ class Evolve:
                 self.vae,
                 self.evolution,
                 self.out,
-                self.dataset,
-                self.data_dir,
-                self.overwrite,
-                self.checkpoint,
-                self.genomes,
+                dataset=self.dataset,
+                data_dir=self.data_dir,
+                overwrite=self.overwrite,
+                checkpoint=self.checkpoint,
+                genomes_path=self.genomes,
             )
         )
 
@@ -102,7 +112,15 @@ class Resume:
         """Go on, draw, and say what came of it."""
         from evovae import runs
 
-        _show(runs.resume(self.folder, self.generations, self.epochs, self.dataset, self.data_dir))
+        _show(
+            runs.resume(
+                self.folder,
+                generations=self.generations,
+                epochs=self.epochs,
+                dataset=self.dataset,
+                data_dir=self.data_dir,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +167,14 @@ class Explore:
         from evovae import explorer
         from evovae.cli import demo
 
-        explorer.serve(self.vae or demo.find_vae(), self.port, self.dataset, self.data_dir, self.runs, self.browser)
+        explorer.serve(
+            self.vae or demo.find_vae(),
+            self.port,
+            dataset=self.dataset,
+            data_dir=self.data_dir,
+            runs=self.runs,
+            browser=self.browser,
+        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 def serve(
     vae: Path,
     port: int,
+    *,
     dataset: str | None = None,
     data_dir: str | None = None,
     runs: Path | None = None,
@@ -49,7 +50,7 @@ def serve(
         from evovae.explorer.workspace import explore
 
         torch.set_num_threads(1)  # of small networks, several threads are slower as soon as anything else runs
-        app = make_app(explore(vae, dataset, data_dir, runs))
+        app = make_app(explore(vae, dataset=dataset, data_dir=data_dir, runs=runs))
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=3)
         print(f"evovae explorer: {address} (Ctrl-C ends it)", flush=True)

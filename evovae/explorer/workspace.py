@@ -62,7 +62,7 @@ class Explored:
 
 
 def explore(
-    vae_path: Path, dataset: str | None = None, data_dir: str | None = None, runs: Path | None = None
+    vae_path: Path, *, dataset: str | None = None, data_dir: str | None = None, runs: Path | None = None
 ) -> Explored:
     """Read a VAE and all that belongs to it.
 

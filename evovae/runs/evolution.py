@@ -15,7 +15,7 @@ from torch import Tensor
 from evovae import objectives
 from evovae.base import InputError, files, resolve_device, say
 from evovae.data import ImageSet
-from evovae.encodings import LatentEncoding
+from evovae.encodings import Encoding, LatentEncoding
 from evovae.evolution import EarlyStopping, EvaluationError, Population
 from evovae.models import VAE, VAE_FILE
 from evovae.objectives import Judges, JudgeStore, Objective
@@ -38,7 +38,9 @@ class _Plan:
 
     config: EvolveConfig
     objective: Objective
-    encoding: LatentEncoding
+    encoding: Encoding
+    vae: VAE
+    """Whose latent space the genomes lie in; it is kept in the run folder."""
     judges: JudgeStore
     given: Tensor | None
     """Genomes (K, D) that were kept and are used."""
@@ -101,6 +103,7 @@ def evolve(
     vae_path: str | Path,
     config: EvolveConfig,
     out: str | Path,
+    *,
     dataset: str | None = None,
     data_dir: str | None = None,
     overwrite: bool = False,
@@ -129,7 +132,8 @@ def evolve(
             f"the images of {data.dataset} have changed since the VAE learned them: train it again, or take them as "
             f"they are now with --dataset {data.dataset}"
         )
-    plan = _plan(vae, images, config, [Path(out), folder_of(vae_path)], genomes_path, {})
+    folders = [Path(out), folder_of(vae_path)]
+    plan = _plan(vae, images, config, folders=folders, genomes_path=genomes_path, pictures={})
     plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
@@ -146,7 +150,7 @@ def evolve(
     if changed:
         warnings.append(f"the VAE in {vae_path} has learned other images than those of {data.dataset}")
     circumstances = plan.circumstances | {"warnings": warnings}
-    with recording(out, "evolution", asdict(settings), overwrite, circumstances) as run:
+    with recording(out, "evolution", asdict(settings), overwrite=overwrite, circumstances=circumstances) as run:
         tell(images)
         for warning in warnings:
             say(f"WARNING: {warning}")
@@ -177,9 +181,9 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
         VAE.load(run.folder if begun else settings.vae),
         images,
         settings.evolution,
-        [run.folder],
-        (run.folder / genomes.GENOMES_FILE if begun else settings.genomes) if settings.genomes else None,
-        kept_targets(run.folder, images.shape),
+        folders=[run.folder],
+        genomes_path=(run.folder / genomes.GENOMES_FILE if begun else settings.genomes) if settings.genomes else None,
+        pictures=kept_targets(run.folder, images.shape),
     )
     searches: dict[str, Search] = {}
     if (state := read_checkpoint(run)) is not None:
@@ -196,6 +200,7 @@ def _plan(
     vae: VAE,
     images: ImageSet,
     config: EvolveConfig,
+    *,
     folders: list[Path],
     genomes_path: str | Path | None,
     pictures: dict[str, Tensor],
@@ -213,16 +218,26 @@ def _plan(
     given = None if given is None else given.to(encoding.device)
     context = objectives.Context(images, lambda x: judges.get("judge")(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, given, pictures, images.classes, images.summary)
+    return _Plan(
+        config=config,
+        objective=objective,
+        encoding=encoding,
+        vae=vae,
+        judges=judges,
+        given=given,
+        pictures=pictures,
+        classes=images.classes,
+        images=images.summary,
+    )
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
     """Evolve to the end, keeping everything in `run`; `searches` as they were left, empty before they have begun."""
     keep_targets(run.folder, plan.pictures)  # at once: their files may change before a run is resumed
     if plan.given is not None:
-        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.encoding.vae))
+        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.vae))
         files.write_bytes(run.folder / genomes.GENOMES_FILE, content)
-    plan.encoding.vae.save(run.folder / VAE_FILE)
+    plan.vae.save(run.folder / VAE_FILE)
     plan.found_judges()  # refuses now what it would refuse after the search
     if plan.objective.judged:
         plan.judges.get("judge")

@@ -242,6 +242,7 @@ def recording(
     folder: str | Path,
     kind: str,
     settings: dict[str, Any],
+    *,
     overwrite: bool = False,
     circumstances: dict[str, Any] | None = None,
     resume: bool = False,

@@ -30,13 +30,13 @@ def load(data: DataConfig) -> ImageSet:
 
         return load_images(
             data.dataset,
-            data.data_dir,
-            data.image_size,
-            data.grey,
-            data.fit,
-            data.background,
-            data.unreadable,
-            report,
+            data_dir=data.data_dir,
+            image_size=data.image_size,
+            grey=data.grey,
+            fit=data.fit,
+            background=data.background,
+            unreadable=data.unreadable,
+            report=report,
         )
 
 

@@ -18,6 +18,7 @@ __all__ = ["evolve", "load", "resume", "train"]
 
 def resume(
     folder: str | Path,
+    *,
     generations: int | None = None,
     epochs: int | None = None,
     dataset: str | None = None,

@@ -39,6 +39,7 @@ def train(
     model: VAEConfig,
     config: TrainConfig,
     out: str | Path,
+    *,
     overwrite: bool = False,
     checkpoint: CheckpointConfig | None = None,
     start: str | Path | None = None,
@@ -71,7 +72,7 @@ def train(
         checkpoint=checkpoint or CheckpointConfig(),
     )
     job = _Job(settings, images, vae)
-    with recording(out, "training", asdict(settings), overwrite, job.circumstances) as run:
+    with recording(out, "training", asdict(settings), overwrite=overwrite, circumstances=job.circumstances) as run:
         job.fill(run)
     return run
 
