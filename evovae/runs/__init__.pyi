@@ -29,6 +29,7 @@ from .inputs import choose_images as choose_images
 from .inputs import folder_of as folder_of
 from .inputs import load as load
 from .inputs import load_again as load_again
+from .inputs import load_vae as load_vae
 from .inputs import tell as tell
 from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search

@@ -25,7 +25,7 @@ from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_gen
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
 from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
-from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, tell
+from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, load_vae, tell
 from evovae.runs.recorder import Search, reference_point
 from evovae.runs.results import write_histories, write_searches
 from evovae.runs.searches import BASELINES, EVOLUTION, SearchMethod, Start
@@ -123,9 +123,7 @@ def evolve(
         Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
     """
     check_out(out, "evolution", overwrite)
-    vae = VAE.load(vae_path)
-    if len(vae.config.data_shape) != 3:
-        raise InputError(f"{vae_path} decodes vectors of shape {vae.config.data_shape}: expected a VAE of images")
+    vae = load_vae(vae_path)
     data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
     if changed and dataset is None:
         raise InputError(
@@ -178,7 +176,7 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     begun = (run.folder / VAE_FILE).is_file()  # then everything that it needs is there
     settings = replace(settings, classes=images.classes)  # a run may be older than names
     plan = _plan(
-        VAE.load(run.folder if begun else settings.vae),
+        load_vae(run.folder if begun else settings.vae),
         images,
         settings.evolution,
         folders=[run.folder],

@@ -26,7 +26,12 @@ CONFIG, ENVIRONMENT = "config.json", "environment.json"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
 JUDGES = "judges.json"
 """How well the judges that an evolution asked read images, by role."""
-KINDS = ("training", "evolution", "cell")
+SETTINGS: dict[str, type[TrainingSettings | EvolutionSettings]] = {
+    "training": TrainingSettings,
+    "evolution": EvolutionSettings,
+}
+"""Of each kind of run that `Run.settings` can read; a cell's are its study's."""
+KINDS = (*SETTINGS, "cell")
 
 
 Stamp = tuple[int, int, int]
@@ -112,16 +117,11 @@ class Run:
         """
         config = {name: value for name, value in self.config.items() if name != "format"}
         kind = config.pop("kind", None)
-        if kind not in ("training", "evolution"):
-            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of training or evolution")
+        if kind not in SETTINGS:
+            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of {' or '.join(SETTINGS)}")
         assert self._known is not None
         if self._known.settings is None:
-            path = self.folder / CONFIG
-            self._known.settings = (
-                from_json(TrainingSettings, config, path)
-                if kind == "training"
-                else from_json(EvolutionSettings, config, path)
-            )
+            self._known.settings = from_json(SETTINGS[kind], config, self.folder / CONFIG)
         return self._known.settings
 
     @property

@@ -88,6 +88,18 @@ def from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:
     return replace(data, dataset=images.name, data_dir=data.data_dir and str(Path(data.data_dir).resolve()))
 
 
+def load_vae(path: str | Path) -> VAE:
+    """Return the VAE of images in a run folder or a file.
+
+    Raises:
+        InputError: if it cannot be read, or decodes no images.
+    """
+    vae = VAE.load(path)
+    if len(vae.config.data_shape) != 3 or vae.config.data_shape[0] not in (1, 3):
+        raise InputError(f"{path} decodes data of shape {vae.config.data_shape}: expected a VAE of images")
+    return vae
+
+
 def choose_images(
     vae: VAE, vae_path: str | Path, dataset: str | None, data_dir: str | None
 ) -> tuple[DataConfig, ImageSet, bool]:
