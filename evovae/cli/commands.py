@@ -57,7 +57,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Evolve:
-    """Evolve images in the latent space of a trained VAE, against random search with as many evaluations."""
+    """Evolve images in the latent space of a trained VAE, against random search with the same number of evaluations."""
 
     vae: Path
     """A VAE: a run folder of evovae train, or a .safetensors file."""
@@ -75,7 +75,7 @@ class Evolve:
     """Replace the run in OUT."""
 
     def run(self) -> None:
-        """Evolve, draw, and say what came of it."""
+        """Evolve, draw, and print the results."""
         require_effect(self.evolution)
         from evovae import runs
 
@@ -95,21 +95,21 @@ class Evolve:
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
+    """Continue a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Run folder."""
     generations: int | None = None
-    """Let an evolution, finished or not, go on to so many generations."""
+    """Continue an evolution, finished or not, up to this number of generations."""
     epochs: int | None = None
-    """Let a training, finished or not, go on to so many epochs, the learning rate rising and falling once more."""
+    """Continue a training, finished or not, up to this number of epochs; the rate rises and falls once more."""
     dataset: str | None = None
     """Where its images are now; None: where the run remembers them. They must be the same."""
     data_dir: str | None = None
     """Where torchvision's image sets are now; None: what the run remembers."""
 
     def run(self) -> None:
-        """Go on, draw, and say what came of it."""
+        """Continue, draw, and print the results."""
         from evovae import runs
 
         _show(
@@ -246,7 +246,7 @@ def _settings_of(command: Train) -> Train:
 
 
 def _show(run: Run) -> None:
-    """Say what came of a run, draw its figures, and say where they are."""
+    """Print the results of a run, draw its figures, and print where they are."""
     from evovae.cli import report
     from evovae.runs import figures
 

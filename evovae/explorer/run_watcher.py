@@ -94,7 +94,7 @@ def describe(run: Path) -> Summary:
     Raises:
         InputError: if its settings cannot be read.
     """
-    settings, reached = _read(EvolutionResults, run, CONFIG).settings, follow(run).generation
+    settings, reached = _read(EvolutionResults, run, CONFIG).settings, curve(run).generation
     return Summary(
         _status(run),
         settings.names,
@@ -104,7 +104,7 @@ def describe(run: Path) -> Summary:
     )
 
 
-def follow(run: Path) -> Curve:
+def curve(run: Path) -> Curve:
     """Return how fitness grew, as far as it is written.
 
     Raises:

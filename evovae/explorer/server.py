@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from evovae.base import InputError, require, require_whole
+from evovae.base import InputError, require_whole
 
 HOST = "127.0.0.1"
 
@@ -40,7 +40,8 @@ def serve(
         InputError: if the VAE or the port cannot be used.
     """
     for library in ("fastapi", "uvicorn"):
-        require(find_spec(library) is not None, f"the explorer needs {library}: pip install 'evovae[explorer]'")
+        if find_spec(library) is None:
+            raise InputError(f"the explorer needs {library}: pip install 'evovae[explorer]'")
     require_whole("port", port, 0, 65_535)
     with _bind(port) as listening:
         import torch

@@ -21,7 +21,7 @@ from evovae.models import VAE, VAE_FILE
 from evovae.objectives import Judges, JudgeStore, Objective
 from evovae.runs import genomes
 from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
-from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, settle
+from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, resolve_auto
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
 from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
@@ -132,7 +132,7 @@ def evolve(
         )
     folders = [Path(out), folder_of(vae_path)]
     plan = _plan(vae, images, config, folders=folders, genomes_path=genomes_path, pictures={})
-    plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
+    plan = replace(plan, config=resolve_auto(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
         evolution=plan.config,
@@ -157,7 +157,7 @@ def evolve(
 
 
 def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, images: ImageSet | None) -> None:
-    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held.
+    """Continue an evolution where it was stopped, or up to this number of `generations`, in a run that is held.
 
     The `images` are those that the settings name, None to load them.
     """
@@ -284,7 +284,7 @@ def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[b
             between_steps(ended)
 
         start = Start(population, plan.toolbox, config, evaluations, search.archive, search.last)
-        search.follow(method.generations(start), method.label, total, after_generation)
+        search.run(method.generations(start), method.label, total, after_generation)
 
     run(EVOLUTION, 0, config.generations + 1)
     budget = searches[EVOLUTION.label].evaluations

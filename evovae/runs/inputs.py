@@ -1,4 +1,4 @@
-"""What the long jobs read before they begin: image sets, and whether they are still those that a run knows."""
+"""What training and evolution read before they begin: VAEs, and image sets, which must be those that a run knows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from evovae.data import DataConfig, ImageSet, load_images
 from evovae.models import VAE
 from evovae.runs.folder import Run
 
-PATIENCE = 1.0
-"""Seconds that pictures are read without a word."""
+SILENCE = 1.0
+"""Seconds of reading pictures before progress is shown."""
 
 
 def load(data: DataConfig) -> ImageSet:
@@ -25,7 +25,7 @@ def load(data: DataConfig) -> ImageSet:
         bar = functools.cache(lambda total: stack.enter_context(track("reading pictures", total)))
 
         def report(done: int, total: int) -> None:
-            if time.monotonic() - begun > PATIENCE:
+            if time.monotonic() - begun > SILENCE:
                 bar(total)(done, "")
 
         return load_images(

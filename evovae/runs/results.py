@@ -19,7 +19,6 @@ from evovae.base import (
     files,
     format_number,
     from_json,
-    require,
     require_types,
     shown,
 )
@@ -49,10 +48,10 @@ class _PopulationSettings:
     reference: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no point."""
+        """Refuse a reference that is not finite."""
         require_types(self)
-        finite = all(abs(value) <= LARGEST for value in self.reference or ())  # NaN is not
-        require(finite, f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
+        if not all(abs(value) <= LARGEST for value in self.reference or ()):  # NaN is not
+            raise InputError(f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
 
 
 def read_training(run: Run) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from evovae.base import History, InputError, Stateful, files, format_number, require, track
+from evovae.base import History, InputError, Stateful, files, format_number, track
 from evovae.data import DataConfig, ImageSet
 from evovae.models import (
     VAE,
@@ -78,7 +78,7 @@ def train(
 
 
 def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, images: ImageSet | None) -> None:
-    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held.
+    """Continue a training where it was stopped, or up to this number of `epochs`, in a run that is held.
 
     The `images` are those that the settings name, None to load them.
     """
@@ -90,15 +90,18 @@ def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, im
     settings = replace(settings, data=from_anywhere(settings.data, images), classes=images.classes)
     if state is None and settings.start:
         vae = VAE.load(settings.start)
-        same = genomes.digest_of(vae) == settings.start_digest
-        require(same, f"{settings.start} has changed since the run began with it: expected the same VAE again")
+        if genomes.digest_of(vae) != settings.start_digest:
+            raise InputError(f"{settings.start} has changed since the run began with it: expected the same VAE again")
     job = _Job(settings, images, vae)
     if epochs is not None:
         schedule = job.training.schedule
         planned = schedule.total // schedule.per_epoch
-        require(isinstance(settings.training.epochs, int | None), f"{run.folder} finds its number of epochs by itself")
-        require(settings.training.iterations is None, f"{run.folder} is trained for iterations, not for epochs")
-        require(epochs >= planned, f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
+        if settings.training.epochs == "auto":
+            raise InputError(f"{run.folder} finds its number of epochs by itself")
+        if settings.training.iterations is not None:
+            raise InputError(f"{run.folder} is trained for iterations, not for epochs")
+        if epochs < planned:
+            raise InputError(f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
         if epochs > planned:
             longer = replace(settings.training, epochs=epochs, restarts=(*settings.training.restarts, planned))
             settings = replace(settings, training=longer)
