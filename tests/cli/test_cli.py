@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from events import PATIENCE
 from PIL import Image
 
 from evovae import cli
@@ -321,7 +322,7 @@ def test_an_interrupted_training_keeps_what_was_done(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert json.loads((out / "environment.json").read_text())["status"] == "interrupted"

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import survive_faults
 import torch
+from events import PATIENCE
 from refusals import refused
 
 from evovae import runs
@@ -249,7 +250,7 @@ def elsewhere(vae: Path, tmp_path: Path) -> Iterator[tuple[Path, subprocess.Pope
 
 def test_another_process_is_watched_and_its_death_is_noticed(elsewhere: tuple[Path, subprocess.Popen[bytes]]) -> None:
     run, process = elsewhere
-    root, end, reached = run.parent.parent, time.monotonic() + 60, 0
+    root, end, reached = run.parent.parent, time.monotonic() + PATIENCE, 0
     while reached < 20:
         assert process.poll() is None
         assert time.monotonic() < end

@@ -42,11 +42,11 @@ def command(*arguments: object) -> tuple[int, str, str]:
 def trainings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What is done one after another: the roles whose judges are trained, and "search"; an empty cache."""
     done: list[str] = []
-    train, follow = JudgeStore._train, Search.follow
+    train, run = JudgeStore._train, Search.run
     monkeypatch.setattr(training, "LIMIT", 60)
     monkeypatch.setattr(training, "ROUND", 20)
     monkeypatch.setattr(JudgeStore, "_train", lambda self, role: done.append(role) or train(self, role))
-    monkeypatch.setattr(Search, "follow", lambda self, *rest: done.append("search") or follow(self, *rest))
+    monkeypatch.setattr(Search, "run", lambda self, *rest: done.append("search") or run(self, *rest))
     monkeypatch.setattr(figures, "draw", lambda run: [])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return done
