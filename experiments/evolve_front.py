@@ -75,9 +75,9 @@ def evolve(arguments: Arguments, results: Results) -> None:
     evolving = evolution.eaMuPlusLambda_iter(
         population, toolbox, size, size, cxpb=0.6, mutpb=0.3, ngen=generations, halloffame=evolved.archive
     )
-    evolved.follow(evolving, "NSGA-II", generations + 1)
+    evolved.run(evolving, "NSGA-II", generations + 1)
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
-    drawn.follow(drawing, "random search", math.ceil(evolved.evaluations / size))
+    drawn.run(drawing, "random search", math.ceil(evolved.evaluations / size))
 
     found = {name: search.found() for name, search in searches.items()}
     rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]

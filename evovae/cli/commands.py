@@ -42,12 +42,22 @@ class Train:
         require_effect(self.model, self.training)
         from evovae import runs
 
-        _show(runs.train(self.data, self.model, self.training, self.out, self.overwrite, self.checkpoint, self.start))
+        _show(
+            runs.train(
+                self.data,
+                self.model,
+                self.training,
+                self.out,
+                overwrite=self.overwrite,
+                checkpoint=self.checkpoint,
+                start=self.start,
+            )
+        )
 
 
 @dataclass(frozen=True)
 class Evolve:
-    """Evolve images in the latent space of a trained VAE, against random search with as many evaluations."""
+    """Evolve images in the latent space of a trained VAE, against random search with the same number of evaluations."""
 
     vae: Path
     """A VAE: a run folder of evovae train, or a .safetensors file."""
@@ -65,7 +75,7 @@ class Evolve:
     """Replace the run in OUT."""
 
     def run(self) -> None:
-        """Evolve, draw, and say what came of it."""
+        """Evolve, draw, and print the results."""
         require_effect(self.evolution)
         from evovae import runs
 
@@ -74,35 +84,43 @@ class Evolve:
                 self.vae,
                 self.evolution,
                 self.out,
-                self.dataset,
-                self.data_dir,
-                self.overwrite,
-                self.checkpoint,
-                self.genomes,
+                dataset=self.dataset,
+                data_dir=self.data_dir,
+                overwrite=self.overwrite,
+                checkpoint=self.checkpoint,
+                genomes_path=self.genomes,
             )
         )
 
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
+    """Continue a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Run folder."""
     generations: int | None = None
-    """Let an evolution, finished or not, go on to so many generations."""
+    """Continue an evolution, finished or not, up to this number of generations."""
     epochs: int | None = None
-    """Let a training, finished or not, go on to so many epochs, the learning rate rising and falling once more."""
+    """Continue a training, finished or not, up to this number of epochs; the rate rises and falls once more."""
     dataset: str | None = None
     """Where its images are now; None: where the run remembers them. They must be the same."""
     data_dir: str | None = None
     """Where torchvision's image sets are now; None: what the run remembers."""
 
     def run(self) -> None:
-        """Go on, draw, and say what came of it."""
+        """Continue, draw, and print the results."""
         from evovae import runs
 
-        _show(runs.resume(self.folder, self.generations, self.epochs, self.dataset, self.data_dir))
+        _show(
+            runs.resume(
+                self.folder,
+                generations=self.generations,
+                epochs=self.epochs,
+                dataset=self.dataset,
+                data_dir=self.data_dir,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +167,14 @@ class Explore:
         from evovae import explorer
         from evovae.cli import demo
 
-        explorer.serve(self.vae or demo.find_vae(), self.port, self.dataset, self.data_dir, self.runs, self.browser)
+        explorer.serve(
+            self.vae or demo.find_vae(),
+            self.port,
+            dataset=self.dataset,
+            data_dir=self.data_dir,
+            runs=self.runs,
+            browser=self.browser,
+        )
 
 
 @dataclass(frozen=True)
@@ -221,7 +246,7 @@ def _settings_of(command: Train) -> Train:
 
 
 def _show(run: Run) -> None:
-    """Say what came of a run, draw its figures, and say where they are."""
+    """Print the results of a run, draw its figures, and print where they are."""
     from evovae.cli import report
     from evovae.runs import figures
 

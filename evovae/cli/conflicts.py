@@ -1,11 +1,11 @@
-"""Options that go without effect where another has a certain value: asked for there, they are a mistake."""
+"""Options that have no effect where another has a certain value: to give them there is a mistake."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
 
-from evovae.base import require
+from evovae.base import InputError
 
 _VARIED = ("auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda")
 
@@ -36,7 +36,8 @@ def require_effect(*configs: Any) -> None:
     values = {field.name: getattr(config, field.name) for config in configs for field in fields(config)}
     defaults = {field.name: field.default for config in configs for field in fields(config)}
     for name, other, effective in NEEDS:
-        if name in values and values[name] != defaults[name]:
+        if name in values and values[name] != defaults[name] and values[other] not in effective:
             cause = f"--no-{other}" if values[other] is False else f"--{other} {values[other]}"
-            message = f"{name.replace('_', ' ')} is {values[name]}: it has no effect with {cause}; leave one out"
-            require(values[other] in effective, message)
+            raise InputError(
+                f"{name.replace('_', ' ')} is {values[name]}: it has no effect with {cause}; leave one out"
+            )

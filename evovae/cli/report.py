@@ -17,42 +17,37 @@ from evovae.data import known_sets, listed
 from evovae.models import VAEConfig
 from evovae.objectives import NAMES, REGISTRY, doubts
 from evovae.runs import (
+    EVOLUTION,
+    EvolutionResults,
     EvolutionSettings,
     Run,
     describe_environment,
-    doubt_objective,
     kept_epoch,
-    read_hall,
-    read_history,
-    read_judges,
-    settings_of,
 )
 
 REALISM = ("held_out", "log_prior", "reconstruction_distance")
 
 
-def summarise_evolution(run: Run) -> pd.DataFrame:
-    """Return a row for each search of an evolution run: what it reached, and the realism of these images.
+def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
+    """Return a row for each search of an evolution run: what it reached, and the realism of its images.
 
-    Of one objective, the best fitness and the image that has it; of several, the hypervolume and the images of the
-    front. Columns: search; evaluations of a replicate; best, low, high (interquartile mean over replicates and its 95%
-    bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism.
+    Columns: search; evaluations of a replicate; best, low, high (interquartile mean of the metric over replicates and
+    its 95% bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism of its images.
 
     Raises:
         InputError: if a file of the run is damaged, or does not fit the others.
     """
-    hall, several = read_hall(run), len(settings_of(run).names) > 1
-    found = hall if several else hall[hall["rank"] == 0]
+    found = results.hall if results.kind.every_image else results.hall[results.hall["rank"] == 0]
     rows = []
     for label, images in found.groupby("search", sort=False):
-        history = read_history(run, str(label))
-        reached = history.groupby("replicate")["hypervolume"].last() if several else images["fitness"]
-        middle = statistics.bootstrap(reached.to_numpy())
-        mean = statistics.bootstrap(reached.to_numpy(), statistic=np.mean)
+        _, evaluations, best = results.curve(str(label))
+        reached = best[np.isfinite(best[:, -1]), -1]
+        middle = statistics.bootstrap(reached)
+        mean = statistics.bootstrap(reached, statistic=np.mean)
         rows.append(
             {
                 "search": label,
-                "evaluations": history.groupby("replicate")["evaluations"].max().mean(),
+                "evaluations": evaluations[:, -1].mean(),
                 **dict(zip(("best", "low", "high"), middle, strict=True)),
                 **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
                 **images[[name for name in REALISM if name in images]].mean().to_dict(),
@@ -65,7 +60,7 @@ def report(run: Run) -> None:
     """Print what came of a finished run of training or evolution, and what is to be known about how it came."""
     settings = run.settings
     if isinstance(settings, EvolutionSettings):
-        _report_evolution(run)
+        _report_evolution(EvolutionResults(run))
     else:
         _report_training(run, settings.model)
     if settings.classes:
@@ -103,21 +98,20 @@ def _report_training(run: Run, model: VAEConfig) -> None:
         print(f"the mean picture for all has {format_number(environment['mean_picture'])}")
 
 
-def _report_evolution(run: Run) -> None:
+def _report_evolution(results: EvolutionResults) -> None:
     """Print the summary of an evolution run as a table, and keep it in the run as `summary.csv`."""
-    summary = summarise_evolution(run)
-    run.write_table("summary.csv", summary)
-    settings, generations = settings_of(run), read_history(run, "evolution")["generation"].max()
-    config, several = settings.evolution, len(settings.names) > 1
+    summary = summarise_evolution(results)
+    results.run.write_table("summary.csv", summary)
+    config, generations = results.settings.evolution, results.curve(EVOLUTION.label).generations[-1]
     table = Table(
         box=box.SIMPLE,
-        title=f"{escape(f'{config.objective} {doubt_objective(run)}'.strip())}, "
+        title=f"{escape(f'{config.objective} {results.doubt}'.strip())}, "
         f"{_count(config.replicates, 'replicate')} of "
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
     headings = {
         "evaluations": "evals",
-        "mean": "mean hypervolume (95%)" if several else "mean best (95%)",
+        "mean": f"mean {results.kind.metric} (95%)",
         "held_out": "held-out",
         "log_prior": "log p",
         "reconstruction_distance": "distance",
@@ -132,10 +126,10 @@ def _report_evolution(run: Run) -> None:
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
-    judges = read_judges(run)
+    judges = results.judges
     doubted = f" ({doubts(judges)})" if doubts(judges) else ""
     judged = f"held-out judge's probability{doubted}, " if "held_out" in summary else ""
-    whose = "of the images on each front" if several else "of each replicate's best"
+    whose = "of the images on each front" if results.kind.every_image else "of each replicate's best"
     print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
     for role, found in judges.items():
         print(f"{NAMES[role]}: {found}")

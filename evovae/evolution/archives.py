@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evovae.base import InputError, State, make_generator, require_whole
-from evovae.evolution.operators.multiobjective import crowding_distance, lexicographic, nondominated_rank
+from evovae.evolution.operators.multiobjective import crowding_distance, hypervolume, lexicographic, nondominated_rank
 from evovae.evolution.population import FLOATS, Individual, Population, ranking
 
 
@@ -74,6 +74,14 @@ class HallOfFame:
         """Take in the individuals of `population` that belong among the members."""
         best = self._best(population)
         self._members = best if self._members is None else self._best(self._members.join(best))
+
+    def metrics(self, reference: Sequence[float] | None = None) -> dict[str, Tensor]:
+        """Return what the archive has reached, each (R,): `best`, the fitness of the best member.
+
+        Args:
+            reference: of M values, the point that a hypervolume is measured from.
+        """
+        return {"best": self.fitness[:, 0, 0]}
 
     def state(self) -> State:
         """Return the members."""
@@ -147,6 +155,10 @@ class ParetoFront(HallOfFame):
 
     def __init__(self, maxsize: int | None = None) -> None:
         super().__init__(sys.maxsize if maxsize is None else maxsize)
+
+    def metrics(self, reference: Sequence[float] | None = None) -> dict[str, Tensor]:
+        """Return `hypervolume` float64 (R,), what the front dominates up to `reference`; nothing without one."""
+        return {} if reference is None else {"hypervolume": hypervolume(self.population, reference)}
 
     def _best(self, population: Population) -> Population:
         first = (nondominated_rank(population) == 0) & population.finite

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 import evovae
-from evovae.base import InputError, require, shown
+from evovae.base import InputError, shown
 from evovae.explorer.launcher import BusyError
 from evovae.explorer.middleware import Guard
 from evovae.explorer.routes import latent, runs, sessions
@@ -88,7 +88,8 @@ async def _refuse_unknown(request: Request) -> None:
     """Refuse a query that names what the route does not take."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     unknown = next((name for name in request.query_params if name not in known), None)
-    require(unknown is None, f"{shown(unknown)}: no such parameter")
+    if unknown is not None:
+        raise InputError(f"{shown(unknown)}: no such parameter")
 
 
 async def _tell(_: Request, error: Exception) -> JSONResponse:

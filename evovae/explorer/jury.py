@@ -14,6 +14,8 @@ from evovae.base import hidden
 from evovae.data import ImageSet
 from evovae.objectives import JudgeStore
 
+JuryState = Literal["ready", "training", "none"]
+
 
 class Jury:
     """Both judges of an image set.
@@ -35,15 +37,15 @@ class Jury:
         self.judges = self._store.found()
 
     @property
-    def state(self) -> Literal["ready", "training", "none"]:
-        """How it is with them."""
+    def state(self) -> JuryState:
+        """Whether they can be asked, are being trained, or cannot be had."""
         if self.judges is not None:
             return "ready"
         return "none" if self._reason else "training"
 
     @property
     def word(self) -> str:
-        """What there is to know of them, in one line."""
+        """Their state and reliability, in one line."""
         if self.judges is None:
             return f"There are no judges: {self._reason}." if self._reason else "The judges are being trained."
         judge, held_out = (judge.reliability for judge in self.judges)
@@ -61,7 +63,7 @@ class Jury:
             self._thread.start()
 
     def close(self) -> None:
-        """End the training, if any; it goes on from there another time."""
+        """End the training, if any; it continues from there another time."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()

@@ -29,6 +29,9 @@ FAR = 1e6
 """A place beyond this is taken for one at this distance, from which all points look equally far."""
 
 
+MapState = Literal["ready", "computing", "failed"]
+
+
 class Atlas:
     """Two maps of the same codes. `points` and `genome_at` take the method's name, "pca" or "tsne".
 
@@ -59,8 +62,8 @@ class Atlas:
         self._waiting: threading.Thread | None = None
 
     @property
-    def state(self) -> Literal["ready", "computing", "failed"]:
-        """How it is with t-SNE."""
+    def state(self) -> MapState:
+        """Whether the t-SNE map is there, is being computed, or cannot be had."""
         if "tsne" in self._maps:
             return "ready"
         return "failed" if self.reason else "computing"

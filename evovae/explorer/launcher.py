@@ -19,7 +19,7 @@ from torch import Tensor
 from evovae import objectives
 from evovae.base import InputError, files
 from evovae.encodings import LatentEncoding
-from evovae.runs import EvolveConfig, genomes, settle
+from evovae.runs import EvolveConfig, genomes, resolve_auto
 
 PATIENCE = 20.0
 """Seconds that an evolution gets to write its state when it is asked to stop."""
@@ -68,7 +68,7 @@ class Evolver:
             if len(favourites) != 1:
                 raise InputError(f"{len(favourites)} favourites as the target: choose one")
         else:
-            settle(config, objectives.parse(config.objective, self._context), self._encoding)
+            resolve_auto(config, objectives.parse(config.objective, self._context), self._encoding)
             if len(favourites) > config.population:
                 raise InputError(f"{len(favourites)} favourites in a population of {config.population}: choose fewer")
         with self._lock:
@@ -109,7 +109,7 @@ class Evolver:
         return self._folder if self._process is not None and self._process.poll() is None else None
 
     def stop(self) -> None:
-        """Ask the evolution that is running, if any, to write its state and end; `evovae resume` goes on with it."""
+        """Ask the evolution that is running, if any, to write its state and end; `evovae resume` continues it."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 

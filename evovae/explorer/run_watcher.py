@@ -19,14 +19,14 @@ from evovae.runs import (
     CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
+    EVOLUTION,
     HISTORY,
     POPULATION,
     PREVIOUS,
-    EvolutionSettings,
+    EvolutionResults,
     Run,
-    read_history,
-    read_population,
-    settings_of,
+    Stamp,
+    stamp_of,
 )
 
 POINTS = 500
@@ -35,7 +35,6 @@ LOCKS = Path("/proc/locks")
 """Where Linux tells which files are locked."""
 
 T = TypeVar("T")
-Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Curve:
-    """The best fitness so far of a single objective, or the hypervolume of several; T' is 0 before there is one."""
+    """The metric of the evolution, so far; T' is 0 before there is one."""
 
     label: str
     minimise: bool
@@ -95,7 +94,7 @@ def describe(run: Path) -> Summary:
     Raises:
         InputError: if its settings cannot be read.
     """
-    settings, reached = _read(settings_of, run, CONFIG), follow(run).generation
+    settings, reached = _read(EvolutionResults, run, CONFIG).settings, curve(run).generation
     return Summary(
         _status(run),
         settings.names,
@@ -105,16 +104,16 @@ def describe(run: Path) -> Summary:
     )
 
 
-def follow(run: Path) -> Curve:
+def curve(run: Path) -> Curve:
     """Return how fitness grew, as far as it is written.
 
     Raises:
         InputError: if its settings cannot be read.
     """
-    settings = _read(settings_of, run, CONFIG)
+    results = _read(EvolutionResults, run, CONFIG)
     with contextlib.suppress(InputError):  # nothing yet
         return _read(_read_curve, run, CONFIG, HISTORY)
-    return _curve_of(settings, [], [[] for _ in range(settings.evolution.replicates)])
+    return _curve_of(results, [], [[] for _ in range(results.settings.evolution.replicates)])
 
 
 def frames(run: Path) -> list[int]:
@@ -148,7 +147,7 @@ def _is_evolution(folder: Path) -> bool:
     if not os.path.isfile(folder / CONFIG):
         return False
     try:
-        _read(settings_of, folder, CONFIG)
+        _read(EvolutionResults, folder, CONFIG)
     except InputError:
         return False
     return True
@@ -170,7 +169,7 @@ def _is_held(run: Path) -> bool:
 
     Where the system does not list its locks, the file must do, which a process that was killed leaves.
     """
-    if (stamp := _stamp(run / LOCK)) is None:
+    if (stamp := stamp_of(run / LOCK)) is None:
         return False
     try:
         return f":{stamp[0]} " in LOCKS.read_text()  # some filesystems list another device number, but not inode
@@ -179,26 +178,15 @@ def _is_held(run: Path) -> bool:
 
 
 def _read_curve(run: Run) -> Curve:
-    settings, table = settings_of(run), read_history(run, "evolution")
-    several, minimise = len(settings.names) > 1, settings.weights[0] < 0
-    column = "hypervolume" if several else "best"
-    if column not in table:  # a run made before it was recorded
-        column = "min" if minimise else "max"
-    wide = table.pivot(index="replicate", columns="generation", values=column)
-    if list(wide.index) != list(range(settings.evolution.replicates)):
-        raise InputError(f"{run.folder / HISTORY} has other replicates than the run's settings")
-    values = wide.to_numpy(dtype=float)
-    if not several:
-        values = (np.fmin if minimise else np.fmax).accumulate(values, axis=1)
-    chosen = np.unique(np.linspace(0, values.shape[1] - 1, POINTS).round().astype(int))
+    results = EvolutionResults(run)
+    generations, _, values = results.curve(EVOLUTION.label)
+    chosen = np.unique(np.linspace(0, len(generations) - 1, POINTS).round().astype(int))
     best = [[float(value) if np.isfinite(value) else None for value in row] for row in values[:, chosen]]
-    return _curve_of(settings, [int(number) for number in wide.columns[chosen]], best)
+    return _curve_of(results, generations[chosen].tolist(), best)
 
 
-def _curve_of(settings: EvolutionSettings, generation: list[int], best: list[list[float | None]]) -> Curve:
-    if len(settings.names) > 1:
-        return Curve(f"hypervolume of {', '.join(settings.names)}", False, generation, best)
-    return Curve(f"best {settings.names[0]} so far", settings.weights[0] < 0, generation, best)
+def _curve_of(results: EvolutionResults, generation: list[int], best: list[list[float | None]]) -> Curve:
+    return Curve(results.kind.title(results.settings.names), results.kind.minimise, generation, best)
 
 
 def _frames(run: Path) -> list[Frame]:
@@ -209,7 +197,7 @@ def _read_frames(run: Run) -> list[Frame]:
     """Read them from the population of a run that is finished, or else from its last checkpoint that is whole."""
     if run.finished:
         with contextlib.suppress(InputError):
-            found = read_population(run)
+            found = EvolutionResults(run).population()
             moments = (found[name].transpose(0, 1) for name in ("frame_genomes", "frame_fitness"))  # T R D, T R M
             return _as_frames(found["frame_generations"], *moments)
     with contextlib.suppress(InputError):  # there is a moment without it whenever one is written
@@ -218,10 +206,10 @@ def _read_frames(run: Run) -> list[Frame]:
 
 
 def _frames_of_checkpoint(run: Run, name: str) -> list[Frame]:
-    path, settings = run.folder / name, settings_of(run)
+    path, settings = run.folder / name, EvolutionResults(run).settings
     tensors, _ = files.load_tensors(path, "checkpoint")
     expected = {"numbers": "int64 T", "genomes": "float32 T R D", "fitness": "float32|float64 T R M"}
-    expected = {f"evolution/frames/{field}": shape for field, shape in expected.items()}
+    expected = {f"{EVOLUTION.label}/frames/{field}": shape for field, shape in expected.items()}
     files.check_tensors(path, tensors, expected, R=settings.evolution.replicates, M=len(settings.names))
     numbers, genomes, fitness = (tensors[field] for field in expected)
     if not genomes.isfinite().all():
@@ -242,7 +230,7 @@ def _read(reader: Callable[[Run], T], folder: Path, *names: str) -> T:
     Raises:
         InputError: as `reader` did.
     """
-    stamps = tuple(_stamp(folder / name) for name in names)  # before: what changes while it is read is read again
+    stamps = tuple(stamp_of(folder / name) for name in names)  # before: what changes while it is read is read again
     known = _known.get((folder, names))
     if known is None or known[0] != stamps:
         found: Any = None
@@ -256,12 +244,3 @@ def _read(reader: Callable[[Run], T], folder: Path, *names: str) -> T:
         raise InputError(known[2])
     kept: T = known[1]
     return kept
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Return what is other of a file that has changed, the inode first; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

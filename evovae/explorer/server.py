@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from evovae.base import InputError, require, require_whole
+from evovae.base import InputError, require_whole
 
 HOST = "127.0.0.1"
 
@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 def serve(
     vae: Path,
     port: int,
+    *,
     dataset: str | None = None,
     data_dir: str | None = None,
     runs: Path | None = None,
@@ -39,7 +40,8 @@ def serve(
         InputError: if the VAE or the port cannot be used.
     """
     for library in ("fastapi", "uvicorn"):
-        require(find_spec(library) is not None, f"the explorer needs {library}: pip install 'evovae[explorer]'")
+        if find_spec(library) is None:
+            raise InputError(f"the explorer needs {library}: pip install 'evovae[explorer]'")
     require_whole("port", port, 0, 65_535)
     with _bind(port) as listening:
         import torch
@@ -49,7 +51,7 @@ def serve(
         from evovae.explorer.workspace import explore
 
         torch.set_num_threads(1)  # of small networks, several threads are slower as soon as anything else runs
-        app = make_app(explore(vae, dataset, data_dir, runs))
+        app = make_app(explore(vae, dataset=dataset, data_dir=data_dir, runs=runs))
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=3)
         print(f"evovae explorer: {address} (Ctrl-C ends it)", flush=True)

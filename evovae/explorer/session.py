@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from evovae import evolution
-from evovae.base import InputError, State, Streams, join, require
+from evovae.base import InputError, State, Streams, join
 from evovae.encodings import Encoding
 from evovae.evolution import Population
 
@@ -41,7 +41,8 @@ Number = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 def _printable(text: str) -> str:
-    require(text.isprintable(), "the text has control characters: expected plain text")
+    if not text.isprintable():
+        raise InputError("the text has control characters: expected plain text")
     return text
 
 
@@ -139,7 +140,8 @@ class Session:
         Raises:
             InputError: if there is none.
         """
-        require(0 <= number < len(self.generations), f"no generation {number}: choose one of this session")
+        if not 0 <= number < len(self.generations):
+            raise InputError(f"no generation {number}: choose one of this session")
         return self.generations[number]
 
     def favourite_genomes(self, numbers: Sequence[int] | None = None) -> Tensor:
@@ -149,9 +151,11 @@ class Session:
             InputError: if one of them is none, or there are none.
         """
         numbers = list(self.kept) if numbers is None else numbers
-        require(len(numbers) > 0, "nothing is kept: keep a favourite first")
+        if not numbers:
+            raise InputError("nothing is kept: keep a favourite first")
         for number in numbers:
-            require(number in self.kept, f"no favourite {number}: expected one that is kept")
+            if number not in self.kept:
+                raise InputError(f"no favourite {number}: expected one that is kept")
         return torch.stack([self.kept[number] for number in numbers])
 
     def draw(self) -> int:
@@ -183,8 +187,10 @@ class Session:
         self._require_room()
         before, chosen = self.generation(generation), list(dict.fromkeys(selected))
         for number in chosen:
-            require(number in before.members, f"individual {number} is not in generation {generation}: choose another")
-        require(len(chosen) > 0, f"nobody in generation {generation} is selected: choose one or more")
+            if number not in before.members:
+                raise InputError(f"individual {number} is not in generation {generation}: choose another")
+        if not chosen:
+            raise InputError(f"nobody in generation {generation} is selected: choose one or more")
         crossing = crossover != "none" and len(chosen) > 1
         survivors = chosen[:SURVIVORS]
         parents = [chosen[mate] for mate in self._draw_mates(len(chosen), SIZE - len(survivors))]
@@ -206,7 +212,8 @@ class Session:
         """
         self._require_room()
         count = len(genomes)
-        require(1 <= count <= SIZE, f"{count} genomes: expected 1 to {SIZE}, as many as a generation holds")
+        if not 1 <= count <= SIZE:
+            raise InputError(f"{count} genomes: expected 1 to {SIZE}, the size of a generation")
         brought = self._bear(self._check(genomes), [origin] * count)
         parents = [brought[place % count] for place in range(SIZE - count)]
         mutants = self._vary(self.genomes[parents], sigma, "none")
@@ -220,7 +227,8 @@ class Session:
         Raises:
             InputError: if there is no such individual.
         """
-        require(0 <= number < len(self.individuals), f"no individual {number}: expected one of this session")
+        if not 0 <= number < len(self.individuals):
+            raise InputError(f"no individual {number}: expected one of this session")
         found, row = {number: None}, [number]
         while row and len(found) < most:
             parents = [parent for child in row for parent in self.individuals[child].parents]
@@ -238,7 +246,8 @@ class Session:
         for number, other in self.kept.items():
             if torch.equal(genome, other):
                 return number
-        require(len(self.kept) < MOST_FAVOURITES, f"{MOST_FAVOURITES} favourites are kept: remove some first")
+        if len(self.kept) >= MOST_FAVOURITES:
+            raise InputError(f"{MOST_FAVOURITES} favourites are kept: remove some first")
         number = self._record.next_favourite
         self.kept[number], self.favourites[number] = genome, origin
         self._record = replace(self._record, next_favourite=number + 1)
@@ -280,8 +289,8 @@ class Session:
         session.encoding, session._record = encoding, found
         session._streams = Streams(found.seed, 1, encoding.device).restored(state.part("streams"))
         session.genomes, kept = session._check(state["genomes"]), session._check(state["kept"])
-        fits = (len(session.genomes), len(kept)) == (len(found.individuals), len(found.favourites))
-        require(fits, "the session has not as many genomes as individuals and favourites: it is damaged")
+        if (len(session.genomes), len(kept)) != (len(found.individuals), len(found.favourites)):
+            raise InputError("the session's genomes are not as many as its individuals and favourites: it is damaged")
         session.kept = dict(zip(found.favourites, kept, strict=True))
         session._require_consistency()
         return session
@@ -297,22 +306,24 @@ class Session:
             whole &= all(member in numbers for member in generation.members)
             whole &= generation.parent is None or generation.parent < number
             whole &= set(generation.selected) <= set(generation.members)
-        require(whole, "the session's individuals and generations do not belong together: it is damaged")
+        if not whole:
+            raise InputError("the session's individuals and generations do not belong together: it is damaged")
 
     def _require_room(self) -> None:
-        full = f"the session has {MOST_GENERATIONS} generations: save it, and begin another"
-        require(len(self.generations) < MOST_GENERATIONS, full)
+        if len(self.generations) >= MOST_GENERATIONS:
+            raise InputError(f"the session has {MOST_GENERATIONS} generations: save it, and begin another")
 
     def _check(self, genomes: Tensor) -> Tensor:
         """Return `genomes` (K, D) where the encoding's are."""
-        fits = genomes.ndim == 2 and genomes.shape[1] == self.encoding.dim and genomes.dtype == torch.float32
-        shape = tuple(genomes.shape)
-        require(fits, f"genomes of {genomes.dtype} and shape {shape}: expected float32 (K, {self.encoding.dim})")
-        require(bool(genomes.isfinite().all()), "the genomes have values that are not finite: expected numbers")
+        dim, shape = self.encoding.dim, tuple(genomes.shape)
+        if len(shape) != 2 or shape[1] != dim or genomes.dtype != torch.float32:
+            raise InputError(f"genomes of {genomes.dtype} and shape {shape}: expected float32 (K, {dim})")
+        if not genomes.isfinite().all():
+            raise InputError("the genomes have values that are not finite: expected numbers")
         return genomes.to(self.encoding.device)
 
     def _draw_mates(self, chosen: int, count: int) -> list[int]:
-        """Draw `count` places among so many `chosen`, evenly, neighbours (0, 1), (2, 3), ... never the same."""
+        """Draw `count` of the places 0 to `chosen` - 1, evenly, neighbours (0, 1), (2, 3), ... never the same."""
         mates = self._streams.integers(chosen, 1, count)[0]
         if chosen > 1:
             step = 1 + self._streams.integers(chosen - 1, 1, count // 2)[0]

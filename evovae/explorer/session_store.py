@@ -29,7 +29,7 @@ class UnknownSessionError(InputError):
 
 
 @dataclass
-class _Place:
+class _Entry:
     session: Session
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,7 +45,7 @@ class Shelf:
 
     def __init__(self, encoding: Encoding, digest: str, folder: Path | None) -> None:
         self.encoding, self.digest, self._folder = encoding, digest, folder
-        self._places: OrderedDict[str, _Place] = OrderedDict()  # the one used last is the last
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # the one used last is the last
         self._lock = threading.Lock()
         found = sorted(folder.glob("session-*.safetensors"), key=_age) if folder else []
         self._files = {path.stem.removeprefix("session-"): path for path in found}  # the oldest first
@@ -55,7 +55,7 @@ class Shelf:
         return self._put(Session(self.encoding, secrets.randbits(32) if seed is None else seed))
 
     def open(self, content: bytes) -> str:
-        """Return the id of a new session that goes on where the one in a file was.
+        """Return the id of a new session that continues the one in a file.
 
         Raises:
             InputError: if it is no session of this VAE.
@@ -65,7 +65,7 @@ class Shelf:
             return identity
 
     def copy(self, identity: str) -> str:
-        """Return the id of a new session that goes on where this one is."""
+        """Return the id of a new session that continues this one."""
         return self.open(self.content(identity))
 
     def content(self, identity: str) -> bytes:
@@ -80,9 +80,9 @@ class Shelf:
         Raises:
             UnknownSessionError: if there is none of this id.
         """
-        place = self._find(identity)
-        with place.lock:
-            yield place.session
+        entry = self._find(identity)
+        with entry.lock:
+            yield entry.session
 
     @contextlib.contextmanager
     def change(self, identity: str) -> Iterator[Session]:
@@ -91,28 +91,28 @@ class Shelf:
             yield session
             self._keep(identity, session)
 
-    def _find(self, identity: str) -> _Place:
+    def _find(self, identity: str) -> _Entry:
         with self._lock:
-            if identity in self._places:
-                self._places.move_to_end(identity)
-                return self._places[identity]
+            if identity in self._entries:
+                self._entries.move_to_end(identity)
+                return self._entries[identity]
             if identity not in self._files:
                 raise UnknownSessionError("there is no such session: begin another, or open one that you saved")
             path = self._files[identity]
             session = self._parse(files.read_bytes(path, MOST_BYTES), str(path))
-            return self._place(identity, session)
+            return self._hold(identity, session)
 
     def _put(self, session: Session) -> str:
         identity = secrets.token_urlsafe(16)
         with self._lock:
-            self._place(identity, session)
+            self._hold(identity, session)
         return identity
 
-    def _place(self, identity: str, session: Session) -> _Place:
-        self._places[identity] = _Place(session)
-        if len(self._places) > IN_MEMORY:
-            self._places.popitem(last=False)
-        return self._places[identity]
+    def _hold(self, identity: str, session: Session) -> _Entry:
+        self._entries[identity] = _Entry(session)
+        if len(self._entries) > IN_MEMORY:
+            self._entries.popitem(last=False)
+        return self._entries[identity]
 
     def _keep(self, identity: str, session: Session) -> None:
         """Write a session's file. A disk that takes no more costs nothing but the file."""

@@ -19,8 +19,7 @@ from evovae.explorer.jury import Jury
 from evovae.explorer.latent_maps import Atlas
 from evovae.explorer.launcher import Evolver
 from evovae.explorer.session_store import Shelf
-from evovae.models import VAE
-from evovae.runs import choose_images, folder_of, genomes, tell
+from evovae.runs import choose_images, folder_of, genomes, load_vae, tell
 
 TEST_IMAGES = 10_000
 """Test images at most that are encoded, for the map and to begin from."""
@@ -62,7 +61,7 @@ class Explored:
 
 
 def explore(
-    vae_path: Path, dataset: str | None = None, data_dir: str | None = None, runs: Path | None = None
+    vae_path: Path, *, dataset: str | None = None, data_dir: str | None = None, runs: Path | None = None
 ) -> Explored:
     """Read a VAE and all that belongs to it.
 
@@ -75,9 +74,7 @@ def explore(
     Raises:
         InputError: if the VAE decodes no images, or its images cannot be had.
     """
-    vae = VAE.load(vae_path).to(resolve_device("auto"))
-    if len(vae.config.data_shape) != 3 or vae.config.data_shape[0] not in (1, 3):
-        raise InputError(f"{vae_path} decodes data of shape {vae.config.data_shape}: expected a VAE of images")
+    vae = load_vae(vae_path).to(resolve_device("auto"))
     data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
     if changed:
         print(f"evovae: the VAE has learned other images than those of {data.dataset} now", file=sys.stderr)

@@ -16,9 +16,9 @@ SCALE, MAX_RATE = 0.36, 1.6e-2
 def suggest_rate(model: VAEConfig) -> float:
     """Return the learning rate, at its largest, for a model of V numbers: 0.36 / sqrt(V).
 
-    Half of it for convolutions, plain autoencoders and Gaussian likelihoods, and at most 0.016. What a step of Adam's does
-    to a unit's input grows with the number of inputs; the numbers come of trials, and `experiments/defaults.py` holds them
-    against other rates.
+    Half of it for convolutions, plain autoencoders and Gaussian likelihoods, and at most 0.016. What a step of Adam's
+    does to a unit's input grows with the number of inputs; the numbers come of trials, and `experiments/defaults.py`
+    holds them against other rates.
     """
     steep = model.network == "conv" or not model.variational or model.likelihood == "gaussian"
     scale = SCALE / 2 if steep else SCALE

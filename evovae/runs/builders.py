@@ -1,4 +1,4 @@
-"""Recipes: from settings to a toolbox, and to the generations of an algorithm."""
+"""From settings to a toolbox and limits, or to the reason why they do not fit together."""
 
 from __future__ import annotations
 
@@ -7,72 +7,95 @@ from dataclasses import replace
 from deap import base
 
 from evovae import evolution
-from evovae.base import require, require_memory
+from evovae.base import InputError, require_memory
 from evovae.encodings import Encoding
-from evovae.evolution import EarlyStopping, HallOfFame, ParetoFront
+from evovae.evolution import EarlyStopping
 from evovae.objectives import Objective
 from evovae.runs.config import EvolveConfig
-
-
-def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
-    """Raise `InputError` unless an evolution needs, and can use, the `count` genomes that are given; None: none are."""
-    if count is None:
-        require(not config.seeded, "seeded is True: it has no effect without genomes; give them with --genomes")
-        return
-    used = config.seeded or "genome/" in config.objective
-    require(used, "genomes are given: they have no effect without --seeded or an objective such as target:genome/0")
-    fits = not config.seeded or count <= config.population
-    require(fits, f"population is {config.population}: expected at least the {count} genomes that it begins with")
-
+from evovae.runs.searches import BASELINES
 
 MOST_OBJECTIVES = 5
 STREAM = 5056
 """Bytes of a replicate's random stream."""
 
 
-def settle(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
-    """Return `config` with every `auto` decided.
+def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
+    """Raise `InputError` unless an evolution needs, and can use, the `count` genomes that are given; None: none are."""
+    if count is None:
+        if config.seeded:
+            raise InputError("seeded is True: it has no effect without genomes; give them with --genomes")
+        return
+    if not config.seeded and "genome/" not in config.objective:
+        raise InputError(
+            "genomes are given: they have no effect without --seeded or an objective such as target:genome/0"
+        )
+    if config.seeded and count > config.population:
+        raise InputError(
+            f"population is {config.population}: expected at least the {count} genomes that it begins with"
+        )
+
+
+def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
+    """Return `config` with algorithm and selection in the place of `auto`.
 
     Raises:
         InputError: if algorithm, operators, baselines and limits do not fit the objective or the encoding.
     """
-    several, names = len(objective.names) > 1, ", ".join(objective.names)
+    several = len(objective.names) > 1
     algorithm, select = config.algorithm, config.select
     if algorithm == "auto":
         algorithm = "eaMuPlusLambda" if several else "eaSimple"
     if select == "auto":
         select = "selNSGA2" if several else "selTournament"
+    resolved = replace(config, algorithm=algorithm, select=select)  # which checks them together once more
     if several:
-        most = f"{len(objective.names)} objectives are too many: expected at most {MOST_OBJECTIVES}"
-        require(len(objective.names) <= MOST_OBJECTIVES, f"{most}, whose hypervolume can be measured in time")
-        require(
-            algorithm in ("eaMuPlusLambda", "eaMuCommaLambda") and select == "selNSGA2",
-            f"{algorithm} with {select} ranks by one objective, not by {names}: "
-            "expected eaMuPlusLambda or eaMuCommaLambda with selNSGA2",
-        )
-        limits = config.stop_target is not None or config.stop_stagnation is not None
-        require(not limits, f"of {names} there is no best to stop at: use --stop-evaluations or --stop-seconds")
-        require("gradient-ascent" not in config.baselines, f"gradient ascent climbs one objective, not {names}")
+        _require_many_objectives(resolved, objective.names)
     else:
-        require(select != "selNSGA2", f"selNSGA2 weighs several objectives: for {names} use selTournament or selBest")
-        require(
-            algorithm != "eaSimple" or select != "selBest",
-            "selBest lets everybody survive in eaSimple: use it with --algorithm eaMuPlusLambda",
-        )
-        asked = algorithm != "eaGenerateUpdate" or config.select == "auto"
-        require(asked, f"{select} is not for eaGenerateUpdate: its strategy selects by itself")
-        smooth = objective.smooth or "gradient-ascent" not in config.baselines
-        require(smooth, f"objective {names} has no gradient to ascend: leave gradient-ascent out of --baselines")
+        _require_one_objective(resolved, objective, select_by_default=config.select == "auto")
     more = (config.offspring or config.population) > config.population
-    require(
-        algorithm != "eaMuCommaLambda" or select == "selTournament" or more,
-        f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring",
-    )
-    if config.mate in ("cxOnePoint", "cxTwoPoint"):
-        require(encoding.dim > 1, f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
-    config = replace(config, algorithm=algorithm, select=select)  # which checks them together once more
-    _require_room(config, encoding)
-    return config
+    if algorithm == "eaMuCommaLambda" and select != "selTournament" and not more:
+        raise InputError(
+            f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring"
+        )
+    if config.mate in ("cxOnePoint", "cxTwoPoint") and encoding.dim < 2:
+        raise InputError(f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
+    _require_room(resolved, encoding)
+    return resolved
+
+
+def _require_many_objectives(config: EvolveConfig, objectives: tuple[str, ...]) -> None:
+    names = ", ".join(objectives)
+    if len(objectives) > MOST_OBJECTIVES:
+        raise InputError(
+            f"{len(objectives)} objectives are too many: expected at most {MOST_OBJECTIVES}, whose hypervolume can be "
+            "measured in time"
+        )
+    if config.algorithm not in ("eaMuPlusLambda", "eaMuCommaLambda") or config.select != "selNSGA2":
+        raise InputError(
+            f"{config.algorithm} with {config.select} ranks by one objective, not by {names}: "
+            "expected eaMuPlusLambda or eaMuCommaLambda with selNSGA2"
+        )
+    if config.stop_target is not None or config.stop_stagnation is not None:
+        raise InputError(f"of {names} there is no best to stop at: use --stop-evaluations or --stop-seconds")
+    if climbing := _climbing(config):
+        raise InputError(f"{climbing} follows the gradient of one objective, not of {names}")
+
+
+def _require_one_objective(config: EvolveConfig, objective: Objective, select_by_default: bool) -> None:
+    (name,) = objective.names
+    if config.select == "selNSGA2":
+        raise InputError(f"selNSGA2 weighs several objectives: for {name} use selTournament or selBest")
+    if config.algorithm == "eaSimple" and config.select == "selBest":
+        raise InputError("selBest lets everybody survive in eaSimple: use it with --algorithm eaMuPlusLambda")
+    if config.algorithm == "eaGenerateUpdate" and not select_by_default:
+        raise InputError(f"{config.select} is not for eaGenerateUpdate: its strategy selects by itself")
+    if (climbing := _climbing(config)) and not objective.smooth:
+        raise InputError(f"objective {name} has no gradient to ascend: leave {climbing} out of --baselines")
+
+
+def _climbing(config: EvolveConfig) -> str:
+    """Return the baselines that follow a gradient."""
+    return ", ".join(name for name in config.baselines if BASELINES[name].climbs)
 
 
 def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
@@ -85,7 +108,7 @@ def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
 
 
 def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
-    """Return the toolbox that a settled `config` describes."""
+    """Return the toolbox that a `config` without `auto` describes."""
     toolbox = evolution.toolbox(encoding, objective)
     parameters = {
         "cxBlend": {"alpha": config.alpha},
@@ -97,11 +120,6 @@ def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig)
     tournament = {"tournsize": config.tournsize} if config.select == "selTournament" else {}
     toolbox.register("select", getattr(evolution, config.select), **tournament)
     return toolbox
-
-
-def make_archive(config: EvolveConfig, objective: Objective) -> HallOfFame:
-    """Return where the best are kept: a hall of fame, or a front of several objectives."""
-    return ParetoFront() if len(objective.names) > 1 else HallOfFame(config.hall_of_fame)
 
 
 def make_stopping(config: EvolveConfig) -> EarlyStopping:

@@ -43,7 +43,7 @@ class Checkpoints:
         self._since, self._saved = 0, time.monotonic()
 
     def finish(self) -> None:
-        """Write the last state, from which a longer run may go on."""
+        """Write the last state, from which a longer run may continue."""
         self.save()
         (self._run.folder / PREVIOUS).unlink(missing_ok=True)
 

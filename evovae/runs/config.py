@@ -9,7 +9,7 @@ from evovae.base import (
     MAX_NUMBER,
     MIN_NUMBER,
     UNPRINTABLE,
-    require,
+    InputError,
     require_number,
     require_types,
     require_whole,
@@ -18,13 +18,13 @@ from evovae.base import (
 from evovae.data import DataConfig
 from evovae.encodings import Support
 from evovae.models import TrainConfig, VAEConfig
+from evovae.runs.searches import Baseline
 
 EPSILON = 1.1920928955078125e-07
 """Of float32: smaller steps from a gene of 1 get lost in rounding."""
 LARGE = 1e15
 """Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
-Baseline = Literal["random-search", "gradient-ascent"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class EvolveConfig:
     """Begin with the genomes of --genomes; only the rest of the population is drawn from the prior. Gradient ascent
     begins there, too; random search does not."""
     offspring: int | None = None
-    """Individuals that eaMuPlusLambda and eaMuCommaLambda make in a generation; None: as many as the population."""
+    """Individuals that eaMuPlusLambda and eaMuCommaLambda make in a generation; None: the size of the population."""
     elites: int = 0
     """Best individuals that eaSimple lets pass unchanged into the next generation."""
     generations: int = 100
@@ -77,17 +77,17 @@ class EvolveConfig:
     stop_target: float | None = None
     """Stop early when every replicate has reached this fitness."""
     stop_stagnation: int | None = None
-    """Stop early when no replicate has improved for so many generations."""
+    """Stop early when no replicate has improved for this number of generations."""
     stop_evaluations: int | None = None
-    """Stop early when every replicate has spent so many evaluations."""
+    """Stop early when every replicate has spent this number of evaluations."""
     stop_seconds: float | None = None
-    """Stop early after so many seconds; where that is, no seed decides."""
+    """Stop early after this number of seconds: how far a run comes then depends on the machine, not on the seed."""
     stop_nonfinite: bool = False
     """Stop with an error when a fitness is NaN or infinite; else it never wins, and the run says so at its end."""
     hall_of_fame: int = 10
     """Best individuals kept for each replicate; of several objectives up to 200 of the front are."""
     baselines: tuple[Baseline, ...] = ("random-search",)
-    """What to run besides with as many evaluations; --baselines without a word: nothing."""
+    """Searches to compare with, each given the evaluations that the evolution spent; --baselines alone: none."""
     judges: bool = True
     """Let the judges say what they think of the images found; off, only one that the objective asks is trained."""
     device: str = "auto"
@@ -101,7 +101,8 @@ class EvolveConfig:
         require_whole("hall of fame", self.hall_of_fame, 1)
         for name in ("cxpb", "mutpb", "indpb", "swap"):
             value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} is {value}: expected a probability from 0 to 1")
+            if not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}: expected a probability from 0 to 1")
         for name in ("alpha", "eta", "sigma"):
             require_number(name, getattr(self, name), most=LARGE)
         self._require_an_algorithm()
@@ -110,26 +111,25 @@ class EvolveConfig:
     def _require_an_algorithm(self) -> None:
         if self.offspring is not None:
             require_whole("offspring", self.offspring, 1)
-            by_itself = self.algorithm in ("eaSimple", "eaGenerateUpdate")
-            require(not by_itself, f"offspring is for eaMuPlusLambda and eaMuCommaLambda, not for {self.algorithm}")
+            if self.algorithm in ("eaSimple", "eaGenerateUpdate"):
+                raise InputError(f"offspring is for eaMuPlusLambda and eaMuCommaLambda, not for {self.algorithm}")
         require_whole("elites", self.elites, 0, self.population - 1)
-        require(
-            self.elites == 0 or self.algorithm in ("auto", "eaSimple"),
-            f"elites is {self.elites}: only eaSimple has them, not {self.algorithm}",
-        )
-        by_or = self.algorithm in ("eaMuPlusLambda", "eaMuCommaLambda")
-        chances = f"cxpb and mutpb are {self.cxpb} and {self.mutpb}"
-        require(not by_or or self.cxpb + self.mutpb <= 1, f"{chances}: {self.algorithm} needs a sum of at most 1")
-        short = self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population
-        require(not short, f"offspring is {self.offspring}: expected at least the population, {self.population}")
+        if self.elites > 0 and self.algorithm not in ("auto", "eaSimple"):
+            raise InputError(f"elites is {self.elites}: only eaSimple has them, not {self.algorithm}")
+        if self.algorithm in ("eaMuPlusLambda", "eaMuCommaLambda") and not self.cxpb + self.mutpb <= 1:
+            chances = f"cxpb and mutpb are {self.cxpb} and {self.mutpb}"
+            raise InputError(f"{chances}: {self.algorithm} needs a sum of at most 1")
+        if self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population:
+            raise InputError(f"offspring is {self.offspring}: expected at least the population, {self.population}")
         if self.algorithm == "eaGenerateUpdate":
             require_number("sigma, the step size that the CMA-ES starts with,", self.sigma, EPSILON, LARGE)
-        require(len(set(self.baselines)) == len(self.baselines), f"baselines are {self.baselines}: name each once")
+        if len(set(self.baselines)) < len(self.baselines):
+            raise InputError(f"baselines are {self.baselines}: name each once")
 
     def _require_limits(self) -> None:
         target, seconds = self.stop_target, self.stop_seconds
-        reachable = target is None or abs(target) <= MAX_NUMBER
-        require(reachable, f"stop target is {target}: expected a finite fitness, from -3.4e38 to 3.4e38")
+        if target is not None and not abs(target) <= MAX_NUMBER:
+            raise InputError(f"stop target is {target}: expected a finite fitness, from -3.4e38 to 3.4e38")
         if seconds is not None:
             require_number("stop seconds", seconds, MIN_NUMBER)
         for name in ("stop_stagnation", "stop_evaluations"):
@@ -144,7 +144,7 @@ class CheckpointConfig:
     checkpoint_seconds: float = 15.0
     """Seconds between checkpoints: what a kill can cost at most, beside the step that it hits."""
     checkpoint_every: int | None = None
-    """Write one after so many epochs or generations, too."""
+    """Write one after this number of epochs or generations, too."""
 
     def __post_init__(self) -> None:
         """Refuse intervals that are none."""
@@ -200,14 +200,17 @@ class EvolutionSettings:
     def __post_init__(self) -> None:
         """Refuse names and weights that belong to no objectives."""
         require_types(self)
-        require(len(self.names) > 0, f"names is {shown(self.names)}: expected those of objectives")
+        if not self.names:
+            raise InputError(f"names is {shown(self.names)}: expected those of objectives")
         _require_printable("names", self.names)
         _require_printable("classes", self.classes)
-        fits = len(self.weights) == len(self.names) and all(0 < abs(weight) <= MAX_NUMBER for weight in self.weights)
-        require(fits, f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
+        if len(self.weights) != len(self.names) or not all(0 < abs(weight) <= MAX_NUMBER for weight in self.weights):
+            raise InputError(f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
 
 
 def _require_printable(field: str, names: tuple[str, ...]) -> None:
     for name in names:
-        fits = name != "" and not UNPRINTABLE.search(name)
-        require(fits, f"{field} has {shown(name)}: expected a name without control characters, in UTF-8; rename it")
+        if name == "" or UNPRINTABLE.search(name):
+            raise InputError(
+                f"{field} has {shown(name)}: expected a name without control characters, in UTF-8; rename it"
+            )

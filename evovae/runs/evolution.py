@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,20 @@ from torch import Tensor
 from evovae import objectives
 from evovae.base import InputError, files, resolve_device, say
 from evovae.data import ImageSet
-from evovae.encodings import LatentEncoding
-from evovae.evolution import EarlyStopping, EvaluationError, Generation, Population
+from evovae.encodings import Encoding, LatentEncoding
+from evovae.evolution import EarlyStopping, EvaluationError, Population
 from evovae.models import VAE, VAE_FILE
 from evovae.objectives import Judges, JudgeStore, Objective
 from evovae.runs import genomes
-from evovae.runs.builders import make_archive, make_stopping, make_toolbox, require_use_of_genomes, settle
+from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
+from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, resolve_auto
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
 from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
-from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, tell
+from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, load_vae, tell
 from evovae.runs.recorder import Search, reference_point
 from evovae.runs.results import write_histories, write_searches
-from evovae.runs.searches import BASELINES, evolve_iter
+from evovae.runs.searches import BASELINES, EVOLUTION, SearchMethod, Start
 from evovae.runs.targets import keep_targets, kept_targets
 
 
@@ -37,7 +38,9 @@ class _Plan:
 
     config: EvolveConfig
     objective: Objective
-    encoding: LatentEncoding
+    encoding: Encoding
+    vae: VAE
+    """Whose latent space the genomes lie in; it is kept in the run folder."""
     judges: JudgeStore
     given: Tensor | None
     """Genomes (K, D) that were kept and are used."""
@@ -53,11 +56,17 @@ class _Plan:
         """What the settings describe."""
         return make_toolbox(self.encoding, self.objective, self.config)
 
+    @property
+    def kind(self) -> ArchiveKind:
+        """Of the archives."""
+        return kind_of_archive(self.objective.names, self.objective.weights)
+
     @functools.cached_property
     def reference(self) -> list[float] | None:
-        """Of the hypervolume of several objectives."""
-        weights = self.objective.weights
-        return reference_point(self.toolbox, weights, self.encoding.device) if len(weights) > 1 else None
+        """That the archives' metric is measured from, where it needs one."""
+        if not self.kind.needs_reference:
+            return None
+        return reference_point(self.toolbox, self.objective.weights, self.encoding.device)
 
     @functools.cached_property
     def population(self) -> Population:
@@ -77,20 +86,24 @@ class _Plan:
 
     def begin_searches(self) -> dict[str, Search]:
         """Return the evolution and its baselines, by their labels, before they have found anything."""
-        labels = ("evolution", *(BASELINES[name][0] for name in self.config.baselines))
-        return {label: self.begin_search(label) for label in labels}
+        return {method.label: self.begin_search(method) for method in (EVOLUTION, *self.baselines)}
 
-    def begin_search(self, label: str) -> Search:
+    @property
+    def baselines(self) -> list[SearchMethod]:
+        """What the evolution is compared with."""
+        return [BASELINES[name] for name in self.config.baselines]
+
+    def begin_search(self, method: SearchMethod) -> Search:
         """Return a search that has found nothing yet."""
-        archive = make_archive(self.config, self.objective)
-        stopping = make_stopping(self.config) if label == "evolution" else EarlyStopping()
-        return Search(self.objective.names, archive, self.reference, stopping, self.encoding.decode)
+        stopping = make_stopping(self.config) if method is EVOLUTION else EarlyStopping()
+        return Search(self.objective.names, self.kind.make(self.config), self.reference, stopping, self.encoding.decode)
 
 
 def evolve(
     vae_path: str | Path,
     config: EvolveConfig,
     out: str | Path,
+    *,
     dataset: str | None = None,
     data_dir: str | None = None,
     overwrite: bool = False,
@@ -110,17 +123,16 @@ def evolve(
         Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
     """
     check_out(out, "evolution", overwrite)
-    vae = VAE.load(vae_path)
-    if len(vae.config.data_shape) != 3:
-        raise InputError(f"{vae_path} decodes vectors of shape {vae.config.data_shape}: expected a VAE of images")
+    vae = load_vae(vae_path)
     data, images, changed = choose_images(vae, vae_path, dataset, data_dir)
     if changed and dataset is None:
         raise InputError(
             f"the images of {data.dataset} have changed since the VAE learned them: train it again, or take them as "
             f"they are now with --dataset {data.dataset}"
         )
-    plan = _plan(vae, images, config, [Path(out), folder_of(vae_path)], genomes_path, {})
-    plan = replace(plan, config=settle(config, plan.objective, plan.encoding))
+    folders = [Path(out), folder_of(vae_path)]
+    plan = _plan(vae, images, config, folders=folders, genomes_path=genomes_path, pictures={})
+    plan = replace(plan, config=resolve_auto(config, plan.objective, plan.encoding))
     settings = EvolutionSettings(
         vae=str(Path(vae_path).resolve()),
         evolution=plan.config,
@@ -136,7 +148,7 @@ def evolve(
     if changed:
         warnings.append(f"the VAE in {vae_path} has learned other images than those of {data.dataset}")
     circumstances = plan.circumstances | {"warnings": warnings}
-    with recording(out, "evolution", asdict(settings), overwrite, circumstances) as run:
+    with recording(out, "evolution", asdict(settings), overwrite=overwrite, circumstances=circumstances) as run:
         tell(images)
         for warning in warnings:
             say(f"WARNING: {warning}")
@@ -145,7 +157,7 @@ def evolve(
 
 
 def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | None, images: ImageSet | None) -> None:
-    """Go on with an evolution where it was stopped, or to so many `generations`, in a run that is held.
+    """Continue an evolution where it was stopped, or up to this number of `generations`, in a run that is held.
 
     The `images` are those that the settings name, None to load them.
     """
@@ -164,18 +176,18 @@ def resume_evolution(run: Run, settings: EvolutionSettings, generations: int | N
     begun = (run.folder / VAE_FILE).is_file()  # then everything that it needs is there
     settings = replace(settings, classes=images.classes)  # a run may be older than names
     plan = _plan(
-        VAE.load(run.folder if begun else settings.vae),
+        load_vae(run.folder if begun else settings.vae),
         images,
         settings.evolution,
-        [run.folder],
-        (run.folder / genomes.GENOMES_FILE if begun else settings.genomes) if settings.genomes else None,
-        kept_targets(run.folder, images.shape),
+        folders=[run.folder],
+        genomes_path=(run.folder / genomes.GENOMES_FILE if begun else settings.genomes) if settings.genomes else None,
+        pictures=kept_targets(run.folder, images.shape),
     )
     searches: dict[str, Search] = {}
     if (state := read_checkpoint(run)) is not None:
         searches, like = plan.begin_searches(), plan.population
         restore(run, state, {label: functools.partial(search.restore, like=like) for label, search in searches.items()})
-        if longer and (reason := searches["evolution"].stopping.reason):
+        if longer and (reason := searches[EVOLUTION.label].stopping.reason):
             raise InputError(f"{run.folder} had stopped early, {reason}: more generations would change nothing")
     with writing(run, "evolution", asdict(settings), plan.circumstances):
         tell(images)
@@ -186,6 +198,7 @@ def _plan(
     vae: VAE,
     images: ImageSet,
     config: EvolveConfig,
+    *,
     folders: list[Path],
     genomes_path: str | Path | None,
     pictures: dict[str, Tensor],
@@ -203,16 +216,26 @@ def _plan(
     given = None if given is None else given.to(encoding.device)
     context = objectives.Context(images, lambda x: judges.get("judge")(x), given, encoding.decode, pictures)
     objective = objectives.parse(config.objective, context)
-    return _Plan(config, objective, encoding, judges, given, pictures, images.classes, images.summary)
+    return _Plan(
+        config=config,
+        objective=objective,
+        encoding=encoding,
+        vae=vae,
+        judges=judges,
+        given=given,
+        pictures=pictures,
+        classes=images.classes,
+        images=images.summary,
+    )
 
 
 def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[str, Search]) -> None:
     """Evolve to the end, keeping everything in `run`; `searches` as they were left, empty before they have begun."""
     keep_targets(run.folder, plan.pictures)  # at once: their files may change before a run is resumed
     if plan.given is not None:
-        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.encoding.vae))
+        content = genomes.to_safetensors(plan.given, genomes.digest_of(plan.vae))
         files.write_bytes(run.folder / genomes.GENOMES_FILE, content)
-    plan.encoding.vae.save(run.folder / VAE_FILE)
+    plan.vae.save(run.folder / VAE_FILE)
     plan.found_judges()  # refuses now what it would refuse after the search
     if plan.objective.judged:
         plan.judges.get("judge")
@@ -228,7 +251,7 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
             _write(run, plan, searches)
         raise
     finally:
-        run.circumstances["stopped"] = searches["evolution"].stopping.reason
+        run.circumstances["stopped"] = searches[EVOLUTION.label].stopping.reason
         run.circumstances["nonfinite"] = {label: s.trouble for label, s in searches.items() if s.trouble}
     checkpoints.finish()
     _write(run, plan, searches)
@@ -238,7 +261,9 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
 
 def _write(run: Run, plan: _Plan, searches: dict[str, Search]) -> None:
     """Write what was found, with what the judges say of it where they are there, and how far they can be trusted."""
-    write_searches(run, searches, plan.encoding, plan.found_judges(), plan.classes)
+    write_searches(
+        run, searches, kind=plan.kind, encoding=plan.encoding, judges=plan.found_judges(), classes=plan.classes
+    )
     if known := plan.judges.known():
         told = {role: asdict(judge.reliability) | {"architecture": judge.architecture} for role, judge in known.items()}
         if plan.objective.judged and "judge" in told:
@@ -250,22 +275,21 @@ def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[b
     """Evolve and run the baselines, each from where its search is to its end."""
     config, population = plan.config, plan.population
 
-    def follow(label: str, generations: Iterator[Generation], total: int) -> None:
+    def run(method: SearchMethod, evaluations: int, total: int) -> None:
+        search = searches[method.label]
+
         def after_generation(ended: bool) -> None:
-            if config.stop_nonfinite and searches[label].trouble:
-                raise EvaluationError(searches[label].trouble)
+            if config.stop_nonfinite and search.trouble:
+                raise EvaluationError(search.trouble)
             between_steps(ended)
 
-        searches[label].follow(generations, label, total, after_generation)
+        start = Start(population, plan.toolbox, config, evaluations, search.archive, search.last)
+        search.run(method.generations(start), method.label, total, after_generation)
 
-    evolved = searches["evolution"]
-    generations = evolve_iter(population, plan.toolbox, config, evolved.archive, evolved.last)
-    follow("evolution", generations, config.generations + 1)
-    budget = evolved.evaluations
-    for name in config.baselines:
-        label, iterate = BASELINES[name]
-        if searches[label].evaluations != budget and searches[label].evaluations % config.population:
-            searches[label] = plan.begin_search(label)  # it had come to the end of a smaller budget
-        archive, last = searches[label].archive, searches[label].last
-        generations = iterate(population, plan.toolbox, budget, halloffame=archive, state=last)
-        follow(label, generations, -(-budget // config.population))
+    run(EVOLUTION, 0, config.generations + 1)
+    budget = searches[EVOLUTION.label].evaluations
+    for method in plan.baselines:
+        spent = searches[method.label].evaluations
+        if spent != budget and spent % config.population:
+            searches[method.label] = plan.begin_search(method)  # it had come to the end of a smaller budget
+        run(method, budget, -(-budget // config.population))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -25,20 +24,9 @@ from evovae.evolution import Decoder
 from evovae.models import VAE
 from evovae.objectives import doubts
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import HISTORY, POPULATION, Run, check_writable
-from evovae.runs.results import (
-    doubt_objective,
-    members,
-    read_examples,
-    read_hall,
-    read_history,
-    read_judges,
-    read_population,
-    read_reference,
-    read_training,
-    settings_of,
-)
-from evovae.runs.searches import PLACES
+from evovae.runs.folder import POPULATION, Run, check_writable
+from evovae.runs.results import EvolutionResults, read_examples, read_training
+from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
 
 _NAME = 36
 """Letters that an objective's name may take beside an axis."""
@@ -51,11 +39,10 @@ def draw(run: Run) -> list[Path]:
     Raises:
         InputError: if the run was stopped before it had results, or a file of it is damaged or does not fit the others.
     """
-    settings = run.settings
-    results = POPULATION if isinstance(settings, EvolutionSettings) else HISTORY
-    if not run.finished and not (run.folder / results).exists():
+    evolved = isinstance(run.settings, EvolutionSettings)
+    if not run.finished and not (run.folder / (POPULATION if evolved else HISTORY)).exists():
         raise InputError(f"{run.folder} was stopped before it had results: go on with evovae resume {run.folder}")
-    figures = _evolution_figures(run, settings) if isinstance(settings, EvolutionSettings) else _training_figures(run)
+    figures = _evolution_figures(EvolutionResults(run)) if evolved else _training_figures(run)
     paths = []
     for name, axes in figures.items():
         paths.append(run.figures / f"{name}.png")
@@ -76,18 +63,18 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     folders = [run.folder.resolve() for run in runs]
     if repeated := [run.folder for run in runs if folders.count(run.folder.resolve()) > 1]:
         raise InputError(f"{repeated[0]} is there twice: expected different runs to compare; name each once")
-    first = yardstick(runs[0])
+    first = axis_settings(runs[0])
     for run in runs:
-        for name, value in yardstick(run).items():
+        for name, value in axis_settings(run).items():
             if value != first[name]:  # of another kind, a run has another first name of these, and no further is asked
                 raise InputError(f"{run.folder} has {name} {value!r}, not {first[name]!r}: they have no common axis")
     common = os.path.commonpath([folder.parent for folder in folders])  # would only take room from the curves
     names = [str(folder.relative_to(common)) for folder in folders]
-    settings = runs[0].settings
-    if isinstance(settings, EvolutionSettings):
+    if isinstance(runs[0].settings, EvolutionSettings):
         prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
-        searches = [fitness_curves(run, prefix) for run, prefix in zip(runs, prefixes, strict=True)]
-        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(runs[0]))
+        evolutions = [EvolutionResults(run) for run in runs]
+        searches = [fitness_curves(found, prefix) for found, prefix in zip(evolutions, prefixes, strict=True)]
+        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(evolutions[0]))
     else:
         curves = [training_curve(run) for run in runs]
         labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
@@ -100,7 +87,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     return out
 
 
-def yardstick(run: Run) -> dict[str, Any]:
+def axis_settings(run: Run) -> dict[str, Any]:
     """Return what must be the same where two runs share an axis, the kind of run first.
 
     Raises:
@@ -112,7 +99,7 @@ def yardstick(run: Run) -> dict[str, Any]:
             "kind": "evolution",
             "objective": settings.evolution.objective,
             "image set": settings.data.dataset,
-            "hypervolume reference": read_reference(run),
+            "hypervolume reference": EvolutionResults(run).reference,
         }
     return {
         "kind": "training",
@@ -137,29 +124,18 @@ def training_curve(run: Run) -> tuple[np.ndarray, np.ndarray]:
     return known["iterations"].to_numpy(), -known["test_elbo"].to_numpy()[None]
 
 
-def fitness_curves(run: Run, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return by search, against evaluations, the best fitness so far, or the hypervolume of several objectives.
+def fitness_curves(results: EvolutionResults, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by search, its label after `prefix`, the metric so far, at evaluations that all replicates share.
 
     Raises:
         InputError: if a history is missing or damaged.
     """
-    settings = settings_of(run)
-    sign, column = np.sign(settings.weights[0]), "best"
-    if len(settings.names) > 1:
-        sign, column = 1.0, "hypervolume"
+    sign = -1.0 if results.kind.minimise else 1.0
     curves = {}
-    for label, place in PLACES.items():
-        if label != "evolution" and not (run.folder / place.table).exists():
-            continue
-        table = read_history(run, label)
-        if column not in table:  # a run made before it was recorded
-            column = "max" if sign > 0 else "min"
-        evaluations, values = (
-            table.pivot(index="replicate", columns="generation", values=name).to_numpy(dtype=float)
-            for name in ("evaluations", column)
-        )
-        grid, best = best_by_evaluations(evaluations, sign * values)
-        curves[prefix + label] = (grid, sign * best)
+    for label in results.labels:
+        _, evaluations, best = results.curve(label)
+        grid, values = best_by_evaluations(evaluations, sign * best)
+        curves[prefix + label] = (grid, sign * values)
     return curves
 
 
@@ -181,14 +157,13 @@ def _training_figures(run: Run) -> dict[str, Axes]:
     return figures
 
 
-def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]:
-    encoding = LatentEncoding(VAE.load(run.folder), settings.evolution.support)
-    found = read_population(run, D=encoding.dim)
-    table = read_hall(run)
-    best = table[(table["search"] == "evolution") & (table["rank"] == 0)].reset_index()
-    curve = plots.fitness_curve(fitness_curves(run), ylabel=_curve_label(run))
-    if len(settings.names) > 1:
-        return {"hypervolume": curve} | _front_figures(run, encoding, found, table, settings)
+def _evolution_figures(results: EvolutionResults) -> dict[str, Axes]:
+    encoding = LatentEncoding(VAE.load(results.run.folder), results.settings.evolution.support)
+    found = results.population(D=encoding.dim)
+    curve = plots.fitness_curve(fitness_curves(results), ylabel=_curve_label(results))
+    if results.kind.metric == "hypervolume":
+        return {"hypervolume": curve} | _front_figures(results, encoding, found)
+    best = results.hall[(results.hall["search"] == EVOLUTION.label) & (results.hall["rank"] == 0)].reset_index()
     shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
     frames = found["frame_genomes"][:5, shown]  # R T D
     film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
@@ -197,33 +172,27 @@ def _evolution_figures(run: Run, settings: EvolutionSettings) -> dict[str, Axes]
         "filmstrip": plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0]),
     }
     if len(best):  # a replicate without finite fitness has no best
-        genomes, fitness = members(run, found, best)
-        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best, doubts(read_judges(run)))
+        genomes, fitness = results.members(found, best)
+        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best, doubts(results.judges))
     return figures
 
 
-def _front_figures(
-    run: Run,
-    encoding: Decoder,
-    found: dict[str, torch.Tensor],
-    table: pd.DataFrame,
-    settings: EvolutionSettings,
-) -> dict[str, Axes]:
+def _front_figures(results: EvolutionResults, encoding: Decoder, found: dict[str, torch.Tensor]) -> dict[str, Axes]:
     """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
+    table = results.hall
+    first = table[(table["search"] == EVOLUTION.label) & (table["replicate"] == 0)]
+    if first.empty:
+        return {}
+    seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
+    genomes, fitness = results.members(found, seen)
+    images = encoding.decode(genomes)
+    figures = {"front_images": plots.hall_of_fame(images, fitness, seen, doubts(results.judges))}
     labels = [
         f"{cut(name, _NAME)} ({'maximised' if weight > 0 else 'minimised'})"
-        for name, weight in zip(settings.names, settings.weights, strict=True)
+        for name, weight in zip(results.settings.names, results.settings.weights, strict=True)
     ]
-    figures: dict[str, Axes] = {}
-    first = table[(table["search"] == "evolution") & (table["replicate"] == 0)]
-    if first.empty:
-        return figures
-    seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
-    genomes, fitness = members(run, found, seen)
-    images = encoding.decode(genomes)
-    figures["front_images"] = plots.hall_of_fame(images, fitness, seen, doubts(read_judges(run)))
     if len(labels) == 2:
-        halls = {label: f"{place.prefix}hall_fitness" for label, place in PLACES.items()}
+        halls = {label: f"{method.prefix}hall_fitness" for label, method in SEARCHES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
         figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1])
     return figures
@@ -234,7 +203,6 @@ def _evenly(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
-def _curve_label(run: Run) -> str:
-    names = [cut(name, _NAME) for name in settings_of(run).names]
-    label = f"best {names[0]} so far" if len(names) == 1 else f"hypervolume of {', '.join(names)}"
-    return f"{label}\n{doubt_objective(run)}".rstrip()
+def _curve_label(results: EvolutionResults) -> str:
+    title = results.kind.title([cut(name, _NAME) for name in results.settings.names])
+    return f"{title}\n{results.doubt}".rstrip()

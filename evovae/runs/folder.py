@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,39 @@ import pandas as pd
 from evovae.base import LOCK, InputError, Interrupted, files, format_table, from_json, locked, read_table, shown
 from evovae.runs.config import EvolutionSettings, TrainingSettings
 from evovae.runs.provenance import describe_environment
+from evovae.runs.searches import HISTORY
 
-CONFIG, ENVIRONMENT, HISTORY = "config.json", "environment.json", "history.csv"
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
 JUDGES = "judges.json"
 """How well the judges that an evolution asked read images, by role."""
-KINDS = ("training", "evolution", "cell")
+SETTINGS: dict[str, type[TrainingSettings | EvolutionSettings]] = {
+    "training": TrainingSettings,
+    "evolution": EvolutionSettings,
+}
+"""Of each kind of run that `Run.settings` can read; a cell's are its study's."""
+KINDS = (*SETTINGS, "cell")
+
+
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what is other of a file that has changed, the inode first; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@dataclass
+class _Known:
+    """What was read of a configuration."""
+
+    stamp: Stamp | None
+    config: dict[str, Any]
+    settings: TrainingSettings | EvolutionSettings | None = None
 
 
 class Run:
@@ -41,6 +69,7 @@ class Run:
         self.folder = Path(folder)
         self.circumstances: dict[str, Any] = {}
         self._environment: dict[str, Any] = {}
+        self._known: _Known | None = None
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -62,8 +91,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings, and under `kind` what the run is: training or evolution."""
-        return files.read_json(self.folder / CONFIG)
+        """The settings, and under `kind` what the run is: training or evolution. Read again when the file changes."""
+        path = self.folder / CONFIG
+        stamp = stamp_of(path)  # before: what changes while it is read is read again
+        if self._known is None or stamp is None or self._known.stamp != stamp:
+            self._known = _Known(stamp, files.read_json(path))
+        return self._known.config
 
     @property
     def kind(self) -> str | None:
@@ -82,17 +115,14 @@ class Run:
         Raises:
             InputError: if they are not, or if the run is neither.
         """
-        config = self.config
+        config = {name: value for name, value in self.config.items() if name != "format"}
         kind = config.pop("kind", None)
-        config.pop("format", None)
-        if kind not in ("training", "evolution"):
-            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of training or evolution")
-        path = self.folder / CONFIG
-        return (
-            from_json(TrainingSettings, config, path)
-            if kind == "training"
-            else from_json(EvolutionSettings, config, path)
-        )
+        if kind not in SETTINGS:
+            raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of {' or '.join(SETTINGS)}")
+        assert self._known is not None
+        if self._known.settings is None:
+            self._known.settings = from_json(SETTINGS[kind], config, self.folder / CONFIG)
+        return self._known.settings
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -212,6 +242,7 @@ def recording(
     folder: str | Path,
     kind: str,
     settings: dict[str, Any],
+    *,
     overwrite: bool = False,
     circumstances: dict[str, Any] | None = None,
     resume: bool = False,

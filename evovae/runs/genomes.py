@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, files, require, shown
+from evovae.base import InputError, files, shown
 from evovae.models import VAE
 
 GENOMES_FILE = "genomes.safetensors"
@@ -72,8 +72,10 @@ def read_genomes(path: str | Path, vae: VAE) -> Tensor:
         raise InputError(f"{path} holds genomes of another VAE, {shown(owner)}: expected the VAE they were kept of")
     files.check_tensors(path, tensors, {"genomes": "float32 K D"}, D=dim)
     genomes = tensors["genomes"]
-    require(len(genomes) <= MOST_GENOMES, f"{path} holds {len(genomes)} genomes: expected at most {MOST_GENOMES}")
-    require(bool(genomes.isfinite().all()), f"{path} holds genomes that are not finite: it is damaged")
+    if len(genomes) > MOST_GENOMES:
+        raise InputError(f"{path} holds {len(genomes)} genomes: expected at most {MOST_GENOMES}")
+    if not genomes.isfinite().all():
+        raise InputError(f"{path} holds genomes that are not finite: it is damaged")
     return genomes
 
 

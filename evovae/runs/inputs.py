@@ -1,4 +1,4 @@
-"""What the long jobs read before they begin: image sets, and whether they are still those that a run knows."""
+"""What training and evolution read before they begin: VAEs, and image sets, which must be those that a run knows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from evovae.data import DataConfig, ImageSet, load_images
 from evovae.models import VAE
 from evovae.runs.folder import Run
 
-PATIENCE = 1.0
-"""Seconds that pictures are read without a word."""
+SILENCE = 1.0
+"""Seconds of reading pictures before progress is shown."""
 
 
 def load(data: DataConfig) -> ImageSet:
@@ -25,18 +25,18 @@ def load(data: DataConfig) -> ImageSet:
         bar = functools.cache(lambda total: stack.enter_context(track("reading pictures", total)))
 
         def report(done: int, total: int) -> None:
-            if time.monotonic() - begun > PATIENCE:
+            if time.monotonic() - begun > SILENCE:
                 bar(total)(done, "")
 
         return load_images(
             data.dataset,
-            data.data_dir,
-            data.image_size,
-            data.grey,
-            data.fit,
-            data.background,
-            data.unreadable,
-            report,
+            data_dir=data.data_dir,
+            image_size=data.image_size,
+            grey=data.grey,
+            fit=data.fit,
+            background=data.background,
+            unreadable=data.unreadable,
+            report=report,
         )
 
 
@@ -86,6 +86,18 @@ def require_place(data: DataConfig) -> None:
 def from_anywhere(data: DataConfig, images: ImageSet) -> DataConfig:
     """Return `data` with absolute paths: a run is read from other folders, too."""
     return replace(data, dataset=images.name, data_dir=data.data_dir and str(Path(data.data_dir).resolve()))
+
+
+def load_vae(path: str | Path) -> VAE:
+    """Return the VAE of images in a run folder or a file.
+
+    Raises:
+        InputError: if it cannot be read, or decodes no images.
+    """
+    vae = VAE.load(path)
+    if len(vae.config.data_shape) != 3 or vae.config.data_shape[0] not in (1, 3):
+        raise InputError(f"{path} decodes data of shape {vae.config.data_shape}: expected a VAE of images")
+    return vae
 
 
 def choose_images(

@@ -11,15 +11,15 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import History, InputError, State, Streams, join, track
-from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population, hypervolume
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
 
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip, beside the last."""
 FRONT = 200
 """Individuals of a front at most that are written, well spread."""
 REFERENCE_DRAWS = 1000
-CULPRITS = 100
-"""Individuals at most that are decoded again to tell whose fault their fitness is."""
+MOST_DECODED = 100
+"""Individuals at most that are decoded again to tell whether decoder or objective gave what is not finite."""
 
 
 class Search:
@@ -28,17 +28,17 @@ class Search:
     Args:
         names: of the M objectives.
         archive: where the best individuals are kept.
-        reference: with several objectives, the point up to which the archive's hypervolume is measured.
+        reference: the point that the archive's metrics are measured from, if they need one.
         stopping: limits, that the generations go through.
-        decode: genomes (K, D) to phenotypes; asked whose fault it is when fitness is not finite.
+        decode: genomes (K, D) to phenotypes; tells decoder from objective when fitness is not finite.
 
-    The history has what `Generation.statistics` tells of the population, and what was found so far, also by those that
-    did not survive: `best`, or the `hypervolume` of several objectives.
+    The history has what `Generation.statistics` tells of the population, and the archive's metrics: what was found so
+    far, also by those that did not survive.
 
     Attributes:
         gen, population: number and survivors of the last generation; -1 and None before there is one.
         evaluations: so far, of the replicate that spent most.
-        trouble: of the first fitness that was not finite, in which generation and whose fault; empty without.
+        trouble: of the first fitness that was not finite, the generation and what gave it; empty without.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Search:
         self._last: Callable[[], State] | None = None
         self._stride = 1
 
-    def follow(
+    def run(
         self,
         generations: Iterator[Generation],
         label: str,
@@ -79,7 +79,7 @@ class Search:
 
     @property
     def last(self) -> State | None:
-        """State of the last generation, which its algorithm goes on from; None before there is one."""
+        """State of the last generation, from which its algorithm continues; None before there is one."""
         return None if self._last is None else self._last()
 
     def state(self) -> State:
@@ -127,22 +127,19 @@ class Search:
             self._last = lambda: last
 
     def found(self) -> Population:
-        """What is worth writing: the hall of fame, or of the front as many as show it."""
-        if self.reference is None:
+        """What is written: the archive, or of a front at most `FRONT` members, well spread."""
+        if not isinstance(self.archive, ParetoFront):
             return self.archive.population
         front = ParetoFront(FRONT)
         front.update(self.archive.population)
         return front.population
 
     def _note(self, generation: Generation) -> str:
-        """Keep what there is to keep of a generation; return a word on the state."""
+        """Record a generation; return the archive's metrics in words."""
         statistics = generation.statistics()
-        if self.reference is None:
-            statistics["best"] = self.archive.fitness[:, 0, 0].cpu().numpy()
-            word = f"best {self.archive.fitness[:, 0, 0].nanmean():.4g}"
-        else:
-            statistics["hypervolume"] = hypervolume(self.archive.population, self.reference).cpu().numpy()
-            word = f"hypervolume {statistics['hypervolume'].mean():.4g}"
+        metrics = self.archive.metrics(self.reference)
+        statistics |= {name: values.cpu().numpy() for name, values in metrics.items()}
+        word = "  ".join(f"{name} {values.nanmean():.4g}" for name, values in metrics.items())
         replicates = np.arange(generation.population.replicates)
         columns = {"replicate": replicates, "generation": np.full_like(replicates, generation.gen)}
         for name, values in statistics.items():
@@ -151,7 +148,7 @@ class Search:
             columns |= {name + suffix: column for suffix, column in zip(suffixes, split, strict=True)}
         self.history.append(columns)
         if generation.gen % self._stride == 0 and len(self.frames) >= FRAMES:
-            # Nobody knows when a run will stop: every other one goes.
+            # The length of a run is not known before its end: every other frame goes.
             self.frames, self._stride = self.frames[::2], 2 * self._stride
         if not self.trouble:
             self.trouble = self._find_trouble(generation, int(statistics["nonfinite"].sum()))
@@ -162,7 +159,7 @@ class Search:
         return word
 
     def _find_trouble(self, generation: Generation, nonfinite: int) -> str:
-        """Return which generation has fitness that is not finite, how much, and whose fault it is; empty without.
+        """Return which generation has fitness that is not finite, how much, and what gave it; empty without.
 
         Of the survivors `nonfinite` are so.
         """
@@ -174,7 +171,7 @@ class Search:
             return ""
         values, where = offspring.fitness[strange], f"generation {generation.gen}, {count:,} of {strange.numel():,}"
         with torch.no_grad():
-            phenotypes = self._decode(offspring.genomes[strange][:CULPRITS])
+            phenotypes = self._decode(offspring.genomes[strange][:MOST_DECODED])
         if not bool(phenotypes.isfinite().all()):
             return f"{where} individuals: the decoder gives values that are not finite"
         found = (~values.isfinite()).any(0).tolist()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import (
@@ -17,7 +19,6 @@ from evovae.base import (
     files,
     format_number,
     from_json,
-    require,
     require_types,
     shown,
 )
@@ -25,10 +26,11 @@ from evovae.encodings import Encoding
 from evovae.evolution import Population
 from evovae.models import VAEConfig
 from evovae.objectives import ROLES, Judges, Reliability, doubts, measure_realism
+from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import EXAMPLES, HALL_OF_FAME, HISTORY, JUDGES, POPULATION, Run
+from evovae.runs.folder import EXAMPLES, HALL_OF_FAME, JUDGES, POPULATION, Run
 from evovae.runs.recorder import Search
-from evovae.runs.searches import PLACES
+from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",
@@ -46,10 +48,10 @@ class _PopulationSettings:
     reference: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no point."""
+        """Refuse a reference that is not finite."""
         require_types(self)
-        finite = all(abs(value) <= MAX_NUMBER for value in self.reference or ())  # NaN is not
-        require(finite, f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
+        if not all(abs(value) <= MAX_NUMBER for value in self.reference or ()):  # NaN is not
+            raise InputError(f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
 
 
 def read_training(run: Run) -> pd.DataFrame:
@@ -119,64 +121,6 @@ def read_examples(run: Run, data_shape: tuple[int, ...]) -> Tensor:
     return tensors["images"]
 
 
-def settings_of(run: Run) -> EvolutionSettings:
-    """Return the settings of an evolution.
-
-    Raises:
-        InputError: if they cannot be read, or the run is of another kind.
-    """
-    settings = run.settings
-    if not isinstance(settings, EvolutionSettings):
-        raise InputError(f"{run.folder} is a training: expected an evolution")
-    return settings
-
-
-def read_history(run: Run, label: str) -> pd.DataFrame:
-    """Return the history of the search `label` of `PLACES`, ordered by replicate and generation.
-
-    Columns: replicate, generation, evaluations (whole numbers); min and max of a single objective, the hypervolume of
-    several; others (floats) as the search wrote them.
-
-    Raises:
-        InputError: if it cannot be read, lacks one of these, or has not one row for each replicate and generation.
-    """
-    name, counts = PLACES[label].table, ("replicate", "generation", "evaluations")
-    reached = ("hypervolume",) if len(settings_of(run).names) > 1 else ("min", "max")
-    table = run.read_table(name, dict.fromkeys(counts, int), (*counts, *reached))
-    moments = table[["replicate", "generation"]]
-    whole = len(table) == moments["replicate"].nunique() * moments["generation"].nunique() > 0
-    if not whole or moments.duplicated().any():
-        raise InputError(f"{run.folder / name} is incomplete: expected one row for each replicate and generation")
-    return table.sort_values(["replicate", "generation"], ignore_index=True)
-
-
-def read_hall(run: Run) -> pd.DataFrame:
-    """Return the table of the best images of an evolution's searches, with their realism.
-
-    Columns: search (of `PLACES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its name;
-    in a run older than names its number, as text); others (floats) as the searches wrote them.
-
-    Raises:
-        InputError: if it cannot be read, or names a search, a replicate or a class that is none.
-    """
-    settings, path = settings_of(run), run.folder / HALL_OF_FAME
-    types = {"search": str, "replicate": int, "rank": int, "predicted": str}
-    fitness = settings.names if len(settings.names) > 1 else ("fitness",)
-    table = run.read_table(HALL_OF_FAME, types, ("search", "replicate", "rank", *fitness, "log_prior"))
-    if "held_out" in table and "predicted" not in table:
-        raise InputError(f"{path} has held_out without predicted: expected both columns")
-    if "predicted" in table:
-        known = table["predicted"].isin(settings.classes) | table["predicted"].str.fullmatch("[0-9]{1,9}")
-        if not known.all():
-            odd = shown(table["predicted"][~known].iloc[0])
-            raise InputError(f"{path} has {odd} under predicted: expected classes that {run.folder} knows")
-    if not table["search"].isin(list(PLACES)).all():
-        raise InputError(f"{path} names an unknown search: expected {', '.join(PLACES)}")
-    if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
-        raise InputError(f"{path} names an unknown replicate or rank: expected replicates as {run.folder} has them")
-    return table
-
-
 @dataclass(frozen=True)
 class JudgeAsked(Reliability):
     """What a run says of a judge that it asked."""
@@ -186,89 +130,199 @@ class JudgeAsked(Reliability):
     """Whether the objective asked it, too."""
 
 
-def read_judges(run: Run) -> dict[str, JudgeAsked]:
-    """Return by role how well the judges that an evolution asked read images; nothing of a run that asked none.
+class Curve(NamedTuple):
+    """How the metric of a search grew in its R replicates over G generations."""
 
-    Raises:
-        InputError: if it cannot be read, or names a role that is none.
-    """
-    path = run.folder / JUDGES
-    found = files.read_json(path) if path.exists() else {}
-    if unknown := sorted(found.keys() - ROLES.keys()):
-        raise InputError(f"{path} names {shown(unknown[0])}: expected {' and '.join(ROLES)}")
-    return {role: from_json(JudgeAsked, found[role], path) for role in ROLES if role in found}
+    generations: NDArray[np.int64]
+    """(G,), ascending."""
+    evaluations: NDArray[np.int64]
+    """(R, G), so far."""
+    best: NDArray[np.float64]
+    """(R, G), so far; NaN where it is unknown."""
 
 
-def doubt_objective(run: Run) -> str:
-    """Return why the judge that the objective of a run asks counts for little, in parentheses; empty if it does not.
-
-    Raises:
-        InputError: as `read_judges`.
-    """
-    doubted = doubts({role: judge for role, judge in read_judges(run).items() if judge.objective})
-    return f"({doubted})" if doubted else ""
-
-
-def read_population(run: Run, **sizes: int) -> dict[str, Tensor]:
-    """Return the tensors of an evolution's searches, under the names that `write_searches` gives them.
+class EvolutionResults:
+    """What an evolution left in its run folder. Settings are read at once, other files when they are asked for.
 
     Args:
         run: the evolution.
-        sizes: what is known of their dimensions beside replicates and objectives: D, the number of genes.
+
+    Attributes:
+        settings: of the run.
+        kind: of its archives, which knows the metric that searches are compared by.
 
     Raises:
-        InputError: if they cannot be read, or their shapes do not fit.
+        InputError: if a file that is asked for cannot be read, or does not fit the settings; or if the run is of
+            another kind.
     """
-    path, settings = run.folder / POPULATION, settings_of(run)
-    tensors, _ = files.load_tensors(path, "population")
-    for place in PLACES.values():
-        expected = {place.prefix + name: shape for name, shape in _SHAPES.items()}
-        if not place.prefix or expected.keys() & tensors.keys():
-            sizes |= {"R": settings.evolution.replicates, "M": len(settings.names)}
-            files.check_tensors(path, tensors, expected, **sizes)
-    if not all(tensor.isfinite().all() for name, tensor in tensors.items() if name.endswith("genomes")):
-        raise InputError(f"{path} holds genes that are not finite: expected a file that evovae wrote")
-    return tensors
 
+    def __init__(self, run: Run) -> None:
+        settings = run.settings
+        if not isinstance(settings, EvolutionSettings):
+            raise InputError(f"{run.folder} is a training: expected an evolution")
+        self.run, self.settings = run, settings
+        self.kind = kind_of_archive(self.settings.names, self.settings.weights)
 
-def read_reference(run: Run) -> tuple[float, ...] | None:
-    """Return the point that an evolution's hypervolumes are measured from; None with a single objective.
+    def history(self, label: str) -> pd.DataFrame:
+        """Return the history of the search `label` of `SEARCHES`, ordered by replicate and generation.
 
-    Raises:
-        InputError: if it cannot be read, or is not of as many objectives as the run.
-    """
-    path, names = run.folder / POPULATION, settings_of(run).names
-    reference = from_json(_PopulationSettings, files.load_tensors(path, "population")[1], path).reference
-    if (len(reference or ()) or 1) != len(names):
-        raise InputError(f"{path} has a hypervolume reference of {len(reference or ())} objectives, not {len(names)}")
-    return reference
+        Columns: replicate, generation, evaluations (whole numbers); those of the archive's kind; others (floats) as the
+        search wrote them.
 
+        Raises:
+            InputError: if it cannot be read, lacks one of these, or has not one row for each replicate and generation.
+        """
+        name, counts = SEARCHES[label].history, ("replicate", "generation", "evaluations")
+        table = self.run.read_table(name, dict.fromkeys(counts, int), (*counts, *self.kind.columns))
+        moments = table[["replicate", "generation"]]
+        whole = len(table) == moments["replicate"].nunique() * moments["generation"].nunique() > 0
+        if not whole or moments.duplicated().any():
+            raise InputError(
+                f"{self.run.folder / name} is incomplete: expected one row for each replicate and generation"
+            )
+        return table.sort_values(["replicate", "generation"], ignore_index=True)
 
-def members(run: Run, found: dict[str, Tensor], rows: pd.DataFrame) -> tuple[Tensor, Tensor]:
-    """Return genomes (K, D) and fitness (K, M) of evolution's `rows` of the hall of fame, of a population `found`.
+    def curve(self, label: str) -> Curve:
+        """Return how the metric of the search `label` grew.
 
-    Raises:
-        InputError: if the population holds none in their places.
-    """
-    ranks = torch.tensor(rows["rank"].to_list(), dtype=torch.int64)
-    replicates = torch.tensor(rows["replicate"].to_list(), dtype=torch.int64)
-    within = bool((ranks < found["hall_genomes"].shape[1]).all())
-    if not within or not found["hall_fitness"][replicates, ranks].isfinite().all():
-        raise InputError(
-            f"{run.folder / HALL_OF_FAME} has images that {POPULATION} has not: they do not belong together"
-        )
-    return found["hall_genomes"][replicates, ranks], found["hall_fitness"][replicates, ranks]
+        Raises:
+            InputError: as `history`, or if it has other replicates than the run.
+        """
+        table, kind = self.history(label), self.kind
+        column = kind.metric if kind.metric in table else kind.substitute
+        replicates = self.settings.evolution.replicates
+        if not np.array_equal(table["replicate"].unique(), np.arange(replicates)):
+            path = self.run.folder / SEARCHES[label].history
+            raise InputError(f"{path} has other replicates than the run's settings")
+        generations = table["generation"].unique()
+        evaluations, values = (table[name].to_numpy().reshape(replicates, -1) for name in ("evaluations", column))
+        best = (np.fmin if kind.minimise else np.fmax).accumulate(values, axis=1)
+        return Curve(generations, evaluations, best)
+
+    @functools.cached_property
+    def labels(self) -> list[str]:
+        """Of the searches that have a history."""
+        return [
+            label
+            for label, method in SEARCHES.items()
+            if method is EVOLUTION or (self.run.folder / method.history).exists()
+        ]
+
+    @functools.cached_property
+    def hall(self) -> pd.DataFrame:
+        """The table of the best images of the searches, with their realism.
+
+        Columns: search (of `SEARCHES`), replicate, rank (whole numbers); predicted, the class that the judge sees (its
+        name; in a run older than names its number, as text); others (floats) as the searches wrote them.
+
+        Raises:
+            InputError: if it cannot be read, or names a search, a replicate or a class that is none.
+        """
+        settings, path = self.settings, self.run.folder / HALL_OF_FAME
+        types = {"search": str, "replicate": int, "rank": int, "predicted": str}
+        required = ("search", "replicate", "rank", *self.kind.fitness, "log_prior")
+        table = self.run.read_table(HALL_OF_FAME, types, required)
+        if "held_out" in table and "predicted" not in table:
+            raise InputError(f"{path} has held_out without predicted: expected both columns")
+        if "predicted" in table:
+            known = table["predicted"].isin(settings.classes) | table["predicted"].str.fullmatch("[0-9]{1,9}")
+            if not known.all():
+                odd = shown(table["predicted"][~known].iloc[0])
+                raise InputError(f"{path} has {odd} under predicted: expected classes that {self.run.folder} knows")
+        if not table["search"].isin(list(SEARCHES)).all():
+            raise InputError(f"{path} names an unknown search: expected {', '.join(SEARCHES)}")
+        if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
+            expected = f"expected replicates as {self.run.folder} has them"
+            raise InputError(f"{path} names an unknown replicate or rank: {expected}")
+        return table
+
+    @functools.cached_property
+    def judges(self) -> dict[str, JudgeAsked]:
+        """By role, how well the judges that the run asked read images; empty where it asked none.
+
+        Raises:
+            InputError: if it cannot be read, or names a role that is none.
+        """
+        path = self.run.folder / JUDGES
+        found = files.read_json(path) if path.exists() else {}
+        if unknown := sorted(found.keys() - ROLES.keys()):
+            raise InputError(f"{path} names {shown(unknown[0])}: expected {' and '.join(ROLES)}")
+        return {role: from_json(JudgeAsked, found[role], path) for role in ROLES if role in found}
+
+    @property
+    def doubt(self) -> str:
+        """Why the judge that the objective asks counts for little, in parentheses; empty if nothing speaks against it.
+
+        Raises:
+            InputError: as `judges`.
+        """
+        doubted = doubts({role: judge for role, judge in self.judges.items() if judge.objective})
+        return f"({doubted})" if doubted else ""
+
+    def population(self, **sizes: int) -> dict[str, Tensor]:
+        """Return the tensors of the searches, under the names that `write_searches` gives them.
+
+        Args:
+            sizes: what is known of their dimensions beside replicates and objectives: D, the number of genes.
+
+        Raises:
+            InputError: if they cannot be read, or their shapes do not fit.
+        """
+        path = self.run.folder / POPULATION
+        tensors, _ = files.load_tensors(path, "population")
+        for method in SEARCHES.values():
+            expected = {method.prefix + name: shape for name, shape in _SHAPES.items()}
+            if method is EVOLUTION or expected.keys() & tensors.keys():
+                sizes |= {"R": self.settings.evolution.replicates, "M": len(self.settings.names)}
+                files.check_tensors(path, tensors, expected, **sizes)
+        if not all(tensor.isfinite().all() for name, tensor in tensors.items() if name.endswith("genomes")):
+            raise InputError(f"{path} holds genes that are not finite: expected a file that evovae wrote")
+        return tensors
+
+    @property
+    def reference(self) -> tuple[float, ...] | None:
+        """The point that the metric is measured from; None where it needs none.
+
+        Raises:
+            InputError: if it cannot be read, or is not of as many objectives as the run.
+        """
+        path = self.run.folder / POPULATION
+        reference = from_json(_PopulationSettings, files.load_tensors(path, "population")[1], path).reference
+        found, expected = len(reference or ()), len(self.settings.names) if self.kind.needs_reference else 0
+        if found != expected:
+            raise InputError(f"{path} has a hypervolume reference of {found} objectives, not {expected}")
+        return reference
+
+    def members(self, found: dict[str, Tensor], rows: pd.DataFrame) -> tuple[Tensor, Tensor]:
+        """Return genomes (K, D) and fitness (K, M) of the evolution's `rows` of `hall`, from the population `found`.
+
+        Raises:
+            InputError: if the population holds none in their places.
+        """
+        ranks = torch.tensor(rows["rank"].to_list(), dtype=torch.int64)
+        replicates = torch.tensor(rows["replicate"].to_list(), dtype=torch.int64)
+        within = bool((ranks < found["hall_genomes"].shape[1]).all())
+        if not within or not found["hall_fitness"][replicates, ranks].isfinite().all():
+            path = self.run.folder / HALL_OF_FAME
+            raise InputError(f"{path} has images that {POPULATION} has not: they do not belong together")
+        return found["hall_genomes"][replicates, ranks], found["hall_fitness"][replicates, ranks]
 
 
 def write_histories(run: Run, searches: dict[str, Search]) -> None:
-    """Write the histories of those `searches`, by their names in `PLACES`, that have begun."""
+    """Write the histories of those `searches`, by their names in `SEARCHES`, that have begun."""
     for label, search in searches.items():
         if content := search.history.content:
-            files.write_bytes(run.folder / PLACES[label].table, content)
+            files.write_bytes(run.folder / SEARCHES[label].history, content)
 
 
 def write_searches(
-    run: Run, searches: dict[str, Search], encoding: Encoding, judges: Judges | None, classes: Sequence[str]
+    run: Run,
+    searches: dict[str, Search],
+    *,
+    kind: ArchiveKind,
+    encoding: Encoding,
+    judges: Judges | None,
+    classes: Sequence[str],
 ) -> None:
     """Write all that those `searches` found that have begun, if any, into `run`; `classes` name what judges see."""
     searches = {label: search for label, search in searches.items() if search.frames}
@@ -278,7 +332,7 @@ def write_searches(
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
-        prefix = PLACES[label].prefix
+        prefix = SEARCHES[label].prefix
         generations, genomes, fitness = zip(*search.frames, strict=True)
         found = search.found()
         tensors |= {
@@ -291,16 +345,16 @@ def write_searches(
         believed = measure_realism(encoding, found.genomes.flatten(0, 1), judges)
         if judges is not None:
             believed["predicted"] = [classes[label] for label in believed["predicted"]]
-        halls.append(_hall_table(label, search.names, found, believed))
-        if label == "evolution":
+        halls.append(_hall_table(label, found, kind.fitness, believed))
+        if label == EVOLUTION.label:
             population = cast(Population, search.population)
             tensors |= {"genomes": population.genomes, "fitness": population.fitness}
-    reference = searches["evolution"].reference
+    reference = searches[EVOLUTION.label].reference
     files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
 
-def _hall_table(label: str, names: tuple[str, ...], found: Population, believed: pd.DataFrame) -> pd.DataFrame:
+def _hall_table(label: str, found: Population, columns: tuple[str, ...], believed: pd.DataFrame) -> pd.DataFrame:
     fitness = found.fitness
     replicates, size = fitness.shape[:2]
     table = pd.DataFrame(
@@ -310,7 +364,6 @@ def _hall_table(label: str, names: tuple[str, ...], found: Population, believed:
             "rank": np.tile(np.arange(size), replicates),
         }
     )
-    names = names if len(names) > 1 else ("fitness",)
-    table[list(names)] = fitness.flatten(0, 1).cpu().numpy()
+    table[list(columns)] = fitness.flatten(0, 1).cpu().numpy()
     table = pd.concat([table, believed], axis=1)
-    return table[table[names[0]].notna()]  # a replicate may have met fewer individuals than the archive holds
+    return table[table[columns[0]].notna()]  # a replicate may have met fewer individuals than the archive holds

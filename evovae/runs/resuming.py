@@ -1,11 +1,11 @@
-"""The long jobs, from settings to a finished run folder: training a VAE, evolving in its latent space, going on."""
+"""Training a VAE, evolving in its latent space, and continuing either: from settings to a finished run folder."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from evovae.base import InputError, require, require_whole
+from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.evolution import evolve, resume_evolution
@@ -18,19 +18,21 @@ __all__ = ["evolve", "load", "resume", "train"]
 
 def resume(
     folder: str | Path,
+    *,
     generations: int | None = None,
     epochs: int | None = None,
     dataset: str | None = None,
     data_dir: str | None = None,
 ) -> Run:
-    """Go on with the run in `folder` where it was stopped, whatever stopped it; nothing to do if it is finished.
+    """Continue the run in `folder` where it was stopped, whatever stopped it; nothing to do if it is finished.
 
-    The same files come out, byte for byte, as if it had never been stopped, on the same machine with as many threads.
+    The same files come out, byte for byte, as if it had never been stopped, on the same machine with the same number of
+    threads.
 
     Args:
         folder: a run of training or evolution.
-        generations: let an evolution, finished or not, go on to so many.
-        epochs: let a training, finished or not, go on to so many, the learning rate rising and falling once more.
+        generations: continue an evolution, finished or not, up to this number.
+        epochs: continue a training, finished or not, up to this number, the learning rate rising and falling once more.
         dataset: where its images are now; None: where the run remembers them.
         data_dir: where torchvision's image sets are now; None: what the run remembers.
 
@@ -43,10 +45,12 @@ def resume(
     if kind == "cell":
         raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
     if generations is not None:
-        require(kind == "evolution", f"{folder} is a training: only evolutions have generations")
+        if kind != "evolution":
+            raise InputError(f"{folder} is a training: only evolutions have generations")
         require_whole("generations", generations, 0)
     if epochs is not None:
-        require(kind == "training", f"{folder} is an evolution: only trainings have epochs")
+        if kind != "training":
+            raise InputError(f"{folder} is an evolution: only trainings have epochs")
         require_whole("epochs", epochs, 1)
     images = None
     if dataset is not None or data_dir is not None:

@@ -1,43 +1,59 @@
-"""The searches that an evolution can hold: what they are called, where they are kept, how they are run."""
+"""The register of searches: what each is called, where a run folder keeps it, and how its generations are made.
+
+Imports no torch: the settings of a run name the searches.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
-
-from deap import base
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from evovae import evolution
-from evovae.base import State
-from evovae.evolution import Generation, HallOfFame, Population
-from evovae.runs.config import EvolveConfig
-from evovae.runs.folder import HISTORY
+
+if TYPE_CHECKING:
+    from deap import base
+
+    from evovae.base import State
+    from evovae.evolution import Generation, HallOfFame, Population
+    from evovae.runs.config import EvolveConfig
+
+HISTORY = "history.csv"
+"""History of a training, or of the evolution that a run is for; its baselines have files of their own."""
+Baseline = Literal["random-search", "gradient-ascent"]
 
 
-class Place(NamedTuple):
-    """Where a run folder keeps a search."""
+class Start(NamedTuple):
+    """What a search begins with."""
 
-    table: str
+    population: Population
+    """The initial one, of every search in a run."""
+    toolbox: base.Toolbox
+    config: EvolveConfig
+    """Without `auto`."""
+    evaluations: int
+    """That a baseline spends in each replicate; the evolution ends by its generations."""
+    archive: HallOfFame
+    state: State | None = None
+    """Of the generation after which it continues."""
+
+
+class SearchMethod(NamedTuple):
+    """A search that an evolution's run folder can hold."""
+
+    label: str
+    """In tables and figures."""
+    history: str
     """File of its history."""
     prefix: str
     """Of its tensors in the population file."""
+    generations: Callable[[Start], Iterator[Generation]]
+    """Makes its generations."""
+    climbs: bool = False
+    """Whether it follows the gradient of a single objective."""
 
 
-PLACES = {
-    "evolution": Place(HISTORY, ""),
-    "random search": Place("baseline.csv", "baseline_"),
-    "gradient ascent": Place("gradient.csv", "gradient_"),
-}
-
-
-def evolve_iter(
-    population: Population,
-    toolbox: base.Toolbox,
-    config: EvolveConfig,
-    archive: HallOfFame,
-    state: State | None = None,
-) -> Iterator[Generation]:
-    """Return the generations of a settled `config`'s algorithm, from `population` or after a generation's `state`."""
+def _evolve(start: Start) -> Iterator[Generation]:
+    population, toolbox, config, _, archive, state = start
     if config.algorithm == "eaGenerateUpdate":
         evolution.SeparableCMAES(population, config.sigma, config.population).register(toolbox)
         return evolution.eaGenerateUpdate_iter(toolbox, config.generations + 1, archive, state)
@@ -50,7 +66,21 @@ def evolve_iter(
     return algorithm(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, archive, state)
 
 
-BASELINES: dict[str, tuple[str, Callable[..., Iterator[Generation]]]] = {
-    "random-search": ("random search", evolution.random_search_iter),
-    "gradient-ascent": ("gradient ascent", evolution.gradient_ascent_iter),
+def _search_randomly(start: Start) -> Iterator[Generation]:
+    population, toolbox, _, evaluations, archive, state = start
+    return evolution.random_search_iter(population, toolbox, evaluations, archive, state)
+
+
+def _ascend(start: Start) -> Iterator[Generation]:
+    population, toolbox, _, evaluations, archive, state = start
+    return evolution.gradient_ascent_iter(population, toolbox, evaluations, halloffame=archive, state=state)
+
+
+EVOLUTION = SearchMethod("evolution", HISTORY, "", _evolve)
+BASELINES: dict[Baseline, SearchMethod] = {
+    "random-search": SearchMethod("random search", "baseline.csv", "baseline_", _search_randomly),
+    "gradient-ascent": SearchMethod("gradient ascent", "gradient.csv", "gradient_", _ascend, climbs=True),
 }
+"""By their names on the command line."""
+SEARCHES = {method.label: method for method in (EVOLUTION, *BASELINES.values())}
+"""By label."""

@@ -1,4 +1,4 @@
-"""Pictures that an evolution aims at, kept in its run folder: it goes on with them, whatever became of their files."""
+"""Pictures that an evolution aims at, kept in its run folder: a resumed run uses these, not their files."""
 
 from __future__ import annotations
 

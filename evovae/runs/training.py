@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from evovae.base import History, InputError, Stateful, files, format_number, require, track
+from evovae.base import History, InputError, Stateful, files, format_number, track
 from evovae.data import DataConfig, ImageSet
 from evovae.models import (
     VAE,
@@ -25,9 +25,10 @@ from evovae.models import (
 from evovae.runs import genomes
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, TrainingSettings
-from evovae.runs.folder import EXAMPLES, HISTORY, Run, check_out, recording, writing
+from evovae.runs.folder import EXAMPLES, Run, check_out, recording, writing
 from evovae.runs.inputs import from_anywhere, load, load_again, tell
 from evovae.runs.results import find_faults
+from evovae.runs.searches import HISTORY
 
 STOPPED = "when held-out images had found no better model for long"
 """What a training tells that ended early."""
@@ -38,6 +39,7 @@ def train(
     model: VAEConfig,
     config: TrainConfig,
     out: str | Path,
+    *,
     overwrite: bool = False,
     checkpoint: CheckpointConfig | None = None,
     start: str | Path | None = None,
@@ -70,13 +72,13 @@ def train(
         checkpoint=checkpoint or CheckpointConfig(),
     )
     job = _Job(settings, images, vae)
-    with recording(out, "training", asdict(settings), overwrite, job.circumstances) as run:
+    with recording(out, "training", asdict(settings), overwrite=overwrite, circumstances=job.circumstances) as run:
         job.fill(run)
     return run
 
 
 def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, images: ImageSet | None) -> None:
-    """Go on with a training where it was stopped, or to so many `epochs`, in a run that is held.
+    """Continue a training where it was stopped, or up to this number of `epochs`, in a run that is held.
 
     The `images` are those that the settings name, None to load them.
     """
@@ -88,15 +90,18 @@ def resume_training(run: Run, settings: TrainingSettings, epochs: int | None, im
     settings = replace(settings, data=from_anywhere(settings.data, images), classes=images.classes)
     if state is None and settings.start:
         vae = VAE.load(settings.start)
-        same = genomes.digest_of(vae) == settings.start_digest
-        require(same, f"{settings.start} has changed since the run began with it: expected the same VAE again")
+        if genomes.digest_of(vae) != settings.start_digest:
+            raise InputError(f"{settings.start} has changed since the run began with it: expected the same VAE again")
     job = _Job(settings, images, vae)
     if epochs is not None:
         schedule = job.training.schedule
         planned = schedule.total // schedule.per_epoch
-        require(isinstance(settings.training.epochs, int | None), f"{run.folder} finds its number of epochs by itself")
-        require(settings.training.iterations is None, f"{run.folder} is trained for iterations, not for epochs")
-        require(epochs >= planned, f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
+        if settings.training.epochs == "auto":
+            raise InputError(f"{run.folder} finds its number of epochs by itself")
+        if settings.training.iterations is not None:
+            raise InputError(f"{run.folder} is trained for iterations, not for epochs")
+        if epochs < planned:
+            raise InputError(f"epochs is {epochs}: expected at least the {planned} that {run.folder} has")
         if epochs > planned:
             longer = replace(settings.training, epochs=epochs, restarts=(*settings.training.restarts, planned))
             settings = replace(settings, training=longer)

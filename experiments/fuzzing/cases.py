@@ -15,7 +15,7 @@ from evovae.cli import report
 from evovae.data import load_images
 from evovae.models import VAE, VAEConfig
 from evovae.objectives import Judge
-from evovae.runs import Run, figures, genomes, read_examples, read_population, read_training
+from evovae.runs import EvolutionResults, Run, figures, genomes, read_examples, read_training
 from fuzzing.damage import pack, pack_archive, unpack_archive
 
 import torch
@@ -147,15 +147,23 @@ def kept_genomes(path: Path, write: Callable[[torch.Tensor, str], bytes]) -> Cas
 def tables(folder: Path) -> list[Case]:
     cases = [run_file(folder / "vae", "vae", "history.csv", read_training)]
     for name in ("eight", "front"):
-        cases.append(run_file(folder / f"{name}-history", name, "history.csv", figures.fitness_curves))
-        cases.append(run_file(folder / f"{name}-hall", name, "hall_of_fame.csv", report.summarise_evolution))
+        cases.append(run_file(folder / f"{name}-history", name, "history.csv", read_curves))
+        cases.append(run_file(folder / f"{name}-hall", name, "hall_of_fame.csv", read_hall))
     return cases
 
 
 def read_searches(run: Run) -> None:
-    figures.yardstick(Run.open(run.folder))
-    figures.fitness_curves(run)
-    read_population(run, D=4)
+    figures.axis_settings(Run.open(run.folder))
+    read_curves(run)
+    EvolutionResults(run).population(D=4)
+
+
+def read_curves(run: Run) -> None:
+    figures.fitness_curves(EvolutionResults(run))
+
+
+def read_hall(run: Run) -> None:
+    report.summarise_evolution(EvolutionResults(run))
 
 
 def run_file(folder: Path, name: str, file: str, read: Callable[[Run], object]) -> Case:

@@ -400,17 +400,24 @@ def shown(arguments: tuple[str, ...]) -> str:
     return " ".join(arguments).encode("unicode_escape").decode()[-80:] or "nothing"
 
 
-@pytest.mark.parametrize(("arguments", "word"), ROWS, ids=[shown(arguments) for arguments, _ in ROWS])
 def test_bad_input_ends_with_one_line_and_status_2_and_nothing_written(
-    arguments: tuple[str, ...], word: str, run_cli: Callable[[tuple[str, ...]], Outcome]
+    run_cli: Callable[[tuple[str, ...]], Outcome],
 ) -> None:
-    found = run_cli(arguments)
-    assert (found.status, found.output, found.changed) == (2, "", [])
-    assert found.errors.startswith("evovae: ")
-    assert found.errors.endswith("\n")
-    assert len(found.errors.splitlines()) == 1
-    assert word.strip("-").replace("-", " ") in found.errors.replace("-", " ")
-    assert not re.search(r"Errno|literal|instantiated|INT|FLOAT|NoneType|1 values|frame #", found.errors)
+    wrong = {shown(arguments): fault for arguments, word in ROWS if (fault := fault_of(run_cli(arguments), word))}
+    assert not wrong
+
+
+def fault_of(found: Outcome, word: str) -> str:
+    """What is wrong with the outcome of bad input, whose message should name `word`; empty if nothing is."""
+    if (found.status, found.output, found.changed) != (2, "", []):
+        return f"status {found.status}, output {found.output!r}, changed {found.changed}, errors {found.errors!r}"
+    one_line = found.errors.startswith("evovae: ") and found.errors.endswith("\n") and found.errors.count("\n") == 1
+    if not one_line or len(found.errors.splitlines()) != 1:
+        return f"not one line: {found.errors!r}"
+    if word.strip("-").replace("-", " ") not in found.errors.replace("-", " "):
+        return f"{word!r} is not named: {found.errors!r}"
+    jargon = re.search(r"Errno|literal|instantiated|INT|FLOAT|NoneType|1 values|frame #", found.errors)
+    return f"{jargon[0]!r} is not for users: {found.errors!r}" if jargon else ""
 
 
 def test_every_option_has_rows_out_of_range_and_of_the_wrong_type() -> None:
@@ -426,16 +433,36 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
     """Each line of the code that refuses a setting is met by a row, so that a new refusal cannot go without."""
     met = {place for arguments, _ in ROWS for place in run_cli(arguments).places}
     vectors = ("data_shape", "likelihood needs")  # no command line makes a model of vectors
-    holders = (VAEConfig, TrainConfig, EvolveConfig, builders.settle, builders._require_room)
-    for holder in (*holders, builders.require_use_of_genomes):
-        lines, first = inspect.getsourcelines(holder)
-        for node in ast.walk(ast.parse(textwrap.dedent("".join(lines)))):
+    for holder in (VAEConfig, TrainConfig, EvolveConfig, builders):
+        file, (lines, first) = inspect.getsourcefile(holder), inspect.getsourcelines(holder)
+        for node in refusals_in(textwrap.dedent("".join(lines))):
             text = ast.unparse(node)
-            if not isinstance(node, ast.Call) or not text.startswith("require") or text == "require_types(self)":
+            if text == "require_types(self)" or any(word in text for word in vectors):
                 continue  # a type that is wrong does not get past the command line
-            if not any(word in text for word in vectors):
-                span = range(first + node.lineno - 1, first + typing.cast(int, node.end_lineno))
-                assert any((inspect.getsourcefile(holder), line) in met for line in span), f"no row meets {text}"
+            span = range(max(first, 1) + node.lineno - 1, max(first, 1) + typing.cast(int, node.end_lineno))
+            assert any((file, line) in met for line in span), f"no row meets {text}"
+
+
+def refusals_in(source: str) -> Iterator[ast.Call | ast.Raise]:
+    """The statements that refuse a setting: `raise InputError(...)`, and calls of `require` and its kin."""
+    for node in ast.walk(ast.parse(source)):
+        called = node.exc if isinstance(node, ast.Raise) else node
+        if isinstance(called, ast.Call):
+            name = ast.unparse(called.func)
+            if name == "InputError" if isinstance(node, ast.Raise) else name.startswith("require"):
+                yield typing.cast(ast.Call | ast.Raise, node)
+
+
+def test_both_forms_of_a_refusal_are_found() -> None:
+    source = """
+        require(a, "one")
+        if b:
+            raise InputError("two")
+        require_whole("three", c)
+        raise KeyError("none")
+    """
+    found = {ast.unparse(node).partition("(")[0] for node in refusals_in(textwrap.dedent(source))}
+    assert found == {"require", "raise InputError", "require_whole"}
 
 
 def test_an_option_without_effect_may_keep_its_default() -> None:

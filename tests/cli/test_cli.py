@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from events import PATIENCE
 from PIL import Image
 
 from evovae import cli
 from evovae.base import InputError, files
-from evovae.runs import Run
+from evovae.runs import EvolutionResults, Run
 from evovae.runs.figures import fitness_curves
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
@@ -239,7 +240,7 @@ def test_a_run_made_before_the_best_so_far_was_recorded_can_be_drawn(evolved: Pa
     shutil.copytree(evolved, tmp_path / "old")
     for name in ("history.csv", "baseline.csv"):
         pd.read_csv(evolved / name).drop(columns="best").to_csv(tmp_path / "old" / name, index=False)
-    new, old = (fitness_curves(Run.open(folder)) for folder in (evolved, tmp_path / "old"))
+    new, old = (fitness_curves(EvolutionResults(Run.open(folder))) for folder in (evolved, tmp_path / "old"))
     for label, (evaluations, best) in new.items():
         np.testing.assert_allclose(old[label][0], evaluations)
         np.testing.assert_allclose(old[label][1], best)
@@ -321,7 +322,7 @@ def test_an_interrupted_training_keeps_what_was_done(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "interrupted" in errors
     assert json.loads((out / "environment.json").read_text())["status"] == "interrupted"
@@ -367,7 +368,7 @@ def test_fitness_that_is_never_finite_ends_in_a_run_without_a_best(trained: Path
 def test_runs_of_one_name_in_two_folders_are_two_curves(evolved: Path, tmp_path: Path) -> None:
     shutil.copytree(evolved, tmp_path / "eight")
     runs = [Run.open(evolved), Run.open(tmp_path / "eight")]
-    labels = [label for run in runs for label in fitness_curves(run, prefix=f"{run.folder}: ")]
+    labels = [label for run in runs for label in fitness_curves(EvolutionResults(run), prefix=f"{run.folder}: ")]
     assert len(set(labels)) == 4
 
 

@@ -425,3 +425,12 @@ def test_an_archive_without_members_or_places_is_refused():
     with refused("maxsize is 0", "1 or more"):
         ParetoFront(0)
     assert isinstance(ParetoFront(), HallOfFame)
+
+
+def test_an_archive_tells_its_own_metrics() -> None:
+    hall, front = HallOfFame(2), ParetoFront()
+    hall.update(population([[[1.0], [3.0], [2.0]]], (1.0,)))
+    assert {name: values.tolist() for name, values in hall.metrics().items()} == {"best": [3.0]}
+    front.update(population([[[1.0, 2.0], [2.0, 1.0], [0.5, 0.5]]], (1.0, 1.0)))
+    assert {name: values.tolist() for name, values in front.metrics((0.0, 0.0)).items()} == {"hypervolume": [3.0]}
+    assert front.metrics() == {}

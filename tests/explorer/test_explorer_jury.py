@@ -1,11 +1,11 @@
 """The page is served while its judges are trained, says so, and shows what they think as soon as they are there."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from events import wait_for
 from exploring import visiting
 from fastapi.testclient import TestClient
 from making import draw_pictures
@@ -43,9 +43,8 @@ def test_the_page_does_not_wait_for_its_judges(vae: Path, monkeypatch: pytest.Mo
         (card,) = client.post("/api/images", json=GENOME).json()["cards"]
         assert (card["predicted"], card["held_out"]) == (None, None)
         go.set()
-        limit = time.monotonic() + 120
-        while (found := model(client))["judges"] == "training" and time.monotonic() < limit:
-            time.sleep(0.05)
+        wait_for(lambda: model(client)["judges"] != "training")
+        found = model(client)
         assert found["judges"] == "ready"
         assert "of 8 test images; the held-out judge is right on" in found["judges_word"]
         (card,) = client.post("/api/images", json=GENOME).json()["cards"]
@@ -63,8 +62,7 @@ def test_a_page_that_is_closed_ends_the_training_which_goes_on_next_time(
     monkeypatch.setattr(JudgeTraining, "step", lambda self: steps.append(self.iteration) or step(self))
     monkeypatch.setattr(training, "LIMIT", 10**6)
     with visiting(make_app(workspace.explore(vae, dataset=str(vae.parent / "bars")))):
-        while len(steps) < 5:
-            time.sleep(0.01)
+        wait_for(lambda: len(steps) >= 5)
     done = len(steps)
     store = JudgeStore(
         workspace.choose_images(VAE.load(vae), vae, str(vae.parent / "bars"), None)[1], [], torch.device("cpu")
@@ -78,6 +76,5 @@ def test_judges_that_cannot_be_trained_leave_a_page_without(vae: Path, monkeypat
 
     monkeypatch.setattr(JudgeTraining, "step", fail)
     with visiting(make_app(workspace.explore(vae, dataset=str(vae.parent / "bars")))) as client:
-        while (found := model(client))["judges"] == "training":
-            time.sleep(0.05)
-        assert found["judges_word"] == "There are no judges: no memory at all."
+        wait_for(lambda: model(client)["judges"] != "training")
+        assert model(client)["judges_word"] == "There are no judges: no memory at all."

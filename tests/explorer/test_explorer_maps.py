@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from events import PATIENCE, wait_for
 from refusals import refused
 from torch import Tensor
 
 from evovae.base import files
 from evovae.explorer.latent_maps import LARGEST, Atlas
-
-SECONDS = 60.0
 
 
 def make_codes(count: int, dim: int = 4) -> Tensor:
@@ -35,9 +34,7 @@ def make_atlas(count: int = 40, dim: int = 4, folder: Path | None = None, digest
 
 
 def wait(atlas: Atlas) -> str:
-    end = time.monotonic() + SECONDS
-    while atlas.state == "computing" and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_for(lambda: atlas.state != "computing")
     return atlas.state
 
 
@@ -48,11 +45,8 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def wait_for_end(process: int) -> bool:
-    end = time.monotonic() + SECONDS
-    while is_alive(process) and time.monotonic() < end:
-        time.sleep(0.02)
-    return not is_alive(process)
+def wait_for_end(process: int) -> None:
+    wait_for(lambda: not is_alive(process))
 
 
 def worker_of(atlas: Atlas) -> int:
@@ -265,12 +259,10 @@ def test_no_process_computes_on_when_its_parent_has_ended(number: signal.Signals
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
         if number is not None:
-            end = time.monotonic() + SECONDS
-            while not worker_is_at_work(worker) and time.monotonic() < end:
-                time.sleep(0.02)
+            wait_for(lambda: worker_is_at_work(worker))
             parent.send_signal(number)
-        parent.wait(SECONDS)
-    assert wait_for_end(worker)
+        parent.wait(PATIENCE)
+    wait_for_end(worker)
 
 
 INTERRUPTED = """
@@ -297,9 +289,9 @@ def test_ctrl_c_while_the_process_starts_is_one_line(seconds: float, tmp_path: P
         worker = int(parent.stdout.readline())
         time.sleep(seconds)
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
-        _, said = parent.communicate(timeout=SECONDS)
+        _, said = parent.communicate(timeout=PATIENCE)
     assert (parent.returncode, said) == (130, "it: interrupted\n")
-    assert wait_for_end(worker)
+    wait_for_end(worker)
 
 
 def worker_is_at_work(process: int) -> bool:

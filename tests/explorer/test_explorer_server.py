@@ -2,7 +2,6 @@
 
 import base64
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from events import wait_for
 from exploring import DIM, explore, make_folder, serving, visiting
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -103,10 +103,8 @@ def test_the_map_leads_back_to_the_images_on_it(client: TestClient) -> None:
 
 
 def test_the_map_by_tsne_comes_and_is_kept(client: TestClient, folder: Path) -> None:
-    end = time.monotonic() + 60
-    while (state := ask(client, "get", "map?method=pca")["tsne"]) == "computing" and time.monotonic() < end:
-        time.sleep(0.1)
-    assert state == "ready"
+    wait_for(lambda: ask(client, "get", "map?method=pca")["tsne"] != "computing", every=0.1)
+    assert ask(client, "get", "map?method=pca")["tsne"] == "ready"
     points = ask(client, "get", "map?method=tsne")["points"]
     again = explore(folder)
     again.atlas.start()
@@ -207,15 +205,13 @@ def test_a_favourite_starts_an_evolution(client: TestClient, session: str, folde
     started = ask(client, "post", f"sessions/{session}/evolve", json={"favourites": [0], "use": use} | small)
     ask(client, "post", f"sessions/{session}/evolve", 409, json={"favourites": [0], "use": use} | small)
     assert started["command"].startswith("evovae evolve --vae ")
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        (seen,) = [run for run in ask(client, "get", "runs")["runs"] if run["key"] == started["key"]] or [
-            {"status": ""}
-        ]
-        if seen["status"] == "finished":
-            break
-        time.sleep(0.2)
-    assert seen["started_here"]
+
+    def find() -> list[dict]:
+        found = [run for run in ask(client, "get", "runs")["runs"] if run["key"] == started["key"]]
+        return [run for run in found if run["status"] == "finished"]
+
+    wait_for(find, every=0.2)
+    assert find()[0]["started_here"]
     frame = ask(client, "get", f"runs/{started['key']}/frames/0")
     images = torch.from_numpy(decoded(folder, torch.tensor([genome]))).unsqueeze(1)
     if use == "target":
@@ -224,11 +220,7 @@ def test_a_favourite_starts_an_evolution(client: TestClient, session: str, folde
     else:
         assert min(row[0] for row in frame["fitness"]) >= float(images.double().mean() / 255) - 1e-3
     # The process ends a moment after its run.
-    while time.monotonic() < end:
-        answer = client.post(f"/api/runs/{started['key']}/stop")
-        if answer.status_code == 422:
-            break
-        time.sleep(0.1)
+    wait_for(lambda: client.post(f"/api/runs/{started['key']}/stop").status_code == 422, every=0.1)
 
 
 FOREIGN = [

@@ -14,6 +14,7 @@ from refusals import refused
 from evovae.base import require_number, require_whole, shown
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs import EvolveConfig
+from evovae.runs.searches import BASELINES, SEARCHES, Baseline
 
 BASE = {VAEConfig: {"likelihood": "gaussian"}, TrainConfig: {"corruption": "gaussian"}, EvolveConfig: {}}
 
@@ -208,3 +209,13 @@ def test_what_is_no_whole_number_is_refused_where_one_is_expected(value):
 def test_what_is_no_number_is_refused_where_one_is_expected(value):
     with refused(f"number is {value!r}: expected 0 or more"):
         require_number("number", value)
+
+
+def test_every_baseline_of_the_register_can_be_asked_for() -> None:
+    assert typing.get_args(Baseline) == tuple(BASELINES)
+    assert EvolveConfig(baselines=tuple(BASELINES)).baselines == tuple(BASELINES)
+
+
+def test_searches_are_kept_apart_from_one_another() -> None:
+    for names in zip(*(method[:3] for method in SEARCHES.values()), strict=True):  # labels, histories, prefixes
+        assert len(set(names)) == len(SEARCHES)

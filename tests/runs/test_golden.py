@@ -11,7 +11,7 @@ from places import FORMATS
 from evovae import cli
 from evovae.cli.report import summarise_evolution
 from evovae.models import VAE
-from evovae.runs import Run
+from evovae.runs import EvolutionResults, Run
 
 RUNS = sorted(path.parent for path in FORMATS.glob("format-*/*/config.json"))
 
@@ -39,7 +39,10 @@ def test_an_old_run_can_be_drawn(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("copy", [run for run in RUNS if run.name != "vae"], indirect=True, ids=lambda p: p.name)
 def test_an_old_evolution_can_be_summarised_and_gone_on_with(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pd.testing.assert_frame_equal(
-        summarise_evolution(Run.open(copy)), pd.read_csv(copy / "summary.csv"), check_dtype=False, rtol=1e-6
+        summarise_evolution(EvolutionResults(Run.open(copy))),
+        pd.read_csv(copy / "summary.csv"),
+        check_dtype=False,
+        rtol=1e-6,
     )
     before = pd.read_csv(copy / "history.csv")
     generations = before["generation"].max() + 2

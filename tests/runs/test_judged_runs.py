@@ -19,7 +19,7 @@ from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.objectives import JudgeStore, JudgeTraining
 from evovae.objectives.judges import training
-from evovae.runs import Run, Search, doubt_objective, figures, read_judges
+from evovae.runs import EvolutionResults, Run, Search, figures
 from evovae.runs.figures import draw
 
 SMALL = ["--population", "6", "--generations", "2", "--replicates", "1", "--hall-of-fame", "2", "--device", "cpu"]
@@ -42,11 +42,11 @@ def command(*arguments: object) -> tuple[int, str, str]:
 def trainings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What is done one after another: the roles whose judges are trained, and "search"; an empty cache."""
     done: list[str] = []
-    train, follow = JudgeStore._train, Search.follow
+    train, run = JudgeStore._train, Search.run
     monkeypatch.setattr(training, "MAX_STEPS", 60)
     monkeypatch.setattr(training, "ROUND", 20)
     monkeypatch.setattr(JudgeStore, "_train", lambda self, role: done.append(role) or train(self, role))
-    monkeypatch.setattr(Search, "follow", lambda self, *rest: done.append("search") or follow(self, *rest))
+    monkeypatch.setattr(Search, "run", lambda self, *rest: done.append("search") or run(self, *rest))
     monkeypatch.setattr(figures, "draw", lambda run: [])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return done
@@ -83,7 +83,7 @@ def test_runs_without_judges_train_none(vae: Path, trainings: list[str]) -> None
     assert trainings == ["search", "judge", "search"]
     assert not (vae.parent / "run" / "judges.json").exists()
     assert "predicted" not in pd.read_csv(vae.parent / "asked" / "hall_of_fame.csv")
-    assert read_judges(Run.open(vae.parent / "asked")).keys() == {"judge"}
+    assert EvolutionResults(Run.open(vae.parent / "asked")).judges.keys() == {"judge"}
 
 
 def test_a_new_vae_of_the_same_pictures_finds_their_judges(vae: Path, trainings: list[str]) -> None:
@@ -154,7 +154,7 @@ def test_a_run_that_moved_with_its_pictures_goes_on_if_they_are_the_same(vae: Pa
 def test_what_is_known_of_the_judges_stands_in_the_run_and_is_printed(vae: Path) -> None:
     status, printed, _ = evolve(vae, "run", "--objective", "class:standing")
     assert status == 0
-    found = read_judges(Run.open(vae.parent / "run"))
+    found = EvolutionResults(Run.open(vae.parent / "run")).judges
     assert found["judge"].objective
     assert not found["heldout"].objective
     assert found["judge"].test == 1
@@ -173,7 +173,7 @@ def test_a_judge_that_counts_for_little_says_so_beside_every_figure(vae: Path, m
     status, printed, _ = evolve(vae, "run", "--objective", "class:standing", "--dataset", vae.parent / "noise")
     assert status == 0
     run = Run.open(vae.parent / "run")
-    assert read_judges(run)["judge"].doubt == "no better than chance"
+    assert EvolutionResults(run).judges["judge"].doubt == "no better than chance"
     assert "class:standing (judge no better than chance)" in printed
     assert "held-out judge's probability (judge no better than chance, held-out judge no better" in printed
     titles: list[str] = []
@@ -182,7 +182,7 @@ def test_a_judge_that_counts_for_little_says_so_beside_every_figure(vae: Path, m
     )
     draw(run)
     assert sum("no better than chance" in title for title in titles) == 2, titles
-    assert doubt_objective(run) == "(judge no better than chance)"
+    assert EvolutionResults(run).doubt == "(judge no better than chance)"
 
 
 def test_a_judge_in_training_that_is_interrupted_goes_on_and_the_run_is_the_same(

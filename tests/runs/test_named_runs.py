@@ -19,7 +19,7 @@ from evovae.cli import report
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.objectives import ROLES, Judge, JudgeStore
-from evovae.runs import EvolveConfig, Run, figures, read_hall
+from evovae.runs import EvolutionResults, EvolveConfig, Run, figures
 from evovae.runs.targets import TARGETS_FILE, kept_targets
 
 NAMES = ("$5", "Größe", "a+b", "a,b", 'say "a"', "x$y$z", "猫", "nan")
@@ -74,30 +74,30 @@ def test_names_of_any_letters_go_the_whole_way(root: Path, tmp_path: Path, capsy
         ("class:größe", "class:a+b,class:$5,class:a,b", '0.5*class:猫+class:"say ""a"""')
     ):
         run = runs.evolve(root / "vae", evolve_config(objective), tmp_path / f"{number}")
-        assert set(read_hall(run)["predicted"]) <= set(NAMES)
+        assert set(EvolutionResults(run).hall["predicted"]) <= set(NAMES)
         report.report(run)
         assert f"classes: {', '.join(sorted(NAMES))}\n" in capsys.readouterr().out
         assert all(path.is_file() for path in figures.draw(run))
         again = runs.resume(run.folder, generations=5)
-        assert read_hall(again)["predicted"].isin(NAMES).all()
+        assert EvolutionResults(again).hall["predicted"].isin(NAMES).all()
 
 
 def test_a_judge_sees_names_and_an_older_run_has_numbers(root: Path, tmp_path: Path) -> None:
     run = runs.evolve(root / "vae", evolve_config("ink"), tmp_path / "run")
-    named = read_hall(run)
+    named = EvolutionResults(run).hall
     content = json.loads((run.folder / "config.json").read_text())
     del content["classes"]
     (run.folder / "config.json").write_text(json.dumps(content))
     numbers = named.assign(predicted=[sorted(NAMES).index(name) for name in named["predicted"]])
     numbers.to_csv(run.folder / "hall_of_fame.csv", index=False)
-    assert read_hall(run)["predicted"].to_list() == [str(number) for number in numbers["predicted"]]
+    assert EvolutionResults(run).hall["predicted"].to_list() == [str(number) for number in numbers["predicted"]]
     figures.draw(run)
     runs.resume(run.folder, generations=4)
     assert run.settings.classes == tuple(sorted(NAMES))
-    assert read_hall(run)["predicted"].isin(NAMES).all()
+    assert EvolutionResults(run).hall["predicted"].isin(NAMES).all()
     named.assign(predicted="nobody").to_csv(run.folder / "hall_of_fame.csv", index=False)
     with refused("hall_of_fame.csv", "'nobody'"):
-        read_hall(run)
+        _ = EvolutionResults(run).hall
 
 
 def test_a_class_that_is_not_there_is_refused_and_nothing_is_written(root: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_pictures_of_one_class_or_of_none_are_evolved_without_judges(tmp_path: P
     make_pictures(tmp_path / "made", ("only",), 6)
     vae = train(tmp_path / folder, tmp_path / "vae")
     run = runs.evolve(vae.folder, evolve_config("ink"), tmp_path / "run")
-    assert "predicted" not in read_hall(run)
+    assert "predicted" not in EvolutionResults(run).hall
     assert len(figures.draw(run)) == 3
     for objective in ("class:only", "class:x", "digit:0"):
         with refused(objective, "one class"):

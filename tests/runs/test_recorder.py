@@ -12,7 +12,7 @@ from evovae.runs import Search, reference_point
 @pytest.mark.parametrize("generations", [100, 101, 201, 202, 401])
 def test_the_filmstrip_of_a_long_run_goes_evenly_from_the_first_to_the_last(generations: int) -> None:
     box, search = toolbox(), Search(("sphere",), evolution.HallOfFame(1))
-    search.follow(
+    search.run(
         evolution.eaSimple_iter(box.population(n=2), box, 0.5, 0.5, generations, search.archive), "", generations + 1
     )
     moments = np.array([frame[0] for frame in search.frames])
@@ -31,7 +31,7 @@ def test_the_hypervolume_of_all_that_was_found_never_falls():
     generations = evolution.eaMuPlusLambda_iter(
         box.population(n=8, replicates=3), box, 8, 8, 0.5, 0.4, 40, search.archive
     )
-    search.follow(generations, "", 41)
+    search.run(generations, "", 41)
     volumes = search.history.table.pivot(index="replicate", columns="generation", values="hypervolume").to_numpy()
     assert (np.diff(volumes, axis=1) >= 0).all()
     assert (volumes[:, -1] > volumes[:, 0]).all()

@@ -18,16 +18,13 @@ from evovae.base import files, shown, tables
 from evovae.cli import report
 from evovae.data import DataConfig
 from evovae.runs import (
+    EvolutionResults,
     EvolutionSettings,
     Run,
     TrainingSettings,
     figures,
     read_examples,
-    read_hall,
-    read_history,
-    read_population,
 )
-from evovae.runs.results import members, read_reference
 
 GOLDEN = FORMATS / "format-1"
 
@@ -64,17 +61,17 @@ def test_golden_runs_are_read(runs: Path) -> None:
     assert isinstance(front, EvolutionSettings)
     assert (trained.model.hidden, trained.training.learning_rate, trained.data.dataset) == ((8,), 0.016, "mnist")
     assert (eight.names, eight.weights, eight.evolution.replicates) == (("digit:8",), (1.0,), 2)
-    assert read_reference(Run(runs / "eight")) is None
-    assert len(read_reference(Run(runs / "front"))) == 2
-    assert read_population(Run(runs / "eight"), D=4)["hall_genomes"].shape == (2, 2, 4)
+    assert EvolutionResults(Run(runs / "eight")).reference is None
+    assert len(EvolutionResults(Run(runs / "front")).reference) == 2
+    assert EvolutionResults(Run(runs / "eight")).population(D=4)["hall_genomes"].shape == (2, 2, 4)
     assert read_examples(Run(runs / "vae"), (1, 28, 28)).shape == (10, 1, 28, 28)
 
 
 def test_histories_come_in_order_and_with_their_types(runs: Path) -> None:
     run = Run(runs / "eight")
-    table = read_history(run, "evolution")
+    table = EvolutionResults(run).history("evolution")
     edit_table(run.folder / "history.csv", lambda table: table.sample(frac=1, random_state=0))
-    pd.testing.assert_frame_equal(read_history(run, "evolution"), table)
+    pd.testing.assert_frame_equal(EvolutionResults(run).history("evolution"), table)
     assert {name: table[name].dtype.kind for name in ("replicate", "evaluations", "max")} == {
         "replicate": "i", "evaluations": "i", "max": "f",
     }  # fmt: skip
@@ -82,9 +79,9 @@ def test_histories_come_in_order_and_with_their_types(runs: Path) -> None:
 
 def test_members_are_those_of_the_table(runs: Path) -> None:
     run = Run(runs / "eight")
-    found, hall = read_population(run, D=4), read_hall(run)
+    found, hall = EvolutionResults(run).population(D=4), EvolutionResults(run).hall
     rows = hall[hall["search"] == "evolution"]
-    _, fitness = members(run, found, rows)
+    _, fitness = EvolutionResults(run).members(found, rows)
     assert fitness[:, 0].tolist() == pytest.approx(rows["fitness"].to_list(), rel=1e-6)
 
 
@@ -133,7 +130,7 @@ def test_settings_that_cannot_be_guessed_are_missed(runs: Path, missing: str) ->
     del content[missing]
     path.write_text(json.dumps(content))
     with refused(str(path), f"{missing} is missing"):
-        figures.fitness_curves(Run.open(runs / "eight"))
+        figures.fitness_curves(EvolutionResults(Run.open(runs / "eight")))
 
 
 def test_a_setting_that_is_younger_than_the_run_takes_its_default(runs: Path) -> None:
@@ -183,15 +180,15 @@ def test_tables_that_do_not_fit_are_refused(runs: Path, name: str, table: str, c
         figures.draw(Run.open(runs / name))
     if name != "vae":
         with refused(str(runs / name / table), word):
-            report.summarise_evolution(Run.open(runs / name))
+            report.summarise_evolution(EvolutionResults(Run.open(runs / name)))
 
 
 @pytest.mark.parametrize("rank", [2, 10**6])
 def test_images_of_the_table_that_the_population_has_not_are_refused(runs: Path, rank: int) -> None:
     run = Run(runs / "eight")
-    rows = read_hall(run).head(1).assign(rank=rank)
+    rows = EvolutionResults(run).hall.head(1).assign(rank=rank)
     with refused("hall_of_fame.csv", "population.safetensors", "do not belong together"):
-        members(run, read_population(run, D=4), rows)
+        EvolutionResults(run).members(EvolutionResults(run).population(D=4), rows)
 
 
 TENSORS: list[tuple[str, dict[str, torch.Tensor | None], str]] = [

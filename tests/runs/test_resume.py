@@ -219,7 +219,7 @@ def test_a_search_is_the_same_however_often_it_was_left(generations: int, stop: 
                 raise Left
 
         iterate = evolution.eaSimple_iter(population, box, 0.5, 0.5, generations, search.archive, state=search.last)
-        search.follow(iterate, "", generations + 1, between_steps)
+        search.run(iterate, "", generations + 1, between_steps)
 
     box, population, whole = begin()
     follow(whole, box, population)

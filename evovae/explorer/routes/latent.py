@@ -15,10 +15,12 @@ from torch import Tensor
 
 from evovae import objectives
 from evovae.analysis.plots import to_pixels
-from evovae.base import InputError, require
+from evovae.base import InputError
 from evovae.data import legible, read_picture
 from evovae.evolution import slerp
 from evovae.explorer.cards import Asked, Card, Gene, Index, Pixels, pixels_of
+from evovae.explorer.jury import JuryState
+from evovae.explorer.latent_maps import MapState
 from evovae.explorer.session import LARGEST_SIGMA, SIZE
 from evovae.explorer.workspace import Explored
 from evovae.models import active_units
@@ -69,9 +71,9 @@ class ModelView(BaseModel):
     dim: int
     shape: tuple[int, int, int]
     classes: list[str]
-    judges: Literal["ready", "training", "none"]
+    judges: JuryState
     judges_word: str
-    """What there is to know of them."""
+    """Their state and reliability."""
     judges_doubts: str
     """Why their word counts for little; empty where nothing speaks against them."""
     units: list[Unit]
@@ -113,7 +115,7 @@ class MapView(BaseModel):
     method: Method
     points: str
     labels: str
-    tsne: Literal["ready", "computing", "failed"]
+    tsne: MapState
 
 
 class Point(Asked):
@@ -147,7 +149,8 @@ def to_tensor(genomes: list[list[float]], dim: int) -> Tensor:
         InputError: if one has another number of genes.
     """
     for genome in genomes:
-        require(len(genome) == dim, f"a genome has {len(genome)} values: expected {dim}")
+        if len(genome) != dim:
+            raise InputError(f"a genome has {len(genome)} values: expected {dim}")
     return torch.tensor(genomes, dtype=torch.float32)
 
 
@@ -162,7 +165,8 @@ def make_router(explored: Explored) -> APIRouter:
         return Encoded(original=pixels_of(image), label=label, index=index, card=model.card(genome))
 
     def test_image(index: int) -> Tensor:
-        require(index < len(test), f"no test image {index}: expected 0 to {len(test) - 1}")
+        if index >= len(test):
+            raise InputError(f"no test image {index}: expected 0 to {len(test) - 1}")
         return test.images[index]
 
     @router.get("/model")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
-from evovae.base import InputError, require
+from evovae.base import InputError
 from evovae.encodings import LatentEncoding
 from evovae.explorer import run_watcher
 from evovae.explorer.cards import Card, Index, Model
@@ -49,7 +49,7 @@ class Runs(BaseModel):
 
 
 class CurveView(BaseModel):
-    """Best fitness so far, or hypervolume, of each replicate (R, T)."""
+    """The metric of the evolution so far, of each replicate (R, T)."""
 
     label: str
     minimise: bool
@@ -108,7 +108,7 @@ def make_router(explored: Explored) -> APIRouter:
     @router.get("/{key}")
     def describe(key: Key) -> RunDetails:
         run = get(key)
-        curve = CurveView(**asdict(run_watcher.follow(run)))
+        curve = CurveView(**asdict(run_watcher.curve(run)))
         return RunDetails(**view(key, run), curve=curve, frames=run_watcher.frames(run))
 
     @router.get("/{key}/frames/{index}")
@@ -121,8 +121,8 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.post("/{key}/stop")
     def stop(key: Key) -> Nothing:
-        running = get(key) == explored.evolver.running
-        require(running, f"{key} is not running, or was started elsewhere: stop it where it was started")
+        if get(key) != explored.evolver.running:
+            raise InputError(f"{key} is not running, or was started elsewhere: stop it where it was started")
         explored.evolver.stop()
         return Nothing()
 
