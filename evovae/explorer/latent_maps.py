@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import math
@@ -86,9 +87,11 @@ class Atlas:
             theirs.close()
             self._waiting = threading.Thread(target=self._wait, args=(pipe,), daemon=True)
             self._waiting.start()
+            atexit.register(self.close)  # a thread that wakes while the interpreter ends would abort it
 
     def close(self) -> None:
         """End the process that computes, if any."""
+        atexit.unregister(self.close)
         if self._process is not None and self._waiting is not None:
             self._process.kill()
             self._waiting.join()

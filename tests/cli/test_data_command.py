@@ -91,7 +91,7 @@ def test_an_unreadable_picture_ends_in_one_line_or_is_skipped(folder: Path, tmp_
 
 
 def test_reading_that_takes_long_shows_progress(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inputs, "PATIENCE", 0)
+    monkeypatch.setattr(inputs, "SILENCE", 0)
     _, error = evovae("train", "--dataset", folder, "--out", tmp_path / "vae", *SMALL)
     assert "reading pictures" in error
     assert "100%" in error[: error.index(SUMMARY)]

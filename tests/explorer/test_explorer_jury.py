@@ -20,7 +20,7 @@ GENOME = {"genomes": [[0.0, 0.0]]}
 
 @pytest.fixture
 def vae(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(training, "LIMIT", 40)
+    monkeypatch.setattr(training, "MAX_STEPS", 40)
     monkeypatch.setattr(training, "ROUND", 20)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     draw_pictures(tmp_path / "bars")
@@ -60,7 +60,7 @@ def test_a_page_that_is_closed_ends_the_training_which_goes_on_next_time(
     steps: list[int] = []
     step = JudgeTraining.step
     monkeypatch.setattr(JudgeTraining, "step", lambda self: steps.append(self.iteration) or step(self))
-    monkeypatch.setattr(training, "LIMIT", 10**6)
+    monkeypatch.setattr(training, "MAX_STEPS", 10**6)
     with visiting(make_app(workspace.explore(vae, dataset=str(vae.parent / "bars")))):
         wait_for(lambda: len(steps) >= 5)
     done = len(steps)
