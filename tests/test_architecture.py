@@ -107,7 +107,7 @@ def test_evolution_knows_genomes_and_fitness_alone() -> None:
         ("evolution/operators/mutation.py", "from ..roles import select", "a step back"),
         ("evolution/population.py", "from . import algorithms", "a step back"),
         ("evolution/population.py", "from evovae.evolution import toolbox", "a step back"),
-        ("base/errors.py", "from evovae.base import require", "a circle"),
+        ("base/errors.py", "from evovae.base import require_whole", "a circle"),
         ("runs/folder.py", "def later():\n    from . import results", "a circle"),
     ],
 )

@@ -23,12 +23,6 @@ _KINDS: dict[Any, str] = {
 }
 
 
-def require(condition: bool, message: str) -> None:
-    """Raise `InputError` with `message` unless `condition` holds."""
-    if not condition:
-        raise InputError(message)
-
-
 def is_whole(value: object) -> bool:
     """Whether `value` is a whole number, Python's or numpy's; true and false are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
