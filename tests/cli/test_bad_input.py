@@ -374,7 +374,10 @@ def prepare(folder: Path) -> None:
 def run_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[tuple[str, ...]], Outcome]]:
     """Run a command line in a prepared folder; the outcome of one that was run before is remembered."""
     folder = tmp_path_factory.mktemp("cwd")
-    with mock.patch.object(inputs, "load_images", functools.cache(inputs.load_images)):  # reads MNIST once
+    with (
+        mock.patch.object(inputs, "load_images", functools.cache(inputs.load_images)),  # reads MNIST once
+        mock.patch.object(inputs, "SILENCE", float("inf")),  # a busy machine may take long, and would be told so
+    ):
         prepare(folder)
 
         @functools.cache
@@ -444,25 +447,25 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
 
 
 def refusals_in(source: str) -> Iterator[ast.Call | ast.Raise]:
-    """The statements that refuse a setting: `raise InputError(...)`, and calls of `require` and its kin."""
+    """The statements that refuse a setting: `raise InputError(...)`, and calls of `require_whole` and its kin."""
     for node in ast.walk(ast.parse(source)):
         called = node.exc if isinstance(node, ast.Raise) else node
         if isinstance(called, ast.Call):
             name = ast.unparse(called.func)
-            if name == "InputError" if isinstance(node, ast.Raise) else name.startswith("require"):
+            if name == "InputError" if isinstance(node, ast.Raise) else name.startswith("require_"):
                 yield typing.cast(ast.Call | ast.Raise, node)
 
 
 def test_both_forms_of_a_refusal_are_found() -> None:
     source = """
-        require(a, "one")
+        require_number("one", a)
         if b:
             raise InputError("two")
         require_whole("three", c)
         raise KeyError("none")
     """
     found = {ast.unparse(node).partition("(")[0] for node in refusals_in(textwrap.dedent(source))}
-    assert found == {"require", "raise InputError", "require_whole"}
+    assert found == {"require_number", "raise InputError", "require_whole"}
 
 
 def test_an_option_without_effect_may_keep_its_default() -> None:
