@@ -190,8 +190,8 @@ class EvolutionResults:
         """
         table, kind = self.history(label), self.kind
         column = kind.metric if kind.metric in table else kind.substitute
-        replicates = self.settings.evolution.replicates
-        if not np.array_equal(table["replicate"].unique(), np.arange(replicates)):
+        found, replicates = table["replicate"].unique(), self.settings.evolution.replicates
+        if len(found) != replicates or not np.array_equal(found, np.arange(len(found))):
             path = self.run.folder / SEARCHES[label].history
             raise InputError(f"{path} has other replicates than the run's settings")
         generations = table["generation"].unique()
