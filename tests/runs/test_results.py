@@ -77,6 +77,13 @@ def test_histories_come_in_order_and_with_their_types(runs: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("replicates", [1, 3, 2**62])
+def test_a_history_of_other_replicates_than_the_settings_has_no_curve(runs: Path, replicates: int) -> None:
+    edit_json(runs / "eight" / "config.json", "evolution", "replicates", value=replicates)
+    with refused("history.csv", "other replicates"):
+        EvolutionResults(Run(runs / "eight")).curve("evolution")
+
+
 def test_members_are_those_of_the_table(runs: Path) -> None:
     run = Run(runs / "eight")
     found, hall = EvolutionResults(run).population(D=4), EvolutionResults(run).hall
