@@ -3,7 +3,6 @@ from . import figures as figures
 from . import folder as folder
 from . import genomes as genomes
 from . import provenance as provenance
-from . import resuming as resuming
 from .builders import resolve_auto as resolve_auto
 from .checkpoints import CHECKPOINT as CHECKPOINT
 from .checkpoints import PREVIOUS as PREVIOUS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -292,4 +293,4 @@ def _search(plan: _Plan, searches: dict[str, Search], between_steps: Callable[[b
         spent = searches[method.label].evaluations
         if spent != budget and spent % config.population:
             searches[method.label] = plan.begin_search(method)  # it had come to the end of a smaller budget
-        run(method, budget, -(-budget // config.population))
+        run(method, budget, math.ceil(budget / config.population))

@@ -33,7 +33,6 @@ SETTINGS: dict[str, type[TrainingSettings | EvolutionSettings]] = {
 """Of each kind of run that `Run.settings` can read; a cell's are its study's."""
 KINDS = (*SETTINGS, "cell")
 
-
 Stamp = tuple[int, int, int]
 
 

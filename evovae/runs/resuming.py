@@ -1,4 +1,4 @@
-"""Training a VAE, evolving in its latent space, and continuing either: from settings to a finished run folder."""
+"""Continuing a run, of training or evolution, where it was stopped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.evolution import evolve, resume_evolution
+from evovae.runs.evolution import resume_evolution
 from evovae.runs.folder import Run, holding
-from evovae.runs.inputs import load, load_again
-from evovae.runs.training import resume_training, train
-
-__all__ = ["evolve", "load", "resume", "train"]
+from evovae.runs.inputs import load_again
+from evovae.runs.training import resume_training
 
 
 def resume(
