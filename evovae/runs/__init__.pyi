@@ -15,6 +15,7 @@ from .config import EvolveConfig as EvolveConfig
 from .config import TrainingSettings as TrainingSettings
 from .evolution import evolve as evolve
 from .evolution import resume_evolution as resume_evolution
+from .evolution_results import EvolutionResults as EvolutionResults
 from .folder import CONFIG as CONFIG
 from .folder import ENVIRONMENT as ENVIRONMENT
 from .folder import POPULATION as POPULATION
@@ -33,12 +34,11 @@ from .inputs import tell as tell
 from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search
 from .recorder import reference_point as reference_point
-from .results import EvolutionResults as EvolutionResults
-from .results import kept_epoch as kept_epoch
-from .results import read_examples as read_examples
-from .results import read_training as read_training
 from .resuming import resume as resume
 from .searches import EVOLUTION as EVOLUTION
 from .searches import HISTORY as HISTORY
 from .training import resume_training as resume_training
 from .training import train as train
+from .training_results import kept_epoch as kept_epoch
+from .training_results import read_examples as read_examples
+from .training_results import read_training as read_training

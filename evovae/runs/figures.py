@@ -24,9 +24,10 @@ from evovae.evolution import Decoder
 from evovae.models import VAE
 from evovae.objectives import doubts
 from evovae.runs.config import EvolutionSettings
+from evovae.runs.evolution_results import EvolutionResults
 from evovae.runs.folder import POPULATION, Run, check_writable
-from evovae.runs.results import EvolutionResults, read_examples, read_training
 from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
+from evovae.runs.training_results import read_examples, read_training
 
 _NAME = 36
 """Letters that an objective's name may take beside an axis."""
