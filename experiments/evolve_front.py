@@ -87,9 +87,10 @@ def evolve(arguments: Arguments, results: Results) -> None:
     shown = np.linspace(0, int(front[:, 0].isfinite().sum()) - 1, SHOWN).round().astype(int)
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
-    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1]))
+    grey = ["random search"]
+    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1], grey))
     curves = {name: curve(search.history.table) for name, search in searches.items()}
-    results.figure("hypervolume", plots.fitness_curve(curves, ylabel="hypervolume, nats squared"))
+    results.figure("hypervolume", plots.fitness_curve(curves, "hypervolume, nats squared", baselines=grey))
 
 
 def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -37,6 +37,9 @@ from .recorder import reference_point as reference_point
 from .resuming import resume as resume
 from .searches import EVOLUTION as EVOLUTION
 from .searches import HISTORY as HISTORY
+from .searches import RANDOM_SEARCH as RANDOM_SEARCH
+from .searches import SEARCHES as SEARCHES
+from .searches import Start as Start
 from .training import resume_training as resume_training
 from .training import train as train
 from .training_results import kept_epoch as kept_epoch

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,9 +71,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     names = [str(folder.relative_to(common)) for folder in folders]
     if isinstance(runs[0].settings, EvolutionSettings):
         prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
-        evolutions = [EvolutionResults(run) for run in runs]
-        searches = [fitness_curves(found, prefix) for found, prefix in zip(evolutions, prefixes, strict=True)]
-        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(evolutions[0]))
+        axes = _draw_curves([EvolutionResults(run) for run in runs], prefixes)
     else:
         curves = [training_curve(run) for run in runs]
         labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
@@ -140,6 +136,16 @@ def fitness_curves(results: EvolutionResults, prefix: str = "") -> dict[str, tup
     return curves
 
 
+def _draw_curves(evolutions: Sequence[EvolutionResults], prefixes: Sequence[str] = ("",)) -> Axes:
+    """Draw the searches of evolutions that have an axis in common, each run's labels after its prefix."""
+    curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    grey = []
+    for results, prefix in zip(evolutions, prefixes, strict=True):
+        curves |= fitness_curves(results, prefix)
+        grey += [prefix + label for label in results.labels if SEARCHES[label].grey]
+    return plots.fitness_curve(curves, _curve_label(evolutions[0]), baselines=grey)
+
+
 def _training_figures(run: Run) -> dict[str, Axes]:
     vae = VAE.load(run.folder)
     history, examples = read_training(run), to_unit(read_examples(run, vae.config.data_shape))
@@ -161,7 +167,7 @@ def _training_figures(run: Run) -> dict[str, Axes]:
 def _evolution_figures(results: EvolutionResults) -> dict[str, Axes]:
     encoding = LatentEncoding(VAE.load(results.run.folder), results.settings.evolution.support)
     found = results.population(D=encoding.dim)
-    curve = plots.fitness_curve(fitness_curves(results), ylabel=_curve_label(results))
+    curve = _draw_curves([results])
     if results.kind.metric == "hypervolume":
         return {"hypervolume": curve} | _front_figures(results, encoding, found)
     best = results.hall[(results.hall["search"] == EVOLUTION.label) & (results.hall["rank"] == 0)].reset_index()
@@ -195,7 +201,8 @@ def _front_figures(results: EvolutionResults, encoding: Decoder, found: dict[str
     if len(labels) == 2:
         halls = {label: f"{method.prefix}hall_fitness" for label, method in SEARCHES.items()}
         fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
-        figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1])
+        grey = [label for label, method in SEARCHES.items() if method.grey]
+        figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1], grey)
     return figures
 
 
