@@ -21,7 +21,7 @@ import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
 from evovae.objectives import Judges, measure_realism
-from evovae.runs import Search, reference_point
+from evovae.runs import Search, kind_of_archive, reference_point
 from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10
@@ -79,7 +79,8 @@ def evolve(arguments: Arguments, results: Results) -> None:
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
     drawn.run(drawing, "random search", math.ceil(evolved.evaluations / size))
 
-    found = {name: search.found() for name, search in searches.items()}
+    kind = kind_of_archive(objective.names, objective.weights)
+    found = {name: kind.found(search.archive) for name, search in searches.items()}
     rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]
     results.table("summary", pd.DataFrame(rows))
     fronts = {name: individuals.fitness for name, individuals in found.items()}

@@ -1,8 +1,10 @@
 from . import builders as builders
+from . import evolution_figures as evolution_figures
 from . import figures as figures
 from . import folder as folder
 from . import genomes as genomes
 from . import provenance as provenance
+from .archive_kinds import kind_of_archive as kind_of_archive
 from .builders import resolve_auto as resolve_auto
 from .checkpoints import CHECKPOINT as CHECKPOINT
 from .checkpoints import PREVIOUS as PREVIOUS

@@ -25,6 +25,7 @@ EPSILON = 1.1920928955078125e-07
 LARGE = 1e15
 """Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
+Selection = Literal["auto", "selTournament", "selBest", "selNSGA2"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class EvolveConfig:
     """Standard deviation of mutGaussian; initial step size of the CMA-ES."""
     indpb: float = 0.2
     """Probability that a gene of a mutating individual changes."""
-    select: Literal["auto", "selTournament", "selBest", "selNSGA2"] = "auto"
+    select: Selection = "auto"
     """Selection; auto is selTournament, and selNSGA2 for several objectives."""
     tournsize: int = 3
     """Individuals in a tournament."""

@@ -258,7 +258,7 @@ def write_searches(
     for label, search in searches.items():
         prefix = SEARCHES[label].prefix
         generations, genomes, fitness = zip(*search.frames, strict=True)
-        found = search.found()
+        found = kind.found(search.archive)
         tensors |= {
             f"{prefix}hall_genomes": found.genomes,
             f"{prefix}hall_fitness": found.fitness,
