@@ -27,10 +27,10 @@ ROOMS = [
 ]
 # Of the files of evolution: those of one line know nothing of each other.
 EVOLUTION = [
-    ["population", "protocols", "operators.parameters"],
+    ["population", "protocols", "operators", "operators.parameters"],
     ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective"],
     ["roles", "run_state"],
-    ["operators", "archives", "logbook", "strategies", "variation"],
+    ["archives", "logbook", "strategies", "variation"],
     ["toolboxes", "generation"],
     ["deap_bridge", "loop", "stopping"],
     ["algorithms", "baselines"],

@@ -29,13 +29,14 @@ SURVIVORS = SIZE // 2
 LARGEST_SIGMA = 2.0
 MOST_GENERATIONS = 1000
 MOST_FAVOURITES = 1000
-CROSSOVERS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
-    "cxBlend": functools.partial(evolution.cxBlend, alpha=0.5),
-    "cxUniform": functools.partial(evolution.cxUniform, indpb=0.5),
-    "cxSlerp": evolution.cxSlerp,
-    "none": lambda first, second, random: (first, second),
-}
 Crossover = Literal["cxBlend", "cxUniform", "cxSlerp", "none"]
+CROSSOVERS: dict[Crossover, tuple[str, Callable[..., tuple[Tensor, Tensor]]]] = {
+    "cxBlend": ("Blend", functools.partial(evolution.cxBlend, alpha=0.5)),
+    "cxUniform": ("Exchange values", functools.partial(evolution.cxUniform, indpb=0.5)),
+    "cxSlerp": ("Along the arc", evolution.cxSlerp),
+    "none": ("None", lambda first, second, random: (first, second)),
+}
+"""With what people are shown for each."""
 Sigma = Annotated[float, Field(ge=0, le=LARGEST_SIGMA, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -333,7 +334,7 @@ class Session:
     def _vary(self, genomes: Tensor, sigma: float, crossover: Crossover) -> Tensor:
         """Return children (K, D) of `genomes` (K, D), as `varAnd` makes them."""
         toolbox = base.Toolbox()
-        toolbox.register("mate", CROSSOVERS[crossover])
+        toolbox.register("mate", CROSSOVERS[crossover][1])
         toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigma, indpb=1.0)
         toolbox.register("project", self.encoding.project)
         parents = Population.unevaluated(genomes.unsqueeze(0), (1.0,), self._streams)

@@ -33,6 +33,8 @@ from .inputs import load as load
 from .inputs import load_again as load_again
 from .inputs import load_vae as load_vae
 from .inputs import tell as tell
+from .operators import CROSSOVERS as CROSSOVERS
+from .operators import SELECTIONS as SELECTIONS
 from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search
 from .recorder import reference_point as reference_point

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from evovae.base import InputError
 from evovae.evolution import HallOfFame, ParetoFront, Population
 from evovae.objectives import Objective
-from evovae.runs.config import Algorithm, EvolveConfig, Selection
+from evovae.runs.config import Algorithm, EvolveConfig
+from evovae.runs.operators import Select
 from evovae.runs.searches import BASELINES
 
 MOST_OBJECTIVES = 5
@@ -29,7 +30,7 @@ class ArchiveKind:
     """Returns what is written of one."""
     algorithm: Algorithm
     """That `auto` means."""
-    select: Selection
+    select: Select
     """That `auto` means."""
     require: Callable[[EvolveConfig, Objective], None]
     """Raises `InputError` unless settings without `auto` fit the objective."""

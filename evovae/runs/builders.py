@@ -13,6 +13,7 @@ from evovae.evolution import EarlyStopping
 from evovae.objectives import Objective
 from evovae.runs.archive_kinds import kind_of_archive
 from evovae.runs.config import EvolveConfig
+from evovae.runs.operators import CROSSOVERS, SELECTIONS
 
 STREAM = 5056
 """Bytes of a replicate's random stream."""
@@ -52,8 +53,8 @@ def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding)
         raise InputError(
             f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring"
         )
-    if config.mate in ("cxOnePoint", "cxTwoPoint") and encoding.dim < 2:
-        raise InputError(f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
+    if encoding.dim < (least := CROSSOVERS[config.mate].genes):
+        raise InputError(f"mate is {config.mate}: it needs {least} genes or more, and the VAE has {encoding.dim}")
     _require_room(resolved, encoding)
     return resolved
 
@@ -70,15 +71,11 @@ def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
 def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
     """Return the toolbox that a `config` without `auto` describes."""
     toolbox = evolution.toolbox(encoding, objective)
-    parameters = {
-        "cxBlend": {"alpha": config.alpha},
-        "cxSimulatedBinary": {"eta": config.eta},
-        "cxUniform": {"indpb": config.swap},
-    }.get(config.mate, {})
-    toolbox.register("mate", getattr(evolution, config.mate), **parameters)
     toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
-    tournament = {"tournsize": config.tournsize} if config.select == "selTournament" else {}
-    toolbox.register("select", getattr(evolution, config.select), **tournament)
+    for role, known in (("mate", CROSSOVERS), ("select", SELECTIONS)):
+        name = getattr(config, role)
+        parameters = {parameter: getattr(config, setting) for parameter, setting in known[name].parameters.items()}
+        toolbox.register(role, getattr(evolution, name), **parameters)
     return toolbox
 
 
