@@ -54,7 +54,7 @@ class Epoch:
     validation: float = math.nan
     """The loss on the validation images; NaN where it was not measured."""
     diverged: bool = False
-    """Whether the epoch was taken back: training goes on from the state before, at a quarter of the learning rate."""
+    """Whether the epoch was taken back: training continues from the state before, at a quarter of the learning rate."""
 
     @property
     def elbo(self) -> float:
@@ -86,7 +86,7 @@ class Training:
     when there was no better one for long, the learning rate falls to zero from that state, and training ends.
 
     A training diverges when its loss is not finite, or a hundred times what it was at the beginning. By stable-adam it
-    then goes on from the state that is kept, at a quarter of the learning rate; once.
+    then continues from the state that is kept, at a quarter of the learning rate; once.
 
     Attributes:
         iteration: minibatches so far.
@@ -184,7 +184,7 @@ class Training:
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, in a training made with the same arguments, or one that goes on for longer.
+        """Take up what `state` gave, in a training made with the same arguments, or in one that is longer.
 
         Raises:
             InputError: if it is that of another.

@@ -35,7 +35,7 @@ def draw(run: Run) -> list[Path]:
     """
     evolved = isinstance(run.settings, EvolutionSettings)
     if not run.finished and not (run.folder / (POPULATION if evolved else HISTORY)).exists():
-        raise InputError(f"{run.folder} was stopped before it had results: go on with evovae resume {run.folder}")
+        raise InputError(f"{run.folder} was stopped before it had results: finish it with evovae resume {run.folder}")
     figures = draw_figures(EvolutionResults(run)) if evolved else _training_figures(run)
     paths = []
     for name, axes in figures.items():

@@ -301,11 +301,11 @@ def writing(
     """Keep settings and circumstances of a run that is held, when the block began, and how it ended.
 
     Raises:
-        Interrupted: for the Ctrl-C or SIGTERM that ended the block; it says how to go on.
+        Interrupted: for the Ctrl-C or SIGTERM that ended the block; it says how to resume.
         RuntimeError: if a file of the run could not be written, or for bad input that is found so late; the line says
             what is kept.
     """
-    go_on = "start the study again" if kind == "cell" else f"go on with: evovae resume {run.folder}"
+    remedy = "start the study again" if kind == "cell" else f"resume it with: evovae resume {run.folder}"
     run.circumstances = circumstances or {}
     try:
         run.begin({"format": files.FORMAT, "kind": kind, **settings})
@@ -315,7 +315,7 @@ def writing(
         with contextlib.suppress(OSError):
             run.end("interrupted")
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-        raise Interrupted(number, f"interrupted: {run.folder} keeps what was done; {go_on}") from error
+        raise Interrupted(number, f"interrupted: {run.folder} keeps what was done; {remedy}") from error
     except BaseException as error:
         with contextlib.suppress(OSError):
             run.end("failed")
@@ -323,7 +323,7 @@ def writing(
             raise RuntimeError(f"{error}; what was done is in {run.folder}") from error
         if not (isinstance(error, OSError) and error.filename and Path(error.filename).parent == run.folder):
             raise
-        kept = f"what it holds is whole; {go_on}" if run.folder.is_dir() else "the folder has gone"
+        kept = f"what it holds is whole; {remedy}" if run.folder.is_dir() else "the folder has gone"
         raise RuntimeError(f"{error.filename} cannot be written ({error.strerror}): {kept}") from error
 
 

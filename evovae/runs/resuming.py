@@ -41,7 +41,7 @@ def resume(
     run = Run.open(folder)
     kind = run.config["kind"]
     if kind == "cell":
-        raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
+        raise InputError(f"{folder} is a cell of a study: resume it with the command of the study")
     if generations is not None:
         if kind != "evolution":
             raise InputError(f"{folder} is a training: only evolutions have generations")

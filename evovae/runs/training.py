@@ -141,7 +141,7 @@ class _Job:
         with checkpoints.keeping() as between_steps:
             while not training.done:
                 self._train(run, between_steps)
-        checkpoints.finish()  # with the last state: a longer training goes on from there
+        checkpoints.finish()  # with the last state: a longer training continues from there
         training.keep_best()
         publish()
         if training.schedule.annealing:
