@@ -190,8 +190,7 @@ class Training:
             InputError: if it is that of another.
         """
         state = State(state)
-        weights = state.part("vae")
-        self.vae.load_state_dict({name: weights.like(name, own) for name, own in self.vae.state_dict().items()})
+        self.vae.load_state_dict(state.part("vae").all_like(self.vae.state_dict()))
         self._validation.restore(state.part("validation"))
         self.schedule.restore(state.part("schedule"))
         restore_adam(self._adam, state.part("adam"))

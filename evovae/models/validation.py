@@ -129,8 +129,7 @@ class Validation:
 
     def restore(self, state: State) -> None:
         """Take up what `state` gave."""
-        kept = state.part("kept")
-        self._kept = {name: kept.like(name, tensor) for name, tensor in self._vae.state_dict().items()}
+        self._kept = state.part("kept").all_like(self._vae.state_dict())
         self._seen, self._looks, self._pays = (state.number(name) for name in ("seen", "looks", "pays"))
         self.best, self._paid, self._hopeless = (state.real(name) for name in ("best", "paid", "hopeless"))
 
