@@ -23,9 +23,6 @@ from .folder import ENVIRONMENT as ENVIRONMENT
 from .folder import POPULATION as POPULATION
 from .folder import Run as Run
 from .folder import Stamp as Stamp
-from .folder import check_out as check_out
-from .folder import holding as holding
-from .folder import recording as recording
 from .folder import stamp_of as stamp_of
 from .inputs import choose_images as choose_images
 from .inputs import folder_of as folder_of
@@ -49,3 +46,6 @@ from .training import train as train
 from .training_results import kept_epoch as kept_epoch
 from .training_results import read_examples as read_examples
 from .training_results import read_training as read_training
+from .writers import check_out as check_out
+from .writers import holding as holding
+from .writers import recording as recording

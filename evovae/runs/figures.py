@@ -20,9 +20,10 @@ from evovae.models import VAE
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.evolution_figures import draw_curves, draw_figures
 from evovae.runs.evolution_results import EvolutionResults
-from evovae.runs.folder import POPULATION, Run, check_writable
+from evovae.runs.folder import POPULATION, Run
 from evovae.runs.searches import HISTORY
 from evovae.runs.training_results import read_examples, read_training
+from evovae.runs.writers import check_writable
 
 SAMPLES, MANIFOLD = 64, 20
 

@@ -9,9 +9,10 @@ from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.evolution import resume_evolution
-from evovae.runs.folder import Run, holding
+from evovae.runs.folder import Run
 from evovae.runs.inputs import load_again
 from evovae.runs.training import resume_training
+from evovae.runs.writers import holding
 
 
 def resume(
