@@ -9,7 +9,9 @@ from refusals import refused
 
 from evovae import LatentEncoding, evolution
 from evovae.base import State
-from evovae.explorer.session import CROSSOVERS, MOST_FAVOURITES, SIZE, Crossover, Session
+from evovae.explorer.breeding import CROSSOVERS, Crossover
+from evovae.explorer.session import Session
+from evovae.explorer.session_record import MOST_FAVOURITES, SIZE
 from evovae.models import VAE, VAEConfig
 
 DIM = 6

@@ -18,10 +18,11 @@ from evovae.analysis.plots import to_pixels
 from evovae.base import InputError
 from evovae.data import legible, read_picture
 from evovae.evolution import slerp
+from evovae.explorer.breeding import CROSSOVERS
 from evovae.explorer.cards import Asked, Card, Gene, Index, Pixels, pixels_of
 from evovae.explorer.jury import JuryState
 from evovae.explorer.latent_maps import MapState
-from evovae.explorer.session import CROSSOVERS, LARGEST_SIGMA, SIZE
+from evovae.explorer.session_record import LARGEST_SIGMA, SIZE
 from evovae.explorer.workspace import Explored
 from evovae.models import active_units
 from evovae.objectives import CLASS, quoted
