@@ -31,7 +31,7 @@ from evovae.analysis import plots, statistics
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
 from evovae.objectives import assess_images
-from evovae.runs import Run
+from evovae.runs import RANDOM_SEARCH, Run
 from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
@@ -192,7 +192,8 @@ def draw_fitness(found: pd.DataFrame, runs: list[Run], results: Results) -> None
     courses = courses[evolved | latent].sort_values("method", kind="stable")
     for ax, kind, ylabel in zip(axes, QUALITY, ("log-odds of the digit", "-error to the target"), strict=False):
         drawn = curves(courses[courses["kind"] == kind], "label", "evaluations", "best")
-        plots.fitness_curve(drawn, ylabel, individual=False, ax=ax)
+        grey = [f"{ENCODINGS[0]}, {RANDOM_SEARCH.label}"]
+        plots.fitness_curve(drawn, ylabel, individual=False, baselines=grey, ax=ax)
     seen = found[(found["kind"] == "digit") & found["method"].isin(["evolution", REAL])]
     seen = seen.assign(seed=seen["replicate"], surprise=-seen["log_likelihood"])
     seen = seen.groupby(["encoding", "moment", "seed"], sort=False)[["held_out", "surprise"]].mean().reset_index()

@@ -21,7 +21,7 @@ import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
 from evovae.objectives import Judges, measure_realism
-from evovae.runs import Search, reference_point
+from evovae.runs import Search, kind_of_archive, reference_point
 from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10
@@ -79,7 +79,8 @@ def evolve(arguments: Arguments, results: Results) -> None:
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
     drawn.run(drawing, "random search", math.ceil(evolved.evaluations / size))
 
-    found = {name: search.found() for name, search in searches.items()}
+    kind = kind_of_archive(objective.names, objective.weights)
+    found = {name: kind.found(search.archive) for name, search in searches.items()}
     rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]
     results.table("summary", pd.DataFrame(rows))
     fronts = {name: individuals.fitness for name, individuals in found.items()}
@@ -87,9 +88,10 @@ def evolve(arguments: Arguments, results: Results) -> None:
     shown = np.linspace(0, int(front[:, 0].isfinite().sum()) - 1, SHOWN).round().astype(int)
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
-    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1]))
+    grey = ["random search"]
+    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1], grey))
     curves = {name: curve(search.history.table) for name, search in searches.items()}
-    results.figure("hypervolume", plots.fitness_curve(curves, ylabel="hypervolume, nats squared"))
+    results.figure("hypervolume", plots.fitness_curve(curves, "hypervolume, nats squared", baselines=grey))
 
 
 def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -50,14 +50,16 @@ FIGURES = {
     ),
     "prior_samples": lambda ax=None: plots.prior_samples(torch.from_numpy(RGB), ax=ax),
     "fitness_curve": lambda ax=None: plots.fitness_curve(
-        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)}, ax=ax
+        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)},
+        baselines=["random search"],
+        ax=ax,
     ),
     "filmstrip": lambda ax=None: plots.filmstrip(
         GREY[:20].reshape(2, 10, 1, 8, 8), EVALUATIONS[:10], CLIMB[:2, :10], ax=ax
     ),
     "hall_of_fame": lambda ax=None: plots.hall_of_fame(RGB, GREY[:, 0, 0, :2], REALISM, ax=ax),
     "pareto_front": lambda ax=None: plots.pareto_front(
-        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
+        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax=ax
     ),
     "trend": lambda ax=None: plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y", ax=ax),
     "latent_map": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], GREY, np.arange(23) % 12, 4, ax),
@@ -278,11 +280,12 @@ def test_replicates_are_drawn_apart_only_when_few_and_wanted():
     assert len(plots.fitness_curve({"evolution": (EVALUATIONS, CLIMB)}, individual=False).lines) == 1
 
 
-def test_random_search_is_grey_wherever_it_stands_and_evolution_takes_the_first_colour():
-    curve, baseline = (EVALUATIONS, CLIMB), "a: random search"
-    ax = plots.fitness_curve({baseline: curve, "random_init: evolution": curve, "other": curve}, individual=False)
+def test_a_baseline_is_grey_wherever_it_stands_and_others_take_the_colours_in_order():
+    curve, baseline = (EVALUATIONS, CLIMB), "a: what is known"
+    curves = {baseline: curve, "random search": curve, "other": curve}
+    ax = plots.fitness_curve(curves, individual=False, baselines=[baseline])
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in ax.lines}
-    assert colours == {baseline: BASELINE, "random_init: evolution": PALETTE[0], "other": PALETTE[1]}
+    assert colours == {baseline: BASELINE, "random search": PALETTE[0], "other": PALETTE[1]}
     assert {text.get_text(): to_hex(text.get_color()).upper() for text in ax.texts} == colours
 
 
@@ -372,7 +375,7 @@ def test_pareto_front_draws_every_replicates_points_in_the_colour_of_their_label
     short = FRONTS.copy()
     short[1, 5:] = np.nan
     fronts = {"a: random search": FRONTS / 2, "NSGA-II": short, "other": torch.from_numpy(FRONTS)}
-    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism")
+    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism", ["a: random search"])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("eightness", "realism")
     clouds = {line.get_label(): line for line in ax.lines[:3]}
     for label, front in fronts.items():

@@ -153,8 +153,7 @@ class JudgeTraining:
             InputError: if it is that of another.
         """
         state = State(state)
-        weights, own = state.part("judge"), self.judge.state_dict()
-        self.judge.load_state_dict({name: weights.like(name, tensor) for name, tensor in own.items()})
+        self.judge.load_state_dict(state.part("judge").all_like(self.judge.state_dict()))
         restore_adam(self._adam, state.part("adam"))
         self._generator.set_state(state.like("generator", self._generator.get_state()))
         self._order, self._losses = state["order"], state["losses"].tolist()
