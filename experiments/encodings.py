@@ -167,7 +167,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     rows = []
     for (kind, encoding, method), group in final[final["encoding"] != REAL].groupby(by[:3], sort=False):
         reached = group.pivot(index="replicate", columns="objective", values="reached").median(axis=1)
-        median = statistics.bootstrap(reached, np.median)
+        median = statistics.median_interval(reached)
         named = {"kind": kind, "encoding": encoding, "method": method, "reached": np.isfinite(group["reached"]).mean()}
         rows.append(named | dict(zip(("evaluations", "low", "high"), median, strict=True)))
     results.table("evaluations", pd.DataFrame(rows))

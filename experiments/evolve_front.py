@@ -107,7 +107,7 @@ def summarise(
     """Return a row of the table: the hypervolume with its interval, the ends, and the realism of the front."""
     last = search.history.table.groupby("replicate").last()
     volumes = last["hypervolume"]
-    middle, low, high = statistics.bootstrap(volumes.to_numpy())
+    middle, low, high = statistics.mean_interval(volumes.to_numpy())
     archive = search.archive
     ends = archive.fitness.nan_to_num(-np.inf).amax(1).mean(0)
     seen = measure_realism(encoding, found.genomes[found.finite], judges)

@@ -30,7 +30,7 @@ import pandas as pd
 from methods.signal_propagation import expect_variances, measure_variances
 
 import evovae
-from evovae.analysis import plots, statistics
+from evovae.analysis import plots
 from evovae.base import make_generator
 from evovae.data import ImageSet, to_unit
 from evovae.models import DivergenceError, TrainConfig, Training, VAEConfig, evaluate, mean_image_loss
@@ -110,7 +110,7 @@ def write_variances(stacks: pd.DataFrame, results: Results) -> None:
         part = stacks[stacks.activation == activation]
         drawn = {}
         for scheme, (depths, values) in curves(part, "scheme", "depth", column).items():
-            drawn[f"{scheme}  {statistics.iqm(values[:, -1]):.0e}"] = depths, values.clip(*SHOWN)
+            drawn[f"{scheme}  {values[:, -1].mean():.0e}"] = depths, values.clip(*SHOWN)
         ax.set_ylim(*SHOWN)
         plots.trend(drawn, where[column], f"variance of {column}", yscale="log", ax=ax)
         for _, theory in part[part.seed == 0].groupby("scheme"):

@@ -26,10 +26,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from methods.intervals import CONFIDENCE, bootstrap, extremes, student, winsorised
+from methods.intervals import CONFIDENCE, bootstrap, extremes, iqm, winsorised
 from numpy.typing import NDArray
 
-from evovae.analysis import Interval, iqm, plots
+from evovae.analysis import Interval, mean_interval, plots
 from evovae.base import require_counts
 from evovae.studies import start, study
 
@@ -92,7 +92,7 @@ def main(arguments: Arguments) -> None:
 
 def intervals(resamples: int) -> dict[str, tuple[str, Callable[[Sample], Interval]]]:
     """Return by name what each interval is of, and how it is found in samples (R, K)."""
-    found: dict[str, tuple[str, Callable[[Sample], Interval]]] = {STUDENT: ("mean", student)}
+    found: dict[str, tuple[str, Callable[[Sample], Interval]]] = {STUDENT: ("mean", mean_interval)}
     found["Student's t, IQM"] = ("iqm", winsorised)
     for method in ("percentile", "BCa"):
         for statistic, function in (("mean", np.mean), ("iqm", iqm)):

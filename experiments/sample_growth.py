@@ -114,7 +114,7 @@ def describe(table: pd.DataFrame, resamples: int) -> Iterator[dict[str, Any]]:
         for quality, (measure, most) in QUALITIES.items():
             n, errors = grid(group, "n"), grid(group, measure)
             target = most * (errors[:, -1] if measure == "test_loss" else np.ones(len(n)))
-            needed = np.array(statistics.bootstrap(examples_to_target(n, errors, target)))
+            needed = np.array(statistics.median_interval(examples_to_target(n, errors, target)))
             laws = bootstrap_power_law(n, errors, resamples)
             last = n[:, -1].mean()
             goals = [most * (law.error(last) if measure == "test_loss" else 1.0) for law in laws]
