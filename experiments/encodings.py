@@ -159,7 +159,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     """Write what was found: over objectives, for each objective, the time to a fixed quality, and who beats whom."""
     by = ["kind", "encoding", "method", "moment"]
     over_objectives = found.groupby([*by, "replicate"], sort=False)[MEASURES].mean().reset_index()
-    summary = intervals(over_objectives, by, MEASURES)
+    summary = results.intervals(over_objectives, by, MEASURES)
     results.table("summary", summary, show=False)
     print(summary[summary["moment"] == 1.0][[*by, *MEASURES]].to_string(index=False, float_format="{:.4g}".format))
     final = found[found["moment"] == 1.0]

@@ -92,6 +92,19 @@ class Results:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
         files.write_bytes(self.folder / f"{name}.csv", format_table(table))
 
+    def intervals(self, table: pd.DataFrame, by: list[str], columns: list[str], name: str = "summary") -> pd.DataFrame:
+        """Write what `name`.csv is to say the intervals of, and return these: `intervals` of what was written.
+
+        The rows, one a replicate, are in replicates.csv for the summary, and else in `name`_replicates.csv, so that
+        anybody can compute the intervals again. Numbers have six digits there: the files are kept, and stay small.
+        """
+        kept = table[[*by, *(column for column in ("seed", "replicate") if column in table), *columns]].copy()
+        for column in kept.select_dtypes("floating"):
+            kept[column] = [float(f"{value:.6g}") for value in kept[column]]
+        rows = "replicates" if name == "summary" else f"{name}_replicates"
+        self.table(rows, kept, show=False)
+        return intervals(pd.read_csv(self.folder / f"{rows}.csv"), by, columns)
+
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
         plots.save(axes, self.folder / f"{name}.png")
