@@ -166,7 +166,7 @@ def judge(pairs: pd.DataFrame) -> dict[str, Any]:
     """Return the row of the summary for one measure: its worst pair, and whether it holds in all."""
     least = np.where(pairs["lower"].isin(NOTHING), 0.95, 0.5)
     worst = pairs.loc[pairs["probability"].idxmin()]
-    failed = int((pairs["probability_low"] <= least).sum())
+    failed = int((~(pairs["probability_low"] > least)).sum())  # of a single model there is no interval: it fails
     return {
         **pairs.iloc[0][["split", "measure"]],
         "worst": worst["probability"],
