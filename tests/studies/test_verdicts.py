@@ -11,6 +11,7 @@ import reproduce_notebook
 from published import coil, iwae
 from published.fooling import PYRIBS, judge_digits, judge_speed, speeds
 from published.fooling import verdicts as fooling_verdicts
+from scipy import stats
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_nguyens_figures_are_those_of_the_median_replicate_with_an_interval_over
 
 def test_a_digit_of_pyribs_is_reproduced_within_a_twentieth_and_close_within_three():
     shifts = np.array([0, 0.04, -0.04, -0.06, -0.14, 0.06, -0.16, -0.5, 0, 0.049])
-    found = pd.DataFrame({"digit": list(range(10)) * 4, "confidence": list(np.array(PYRIBS) + shifts) * 4})
+    found = pd.DataFrame({"digit": range(10), "confidence": np.array(PYRIBS) + shifts})
     near, close, far = "reproduced", "close", "not reproduced"
     assert judge_digits(found)["verdict"].tolist() == [near] * 3 + [close] * 3 + [far] * 2 + [near] * 2
 
@@ -135,35 +136,40 @@ def runs_of(method, factor=1.0, pipelines=1, spread=0.0, seed=0):
     return table.assign(method=method, variables=3, pipeline=np.repeat(np.arange(pipelines), 100))
 
 
+def compare(ours, published):
+    """Cells of all runs of each pipeline."""
+    return coil.compare(coil.describe_pipelines(ours), coil.runs_to_test(ours), published)
+
+
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "reproduced"), (1.3, "close"), (3.0, "not reproduced")])
 @pytest.mark.parametrize(("method", "pipelines", "spread"), [("ga", 1, 0.0), ("coil", 10, 0.05)])
 def test_coils_cells_are_compared_by_runs_for_the_ga_and_by_pipelines_for_coil(
     method, pipelines, spread, factor, verdict
 ):
     ours = runs_of(method, pipelines=pipelines, spread=spread)
-    (row,) = coil.compare(ours, runs_of(method, factor, seed=1)).to_dict("records")
+    (row,) = compare(ours, runs_of(method, factor, seed=1)).to_dict("records")
     assert row["verdict"] == verdict
 
 
 def test_one_more_pipeline_of_coil_may_lie_where_its_runs_would_be_told_apart():
     ours, published = runs_of("coil", pipelines=10, spread=0.05), runs_of("coil", 1.07, seed=1)
-    (row,) = coil.compare(ours, published).to_dict("records")
+    (row,) = compare(ours, published).to_dict("records")
     assert row["verdict"] == "reproduced"
     assert coil.judge(row | {"method": "ga"}) == "close"
 
 
 def test_runs_that_nobody_published_stand_alone():
-    table = coil.compare(runs_of("coil", pipelines=3, spread=0.05), runs_of("coil").iloc[:0])
-    assert [name for name in table if "published" in name or name.endswith("_p") or name == "verdict"] == []
+    table = compare(runs_of("coil", pipelines=3, spread=0.05), runs_of("coil").iloc[:0])
+    assert not [name for name in table if "published" in name or name.endswith(("_p", "verdict", "equivalent"))]
     assert table["distance_from_optimal_low"].iloc[0] < 100 < table["distance_from_optimal_high"].iloc[0]
 
 
 def test_the_tests_of_all_sizes_of_a_method_are_corrected_together():
     name = coil.DISTANCES[0]
     ours, published = runs_of("ga"), runs_of("ga", 1.05, seed=1)
-    alone = coil.compare(ours, published)[f"{name}_p"].iloc[0]
+    alone = compare(ours, published)[f"{name}_p"].iloc[0]
     sizes = range(1, 11)
-    many = coil.compare(
+    many = compare(
         pd.concat([ours.assign(variables=v) for v in sizes]),
         pd.concat([(published if v == 3 else ours).assign(variables=v) for v in sizes]),
     )
@@ -174,14 +180,52 @@ def test_the_tests_of_all_sizes_of_a_method_are_corrected_together():
 def test_what_is_told_of_coil_is_a_row_for_three_variables_and_one_for_each_method():
     ours, published = runs_of("coil", pipelines=10, spread=0.05), runs_of("coil", 1.3, seed=1)
     cells = [
-        coil.compare(*(runs.assign(method=method, variables=v) for runs in (ours, theirs)))
+        compare(*(runs.assign(method=method, variables=v) for runs in (ours, theirs)))
         for method, v, theirs in (("coil", 3, published), ("coil", 4, ours), ("ga", 4, ours))
     ]
     three, of_coil, of_ga = coil.verdicts(pd.concat(cells))
-    assert (three["published"], three["verdict"]) == (f"{published[coil.DISTANCES[0]].mean():.1f}", "close")
+    assert three["published"] == f"{published[coil.DISTANCES[0]].mean():.1f}"
+    assert three["verdict"] == "close, not shown equivalent"
     assert of_coil["result"] == "COIL, the same, 3 to 4 variables"
-    assert of_coil["verdict"] == "1 reproduced, 1 close (3); run by run 1 differ"
-    assert of_ga["verdict"] == "1 reproduced"
+    assert of_coil["verdict"] == "1 reproduced, 1 close (3); 1 equivalent (not 3); run by run 1 differ"
+    assert of_ga["verdict"] == "1 reproduced; 1 equivalent"
+
+
+def test_all_runs_of_the_ga_are_judged_and_of_coil_those_of_the_first_pipeline():
+    ours = pd.concat([runs_of("ga", pipelines=4), runs_of("coil", pipelines=4)])
+    found = coil.runs_to_test(ours)
+    assert found["method"].value_counts().to_dict() == {"ga": 400, "coil": 100}
+    theirs = runs_of("ga", seed=1)
+    name = coil.DISTANCES[0]
+    (row,) = compare(ours[ours["method"] == "ga"], theirs).to_dict("records")
+    tests = [stats.ks_2samp(ours.loc[ours["method"] == "ga", one], theirs[one]).pvalue for one in coil.DISTANCES]
+    assert row[f"{name}_p"] == pytest.approx(stats.false_discovery_control(tests)[0])
+
+
+def test_pipelines_that_scatter_take_in_a_published_mean_and_are_not_equivalent_to_it():
+    for spread, equivalent in ((0.05, True), (0.4, False)):
+        (row,) = compare(runs_of("coil", pipelines=10, spread=spread), runs_of("coil", seed=1)).to_dict("records")
+        assert (row["verdict"], row["equivalent"]) == ("reproduced", equivalent)
+
+
+@pytest.mark.parametrize("shift", [0.0, 20.0, 24.0, 26.0, -24.0, -26.0])
+def test_means_are_equivalent_within_a_quarter_of_the_published_one(shift):
+    generator = np.random.default_rng(3)
+    published = pd.Series(100.0 + generator.normal(0.0, 1.0, 100))
+    ours = pd.Series(100.0 + shift + generator.normal(0.0, 2.0, 400))
+    found = coil.equivalence(ours, published)
+    assert (found < 0.05) == (abs(shift) < 25.0)
+    margin = published.mean() / 4
+    low = stats.ttest_ind(ours, published - margin, equal_var=False, alternative="greater")
+    high = stats.ttest_ind(ours, published + margin, equal_var=False, alternative="less")
+    assert found == pytest.approx(max(low.pvalue, high.pvalue))
+
+
+def test_distances_of_nearly_nothing_are_equivalent_within_a_half():
+    nothing, little, more = pd.Series([0.0] * 10), pd.Series([0.42, 0.62] * 50), pd.Series([0.1, 0.3] * 50)
+    assert coil.equivalence(nothing, pd.Series([0.0] * 100)) == 0.0
+    assert coil.equivalence(nothing, more) == 0.0
+    assert coil.equivalence(nothing, little) > 0.05
 
 
 def test_distances_of_nearly_nothing_are_close_and_no_interval_reaches_below_it():
@@ -191,7 +235,7 @@ def test_distances_of_nearly_nothing_are_close_and_no_interval_reaches_below_it(
         row |= {f"distance_from_{name}_{what}": value for what, value in zip(WHAT, values, strict=True)}
     assert coil.judge(row) == "close"
     assert coil.judge(row | {"distance_from_constraints_ours": 0.7}) == "not reproduced"
-    scattered = coil.compare(runs_of("coil", pipelines=3, spread=0.9), runs_of("coil"))
+    scattered = compare(runs_of("coil", pipelines=3, spread=0.9), runs_of("coil"))
     assert scattered[f"{coil.DISTANCES[0]}_low"].iloc[0] == 0
 
 
