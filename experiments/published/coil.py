@@ -20,7 +20,10 @@ from torch import Tensor
 
 SOURCE = "Bentley et al. 2022"
 SECONDS = {("c1", 3): 208}
-"""Of the authors' code for a pipeline and the searches on the variables, on one core, by problem and size."""
+"""Of the authors' code for a pipeline and the searches on the variables, on one core, by problem and size.
+
+Where the figure comes from is not on record.
+"""
 METHODS = {"coil": "COIL", "ga": "GA on the variables"}
 CELL = ["method", "variables"]
 DISTANCES = ["distance_from_optimal", "distance_from_constraints"]
