@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -51,6 +51,14 @@ class Course:
         """Return the last generation up to which replicates had spent at most `evaluations` on average, or 0."""
         return max(0, int(np.searchsorted(self.evaluations.mean(0), evaluations, side="right")) - 1)
 
+    def genomes_at(self, evaluations: int) -> Tensor:
+        """Return whose the best fitness was (R, D) after the last generation in which each had spent at most as many.
+
+        Those of the first generation, if that spent more.
+        """
+        places = np.maximum(0, (self.evaluations <= evaluations).sum(1) - 1)
+        return self.genomes[torch.from_numpy(places), torch.arange(len(places))]
+
 
 def follow(method: Method, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
     """Search from the population `first` until every replicate has spent `budget` evaluations; return the course.
@@ -62,8 +70,13 @@ def follow(method: Method, first: Population, toolbox: base.Toolbox, budget: int
         InputError: if the budget is below 1, or the objective has no gradient to ascend.
     """
     archive = evolution.HallOfFame(1)
+    return record_course(_generations(method, first, toolbox, budget, archive), archive)
+
+
+def record_course(generations: Iterable[Generation], archive: evolution.HallOfFame) -> Course:
+    """Return the course of a search's `generations`, which enter their best individuals into `archive`."""
     spent, best, genomes, norms = [], [], [], []
-    for generation in _generations(method, first, toolbox, budget, archive):
+    for generation in generations:
         spent.append(generation.evaluations)
         best.append(archive.population.wvalues[:, 0, 0])
         genomes.append(archive.genomes[:, 0])
