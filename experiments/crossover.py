@@ -84,7 +84,8 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
         found = gather(runs, FOUND)
-        results.table("summary", intervals(found, ["dim", "objective", "operator", "support"], MEASURES), show=False)
+        by = ["dim", "objective", "operator", "support"]
+        results.table("summary", results.intervals(found, by, MEASURES), show=False)
         results.table("codes", pd.DataFrame([describe_codes(results, dim) for dim in arguments.dims]))
         draw_drift(gather(runs, DRIFT), results)
         draw_cost(found, results)

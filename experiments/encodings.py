@@ -159,7 +159,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     """Write what was found: over objectives, for each objective, the time to a fixed quality, and who beats whom."""
     by = ["kind", "encoding", "method", "moment"]
     over_objectives = found.groupby([*by, "replicate"], sort=False)[MEASURES].mean().reset_index()
-    summary = intervals(over_objectives, by, MEASURES)
+    summary = results.intervals(over_objectives, by, MEASURES)
     results.table("summary", summary, show=False)
     print(summary[summary["moment"] == 1.0][[*by, *MEASURES]].to_string(index=False, float_format="{:.4g}".format))
     final = found[found["moment"] == 1.0]
@@ -167,7 +167,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     rows = []
     for (kind, encoding, method), group in final[final["encoding"] != REAL].groupby(by[:3], sort=False):
         reached = group.pivot(index="replicate", columns="objective", values="reached").median(axis=1)
-        median = statistics.bootstrap(reached, np.median)
+        median = statistics.median_interval(reached)
         named = {"kind": kind, "encoding": encoding, "method": method, "reached": np.isfinite(group["reached"]).mean()}
         rows.append(named | dict(zip(("evaluations", "low", "high"), median, strict=True)))
     results.table("evaluations", pd.DataFrame(rows))

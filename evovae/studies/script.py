@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from pandas.api.types import is_bool_dtype
 
 from evovae.analysis import plots, statistics
 from evovae.base import files, format_table, read_options, require_counts, run_program
@@ -91,6 +92,25 @@ class Results:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
         files.write_bytes(self.folder / f"{name}.csv", format_table(table))
 
+    def intervals(self, table: pd.DataFrame, by: list[str], columns: list[str], name: str = "summary") -> pd.DataFrame:
+        """Write what `name`.csv is to say the intervals of, and return these: `intervals` of what was written.
+
+        The rows, one a replicate, are in replicates.csv for the summary, and else in `name`_replicates.csv.
+        """
+        kept = table[[*by, *(column for column in ("seed", "replicate") if column in table), *columns]]
+        return intervals(self.rows("replicates" if name == "summary" else f"{name}_replicates", kept), by, columns)
+
+    def rows(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Write the rows that another table is computed from as `name`.csv, and return them as they were written.
+
+        Numbers have six digits there: so anybody can compute the table again, and the file stays small.
+        """
+        kept = table.copy()
+        for column in kept.select_dtypes("floating"):
+            kept[column] = [float(f"{value:.6g}") for value in kept[column]]
+        self.table(name, kept, show=False)
+        return pd.read_csv(self.folder / f"{name}.csv")
+
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
         plots.save(axes, self.folder / f"{name}.png")
@@ -124,15 +144,15 @@ def gather(runs: Iterable[Run], name: str) -> pd.DataFrame:
 def intervals(table: pd.DataFrame, by: list[str], columns: list[str]) -> pd.DataFrame:
     """Return a row for each group of `table`'s rows, one row a replicate, that agree in the columns `by`.
 
-    Beside `by` it has `replicates`, their number, and for each of `columns` the interquartile mean over them and the
-    ends of its 95% bootstrap interval, as NAME, NAME_low and NAME_high. Groups keep their order.
+    Beside `by` it has `replicates`, their number, and for each of `columns` the mean over them and the ends of its 95%
+    interval, as NAME, NAME_low and NAME_high; of a column of false and true, the share. Groups keep their order.
     """
     rows = []
     for key, group in table.groupby(by, sort=False):
         row = dict(zip(by, key, strict=True)) | {"replicates": len(group)}
-        estimates = statistics.bootstrap(group[columns].to_numpy(dtype=float))
-        for name, estimate, low, high in zip(columns, *estimates, strict=True):
-            row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+        for name in columns:
+            find = statistics.share_interval if is_bool_dtype(group[name]) else statistics.mean_interval
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), find(group[name]), strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = 24
 """Characters that the name of a class may take under an image."""
-_POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
+_POINTS_ON_A_CURVE = 400  # more than a figure has room for
 
 
 @style()
@@ -38,7 +38,7 @@ def fitness_curve(
     individual: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Interquartile mean over replicates against evaluations, with its 95% bootstrap band.
+    """Mean over replicates against evaluations, with the band of its 95% intervals (`mean_interval`).
 
     Curves take the colours of the palette in order; one whose label ends in "random search" is the baseline, and grey.
 
@@ -64,7 +64,7 @@ def fitness_curve(
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
-    ax.set(xlabel="evaluations", title="interquartile mean of replicates, 95% bootstrap band")
+    ax.set(xlabel="evaluations", title="mean of replicates, 95% intervals")
     ax.set_ylabel("\n".join(drawn(cut(line)) for line in ylabel.splitlines()))
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
