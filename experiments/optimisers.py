@@ -149,20 +149,27 @@ def say(setting: dict[str, Any]) -> str:
 
 def choose(tuned: pd.DataFrame, results: Results) -> dict[str, list[dict[str, Any]]]:
     """Write how each setting did; return the best of each method."""
+    tuned = results.rows("tuning_replicates", tuned[["method", "setting", "replicate", "fitness", *SEEN]])
     results.table("tuning", intervals(tuned, ["method", "setting"], ["fitness", *SEEN]))
     means = tuned.groupby(["method", "setting"])["fitness"].mean()
     return {method: [max(settings, key=lambda own: means[method, say(own)])] for method, settings in TRIED.items()}
 
 
 def write_tables(found: pd.DataFrame, results: Results) -> None:
-    """Write each replicate, the means over objectives and replicates of a VAE, and who differs from the default GA."""
-    results.table("replicates", found, show=False)
-    means = found.groupby(["kind", "method", "setting", "vae"], sort=False)[["fitness", *SEEN]].mean().reset_index()
-    results.table("summary", intervals(means, ["kind", "method", "setting"], ["fitness", *SEEN]))
-    default = means[means["method"] == DEFAULT].set_index(["kind", "vae"])[["fitness", *SEEN]]
-    paired = means.set_index(["kind", "vae"])
-    paired[["fitness", *SEEN]] -= default.reindex(paired.index)
-    than = intervals(paired[paired["method"] != DEFAULT].reset_index(), ["kind", "method"], ["fitness", *SEEN])
+    """Write each search, the means over objectives and replicates of a VAE, and who differs from the default GA."""
+    measures, by = ["fitness", *SEEN], ["kind", "method"]
+    found = results.rows("found", found)
+    means = (
+        found.groupby([*by, "setting", "vae"], sort=False)[measures]
+        .mean()
+        .reset_index()
+        .rename(columns={"vae": "seed"})
+    )
+    results.table("summary", results.intervals(means, [*by, "setting"], measures))
+    default = means[means["method"] == DEFAULT].set_index(["kind", "seed"])[measures]
+    paired = means[means["method"] != DEFAULT].set_index(["kind", "seed"])
+    paired[measures] -= default.reindex(paired.index)
+    than = results.intervals(paired.reset_index(), by, measures, "differences")
     sides = [than["fitness_low"] > 0, than["fitness_high"] < 0]
     results.table("differences", than.assign(verdict=np.select(sides, ["better", "worse"], "no difference")))
 
