@@ -1,5 +1,6 @@
 """The training loop: what it yields, what it minimises, and what it leaves behind."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -120,6 +121,48 @@ def test_one_step_follows_the_gradient_of_the_elbo(few: Images) -> None:
     gradient = torch.cat([p.grad.flatten() for p in expected.parameters() if p.grad is not None])
     large = gradient.abs() > gradient.abs().quantile(0.5)
     assert (moved[large].sign() == -gradient[large].sign()).float().mean() > 0.97
+
+
+def test_every_step_follows_the_gradient_of_its_own_minibatch(few: Images) -> None:
+    vae, met = VAE(MODEL, seed=0), []
+    run = training.Training(vae, few, PLAIN)
+    posterior, reparameterise = vae.posterior, vae.reparameterise
+    vae.posterior = lambda x: met.append(x) or posterior(x)
+    vae.reparameterise = lambda mean, log_variance, noise: (
+        met.append(noise) or reparameterise(mean, log_variance, noise)
+    )
+    for _ in range(3):
+        expected = VAE(MODEL)
+        expected.load_state_dict(vae.state_dict())
+        met.clear()
+        run.step()
+        x, noise = met[:2]
+        mean, log_variance = expected.encode(x)
+        logits = expected.decode_logits(expected.reparameterise(mean, log_variance, noise[0]))
+        errors = expected.reconstruction_error(logits, x)
+        (errors + expected.kl_divergence(mean, log_variance).sum(1)).mean().backward()
+        for found, parameter in zip(vae.parameters(), expected.parameters(), strict=True):
+            torch.testing.assert_close(found.grad, parameter.grad, rtol=1e-3, atol=1e-3)
+
+
+def test_the_images_of_an_epoch_come_once_each_in_an_order_of_its_own(few: Images, monkeypatch) -> None:
+    orders, met = [], []
+    monkeypatch.setattr(training, "binarise", lambda x, *_: met.append(x) or x)
+    for seed in (0, 1):
+        met.clear()
+        trained(replace(PLAIN, epochs=2, seed=seed), few)
+        orders += torch.cat(met).flatten(1).split(300)
+    everything = to_unit(few.images).flatten(1).unique(dim=0)
+    for one, other in itertools.combinations(orders, 2):
+        assert not torch.equal(one, other)
+        assert torch.equal(one.unique(dim=0), everything)
+
+
+def test_what_is_told_of_an_epoch_is_the_average_over_its_images(few: Images) -> None:
+    """In minibatches of 64 the last has 44; at next to no learning rate they are all measured on one model."""
+    vae = VAE(MODEL, seed=0)
+    (record,) = fit(vae, few, replace(PLAIN, epochs=1, learning_rate=1e-12))
+    assert record.kl == pytest.approx(likelihood.evaluate(vae, few).kl, rel=1e-5)
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 1.0])

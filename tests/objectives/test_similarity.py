@@ -15,7 +15,10 @@ CLEAN, NOISY = torch.rand(2, 4, 3, 11, 14, generator=GENERATOR)
 # Wang et al. 2004 as others have it: their window, weights and constants, where the window fits.
 WANG = {"win_size": 11, "sigma": 1.5, "gaussian_weights": True, "use_sample_covariance": False, "data_range": 1.0}
 SSIM = torch.tensor(
-    [metrics.structural_similarity(a.numpy(), b.numpy(), channel_axis=0, **WANG) for a, b in zip(NOISY, CLEAN)]
+    [
+        metrics.structural_similarity(a.numpy(), b.numpy(), channel_axis=0, **WANG)
+        for a, b in zip(NOISY, CLEAN, strict=True)
+    ]
 )
 
 

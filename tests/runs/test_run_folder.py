@@ -198,7 +198,7 @@ def test_what_a_killed_process_left_does_not_stand_in_the_way(tmp_path: Path) ->
 def test_a_lock_whose_file_was_removed_is_not_taken_for_one_s_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
 ) -> None:
-    """Who held the folder removes its file when it ends, and another makes one: both between our opening and locking."""
+    """Who held the folder removes its file at its end, and another makes one, between our opening and locking."""
     lock, take = tmp_path / "run" / ".lock", locks.fcntl.flock
 
     def take_too_late(file: IO[str], how: int) -> None:
