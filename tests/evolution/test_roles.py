@@ -134,6 +134,12 @@ def test_a_toolbox_goes_through_a_pickle_and_evolves_the_same(digits: ImageSet) 
     assert 0 < value < 1
 
 
+def test_genes_that_are_no_numbers_never_win_whatever_evaluates_them() -> None:
+    box = toolbox(sphere, 3, evaluate=lambda genomes: torch.ones(len(genomes), 1))
+    population = box.population(n=4).seeded(torch.tensor([[0.0, torch.nan, 0.0], [torch.inf, 0.0, 0.0]]))
+    assert evolution.evaluate(population, box).fitness[0, :, 0].isnan().tolist() == [True, True, False, False]
+
+
 @pytest.mark.parametrize("strange", ["genome", "phenotype"])
 def test_genes_that_are_no_numbers_never_win(strange: str) -> None:
     class Decoder(VectorEncoding):

@@ -151,7 +151,7 @@ def test_the_images_of_an_epoch_come_once_each_in_an_order_of_its_own(few: Image
     for seed in (0, 1):
         met.clear()
         trained(replace(PLAIN, epochs=2, seed=seed), few)
-        orders += torch.cat(met).flatten(1).split(300)
+        orders += torch.cat(met[1:]).flatten(1).split(300)  # before, all are looked at together
     everything = to_unit(few.images).flatten(1).unique(dim=0)
     for one, other in itertools.combinations(orders, 2):
         assert not torch.equal(one, other)
