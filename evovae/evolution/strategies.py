@@ -42,11 +42,12 @@ def _register(strategy: _Strategy, toolbox: base.Toolbox) -> None:
 
 
 class SeparableCMAES:
-    """Separable CMA-ES (Ros and Hansen 2008), all replicates side by side.
+    """Separable CMA-ES (Ros and Hansen 2008) with active weights, all replicates side by side.
 
     Like CMA-ES, but the covariance matrix stays diagonal: time and memory grow with D and not with D^2, and it may
-    learn (D + 2) / 3 times as fast. Parameters are those of `deap.cma.Strategy`, with that factor on the two learning
-    rates of the covariance.
+    learn (D + 2) / 3 times as fast. Variance also shrinks along steps to the worse half (Hansen 2016, "The CMA
+    evolution strategy: a tutorial", eqs. 46, 47 and 49 to 53). Other parameters are those of `deap.cma.Strategy`, with
+    that factor on the two learning rates of the covariance.
 
         strategy = SeparableCMAES(population, sigma=0.5)
         strategy.register(toolbox)
@@ -78,12 +79,11 @@ class SeparableCMAES:
         self.diagonal = torch.ones_like(self.centroid)
         self._path_sigma, self._path = torch.zeros_like(self.centroid), torch.zeros_like(self.centroid)
         self._updates = 0
-        # Hansen 2016, "The CMA evolution strategy: a tutorial", table 1, as in `deap.cma.Strategy.computeParams`.
-        mu = lambda_ // 2
-        recombination = math.log(mu + 0.5) - torch.arange(1, mu + 1, dtype=torch.float64).log()
-        recombination /= recombination.sum()
-        self._recombination = recombination.to(self.centroid.device)
-        mass = 1.0 / float(recombination.square().sum())  # mu_eff
+        # Hansen 2016 (as above), table 1, as in `deap.cma.Strategy.computeParams`.
+        raw = math.log((lambda_ + 1.0) / 2.0) - torch.arange(1, lambda_ + 1, dtype=torch.float64).log()  # eq. 49
+        recombination, worse = raw[: lambda_ // 2], -raw[lambda_ // 2 :]
+        recombination, worse = recombination / recombination.sum(), worse / worse.sum()
+        mass, worse_mass = (1.0 / float(shares.square().sum()) for shares in (recombination, worse))  # mu_eff, mu_eff-
         self._mass = mass
         self._rate_sigma = (mass + 2.0) / (dim + mass + 3.0)  # c_sigma
         self._rate_path = 4.0 / (dim + 4.0)  # c_c
@@ -92,6 +92,12 @@ class SeparableCMAES:
         rank_mu = min(1.0 - rank_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((dim + 2.0) ** 2 + mass))
         self._rank_one = min(1.0, rank_one * faster)
         self._rank_mu = min(1.0 - self._rank_one, rank_mu * faster)
+        # Eqs. 50 to 52: no decay of the variances, no faster than the worse half's mass allows, and none below zero.
+        limits = (self._rank_mu + self._rank_one, (1.0 - self._rank_one - self._rank_mu) / dim)
+        active = min(*limits, self._rank_mu * (1.0 + 2.0 * worse_mass / (mass + 2.0)))  # times c_mu
+        self._kept = 1.0 - self._rank_one - self._rank_mu + active
+        self._recombination = recombination.to(self.centroid.device)  # mu
+        self._rates = torch.cat((self._rank_mu * recombination, -active * worse)).to(self.centroid.device)  # lambda
         self._damping = 1.0 + 2.0 * max(0.0, math.sqrt((mass - 1.0) / (dim + 1.0)) - 1.0) + self._rate_sigma
         self._expected_norm = math.sqrt(dim) * (1.0 - 1.0 / (4.0 * dim) + 1.0 / (21.0 * dim**2))  # nearly E |N(0, I)|
 
@@ -100,17 +106,19 @@ class SeparableCMAES:
         _register(self, toolbox)
 
     def state(self) -> State:
-        """Return the distribution, its paths, how often it was updated, and the streams."""
+        """Return the distribution, its paths, how often it was updated, the rates of ranks, and the streams."""
         learned = {name: getattr(self, name) for name in self._LEARNED}
-        return join(**learned, updates=self._updates, streams=self.streams.state())
+        return join(**learned, updates=self._updates, rates=self._rates, streams=self.streams.state())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up what `state` gave, in a strategy made with the same arguments.
 
         Raises:
-            InputError: if it is that of another number of replicates or genes.
+            InputError: if it is that of another number of replicates, genes or individuals, or of a version without
+                active weights.
         """
         state = State(state)
+        state.like("rates", self._rates)
         for name in self._LEARNED:
             setattr(self, name, state.like(name, getattr(self, name)))
         self._updates, self.streams = state.number("updates"), self.streams.restored(state.part("streams"))
@@ -133,14 +141,13 @@ class SeparableCMAES:
         return Population.unevaluated(genomes.float(), self.weights, self.streams)
 
     def update(self, population: Population) -> None:
-        """Move and reshape the distributions towards the better half of the evaluated `population`."""
+        """Move the distributions towards the better half of the evaluated `population`, and reshape them by all."""
         # Equations of Hansen 2016 (as above), for a diagonal covariance; mu parents in each replicate.
         dim = self.centroid.shape[1]
-        best = ranking(population.wvalues)[:, : len(self._recombination)]  # R mu
-        parents = population.take(best).genomes.double()
-        steps = (parents - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)  # R mu D
-        shares = self._recombination.view(1, -1, 1)  # 1 mu 1
-        step = (shares * steps).sum(1)  # eq. 41: R D
+        ranked = population.take(ranking(population.wvalues)).genomes.double()
+        steps = (ranked - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)  # R lambda D
+        parents = steps[:, : len(self._recombination)]  # R mu D
+        step = (self._recombination.view(1, -1, 1) * parents).sum(1)  # eq. 41: R D
         self._updates += 1
 
         rate = self._rate_sigma
@@ -153,9 +160,12 @@ class SeparableCMAES:
         rate = self._rate_path
         # Eq. 45, the path of the covariance; then eq. 47, the covariance: R D.
         self._path = (1.0 - rate) * self._path + short * math.sqrt(rate * (2.0 - rate) * self._mass) * step
-        kept = 1.0 - self._rank_one - self._rank_mu + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
-        spread = (shares * steps.square()).sum(1)
-        diagonal = kept * self.diagonal + self._rank_one * self._path.square() + self._rank_mu * spread
+        kept = self._kept + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
+        # Eq. 46: a step to the worse half counts as one of length sqrt(D), however far it led.
+        lengths = (steps.square() / self.diagonal.unsqueeze(1)).sum(2).clamp_min(TINY)  # R lambda
+        rates = torch.where(self._rates < 0.0, self._rates * dim / lengths, self._rates)
+        diagonal = kept * self.diagonal + self._rank_one * self._path.square()
+        diagonal = diagonal + (rates.unsqueeze(2) * steps.square()).sum(1)
         self.centroid = self.centroid + self.sigma * step  # eq. 42
         # Eq. 44.
         sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)

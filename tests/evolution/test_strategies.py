@@ -4,6 +4,7 @@ import itertools
 import math
 from dataclasses import replace
 
+import cma as pycma
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from evolving import Counting, assert_same, assert_same_logbook, sphere, toolbox
 from refusals import refused
 from scipy import stats
 
-from evovae.base import Streams
+from evovae.base import Streams, make_generator, seeded_numpy
 from evovae.evolution import (
     HallOfFame,
     Individual,
@@ -215,34 +216,95 @@ def test_individuals_are_drawn_from_the_normal_distribution_of_the_strategy():
 
 
 @pytest.mark.parametrize("dim", [1, 4, 12])
-@pytest.mark.parametrize("lambda_", [6, 13])
+@pytest.mark.parametrize("lambda_", [6, 14])
 @pytest.mark.parametrize("offset", [0.0, 1000.0])  # from afar, steps grow too long to be learned from
-def test_an_update_is_deaps_with_a_diagonal_matrix(dim, lambda_, offset):
-    # DEAP's strategy with our learning rates, its matrix cut to the diagonal after each update, is told the same.
+def test_an_update_is_deaps_with_the_diagonal_of_pycmas_matrix(dim, lambda_, offset):
+    # DEAP's strategy with our learning rates is told the same; its matrix is pycma's, cut to the diagonal.
     box = toolbox(stretched, dim=dim, weights=(-1.0,))
     start = box.population(n=10)
     ours = SeparableCMAES(replace(start, genomes=start.genomes + offset), sigma=0.7, lambda_=lambda_)
     rates = {"ccov1": ours._rank_one, "ccovmu": ours._rank_mu}
     theirs = cma.Strategy(ours.centroid[0].tolist(), 0.7, lambda_=lambda_, **rates)
     assert theirs.mueff == pytest.approx(ours._mass)
-    for _ in range(25):
+    matrix, diagonal = pycma.sampler.GaussFullSampler(dim), np.ones(dim)
+    for count in range(25):
         generated = ours.generate()
         fitness = box.evaluate(generated.genomes[0]).unsqueeze(0)
         told = replace(generated, fitness=fitness, valid=torch.ones_like(generated.valid))
         ours.update(told)
-        theirs.update(
-            [
-                Individual(list(genes), i.fitness)
-                for genes, i in zip(told.genomes[0].double().tolist(), told.replicate(0), strict=True)
-            ]
-        )
-        theirs.C = np.diag(np.diag(theirs.C))
-        order = np.argsort(np.diag(theirs.C))
-        theirs.diagD, theirs.B = np.sqrt(np.diag(theirs.C)[order]), np.eye(dim)[:, order]
+        genomes, order = told.genomes[0].double().numpy(), fitness[0, :, 0].argsort(stable=True)
+        steps = (genomes[order] - theirs.centroid) / theirs.sigma
+        theirs.update([Individual(list(genes), i.fitness) for genes, i in zip(genomes, told.replicate(0), strict=True)])
+        length = np.linalg.norm(theirs.ps) / math.sqrt(1 - (1 - theirs.cs) ** (2 * count + 2)) / theirs.chiN
+        stalled = float(length >= 1.4 + 2 / (dim + 1)) * theirs.ccov1 * theirs.cc * (2 - theirs.cc)
+        matrix.C = np.diag(diagonal)
+        matrix.update_now(-1)
+        matrix.update([theirs.pc, *steps], [theirs.ccov1, *pycmas_rates(ours, dim, lambda_)], stalled)
+        diagonal = matrix.variances.copy()
+        axes = np.argsort(diagonal)
+        theirs.C, theirs.diagD, theirs.B = np.diag(diagonal), np.sqrt(diagonal[axes]), np.eye(dim)[:, axes]
         theirs.BD = theirs.B * theirs.diagD
         np.testing.assert_allclose(ours.centroid[0], theirs.centroid, rtol=1e-8, atol=1e-12)
-        np.testing.assert_allclose(ours.diagonal[0], np.diag(theirs.C), rtol=1e-8)
-        np.testing.assert_allclose(float(ours.sigma), theirs.sigma, rtol=1e-8)
+        np.testing.assert_allclose(ours.diagonal[0], diagonal, rtol=1e-7)
+        np.testing.assert_allclose(float(ours.sigma), theirs.sigma, rtol=1e-7)
+
+
+def pycmas_rates(ours: SeparableCMAES, dim: int, lambda_: int) -> np.ndarray:
+    """pycma's weights of all ranks for our learning rates, times that of the rank-mu update."""
+    weights = pycma.recombination_weights.RecombinationWeights(lambda_)
+    weights.finalize_negative_weights(dim, ours._rank_one, ours._rank_mu)
+    return ours._rank_mu * np.array(weights)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 10, 32, 1000])
+@pytest.mark.parametrize("lambda_", [4, 5, 13, 100, 3000])
+def test_the_weights_of_all_ranks_are_pycmas(dim, lambda_):
+    ours = SeparableCMAES(toolbox(dim=dim).population(n=4), 1.0, lambda_)
+    np.testing.assert_allclose(ours._rates, pycmas_rates(ours, dim, lambda_), rtol=1e-12, atol=1e-15)
+    assert ours._recombination.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 10])
+@pytest.mark.parametrize("lambda_", [2, 3, 6, 100])
+@pytest.mark.parametrize("far", [0.0, 1e-30, 1.0, 1e15])
+def test_no_step_to_the_worse_half_takes_a_variance_away(dim, lambda_, far):
+    """At the worst all of them lie on one axis."""
+    strategy = SeparableCMAES(toolbox(dim=dim).population(n=4), 1.0, lambda_)
+    strategy.centroid.zero_()
+    for _ in range(3):
+        before, told = strategy.diagonal, strategy.generate()
+        genomes = told.genomes.clone()
+        genomes[:, lambda_ // 2 :] = 0.0
+        genomes[:, lambda_ // 2 :, 0] = far
+        fitness = -torch.arange(lambda_, dtype=torch.float32).view(1, -1, 1)
+        strategy.update(replace(told, genomes=genomes, fitness=fitness, valid=torch.ones_like(told.valid)))
+        assert (strategy.diagonal > 1e-3 * before).all()
+        assert (strategy.diagonal < 10.0 * before).all()
+
+
+@pytest.mark.parametrize(("axes", "dim"), [(0.0, 10), (6.0, 10), (6.0, 32)])
+def test_as_few_evaluations_as_pycmas_reach_the_bottom_of_an_ellipsoid(axes, dim):
+    scale = 10.0 ** (axes * np.arange(dim) / (dim - 1))
+
+    def ellipsoid(x: torch.Tensor) -> torch.Tensor:
+        return (x.double().square() * torch.from_numpy(scale)).sum(-1, keepdim=True)
+
+    box = toolbox(ellipsoid, dim=dim, weights=(-1.0,))
+    start = box.population(n=4, replicates=10, seed=1)
+    SeparableCMAES(replace(start, genomes=torch.ones_like(start.genomes)), 0.5).register(box)
+    best, spent = [], []
+    for generation in eaGenerateUpdate_iter(box, 1000):
+        best.append(generation.population.fitness.amin((1, 2)))
+        spent.append(generation.evaluations)
+    ours = torch.stack(spent)[(torch.stack(best) > 1e-8).sum(0), torch.arange(10)]
+    theirs = []
+    for seed in range(1, 6):
+        options = {"CMA_diagonal": True, "seed": math.nan, "verbose": -9, "ftarget": 1e-8, "tolfun": 0, "tolfunhist": 0}
+        with seeded_numpy(make_generator(seed)):
+            search = pycma.CMAEvolutionStrategy([1.0] * dim, 0.5, options)
+            search.optimize(lambda x: float((scale * x**2).sum()))
+        theirs.append(search.countevals)
+    assert ours.double().mean() < 1.08 * np.mean(theirs)
 
 
 def test_learning_rates_grow_by_a_third_of_the_dimension():
@@ -312,6 +374,14 @@ def test_several_objectives_have_no_cma_es():
     box = toolbox(lambda x: x[:, :2], weights=(1.0, 1.0))
     with refused("2 objectives", "selNSGA2"):
         SeparableCMAES(box.population(n=4), sigma=1.0)
+
+
+@pytest.mark.parametrize(("lambda_", "lost", "words"), [(10, "rates", "no rates"), (12, "", "shape (10,)")])
+def test_a_state_of_other_ranks_or_of_a_version_without_active_weights_is_refused(lambda_, lost, words):
+    population = toolbox().population(n=10)
+    state = separable(population).state()
+    with refused("the state has", words):
+        SeparableCMAES(population, 0.7, lambda_).restore({k: v for k, v in state.items() if k != lost})
 
 
 # DEAP's strategies
