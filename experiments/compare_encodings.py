@@ -31,7 +31,7 @@ from evovae.analysis import plots, statistics
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
 from evovae.objectives import assess_images
-from evovae.runs import Run
+from evovae.runs import RANDOM_SEARCH, Run
 from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
@@ -159,7 +159,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     """Write what was found: over objectives, for each objective, the time to a fixed quality, and who beats whom."""
     by = ["kind", "encoding", "method", "moment"]
     over_objectives = found.groupby([*by, "replicate"], sort=False)[MEASURES].mean().reset_index()
-    summary = intervals(over_objectives, by, MEASURES)
+    summary = results.intervals(over_objectives, by, MEASURES)
     results.table("summary", summary, show=False)
     print(summary[summary["moment"] == 1.0][[*by, *MEASURES]].to_string(index=False, float_format="{:.4g}".format))
     final = found[found["moment"] == 1.0]
@@ -167,7 +167,7 @@ def write_tables(found: pd.DataFrame, results: Results) -> None:
     rows = []
     for (kind, encoding, method), group in final[final["encoding"] != REAL].groupby(by[:3], sort=False):
         reached = group.pivot(index="replicate", columns="objective", values="reached").median(axis=1)
-        median = statistics.bootstrap(reached, np.median)
+        median = statistics.median_interval(reached)
         named = {"kind": kind, "encoding": encoding, "method": method, "reached": np.isfinite(group["reached"]).mean()}
         rows.append(named | dict(zip(("evaluations", "low", "high"), median, strict=True)))
     results.table("evaluations", pd.DataFrame(rows))
@@ -192,7 +192,8 @@ def draw_fitness(found: pd.DataFrame, runs: list[Run], results: Results) -> None
     courses = courses[evolved | latent].sort_values("method", kind="stable")
     for ax, kind, ylabel in zip(axes, QUALITY, ("log-odds of the digit", "-error to the target"), strict=False):
         drawn = curves(courses[courses["kind"] == kind], "label", "evaluations", "best")
-        plots.fitness_curve(drawn, ylabel, individual=False, ax=ax)
+        grey = [f"{ENCODINGS[0]}, {RANDOM_SEARCH.label}"]
+        plots.fitness_curve(drawn, ylabel, individual=False, baselines=grey, ax=ax)
     seen = found[(found["kind"] == "digit") & found["method"].isin(["evolution", REAL])]
     seen = seen.assign(seed=seen["replicate"], surprise=-seen["log_likelihood"])
     seen = seen.groupby(["encoding", "moment", "seed"], sort=False)[["held_out", "surprise"]].mean().reset_index()

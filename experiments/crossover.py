@@ -32,8 +32,8 @@ from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import to_unit
 from evovae.encodings import SUPPORTS, Support
 from evovae.objectives import assess_images
-from evovae.runs import Run
-from evovae.studies import Method, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
+from evovae.runs import EVOLUTION, RANDOM_SEARCH, Run
+from evovae.studies import Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
 
@@ -41,7 +41,7 @@ FOUND, DRIFT, IMAGES = "found.csv", "drift.csv", "images.safetensors"
 OPERATORS: dict[str, dict[str, float]] = {
     "cxBlend": {"alpha": 0.5}, "cxUniform": {"indpb": 0.5}, "cxOnePoint": {}, "cxSlerp": {}
 }  # fmt: skip
-DRAWN: Method = "random search"
+DRAWN = RANDOM_SEARCH.label
 POINTS = 40
 """On a curve of drift."""
 MEASURES = ["fitness", "norm", "population_norm", "judge", "held_out", "log_likelihood", "distance"]
@@ -84,7 +84,8 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
         found = gather(runs, FOUND)
-        results.table("summary", intervals(found, ["dim", "objective", "operator", "support"], MEASURES), show=False)
+        by = ["dim", "objective", "operator", "support"]
+        results.table("summary", results.intervals(found, by, MEASURES), show=False)
         results.table("codes", pd.DataFrame([describe_codes(results, dim) for dim in arguments.dims]))
         draw_drift(gather(runs, DRIFT), results)
         draw_cost(found, results)
@@ -124,7 +125,7 @@ def search(
     if operator in OPERATORS:
         toolbox.register("mate", getattr(evolution, operator), **OPERATORS[operator])
     first = toolbox.population(n=population, **sizes)
-    course = follow("evolution" if operator in OPERATORS else DRAWN, first, toolbox, budget)
+    course = follow(EVOLUTION.label if operator in OPERATORS else DRAWN, first, toolbox, budget)
     last = course.generation_at(budget)
     genomes = course.genomes[last]
     images = encoding.decode(genomes)

@@ -79,7 +79,9 @@ def evolve(arguments: Arguments, results: Results) -> None:
     seen.insert(0, "fitness", best.fitness[:, 0, 0])
     results.table("best", seen)
     curves = {"evolution": curve(logbook), "random search": curve(drawn)}
-    results.figure("fitness", plots.fitness_curve(curves, ylabel=f"{objective.names[0]}: best so far"))
+    results.figure(
+        "fitness", plots.fitness_curve(curves, f"{objective.names[0]}: best so far", baselines=["random search"])
+    )
     results.figure("images", plots.hall_of_fame(encoding.decode(best.genomes[:, 0]), best.fitness[:, 0], seen))
 
 

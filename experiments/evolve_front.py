@@ -21,7 +21,7 @@ import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
 from evovae.objectives import Judges, measure_realism
-from evovae.runs import Search, reference_point
+from evovae.runs import Search, kind_of_archive, reference_point
 from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10
@@ -79,17 +79,19 @@ def evolve(arguments: Arguments, results: Results) -> None:
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
     drawn.run(drawing, "random search", math.ceil(evolved.evaluations / size))
 
-    found = {name: search.found() for name, search in searches.items()}
-    rows = [summarise(name, search, found[name], encoding, judges) for name, search in searches.items()]
-    results.table("summary", pd.DataFrame(rows))
+    kind = kind_of_archive(objective.names, objective.weights)
+    found = {name: kind.found(search.archive) for name, search in searches.items()}
+    ends = pd.concat([describe(name, search, found[name], encoding, judges) for name, search in searches.items()])
+    results.table("summary", results.intervals(ends, ["search"], list(ends.columns.drop(["search", "replicate"]))))
     fronts = {name: individuals.fitness for name, individuals in found.items()}
     front, genomes = fronts["NSGA-II"][0], found["NSGA-II"].genomes[0]
     shown = np.linspace(0, int(front[:, 0].isfinite().sum()) - 1, SHOWN).round().astype(int)
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
-    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1]))
+    grey = ["random search"]
+    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1], grey))
     curves = {name: curve(search.history.table) for name, search in searches.items()}
-    results.figure("hypervolume", plots.fitness_curve(curves, ylabel="hypervolume, nats squared"))
+    results.figure("hypervolume", plots.fitness_curve(curves, "hypervolume, nats squared", baselines=grey))
 
 
 def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -101,27 +103,19 @@ def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return statistics.best_by_evaluations(evaluations, volumes)
 
 
-def summarise(
+def describe(
     name: str, search: Search, found: evolution.Population, encoding: evovae.LatentEncoding, judges: Judges
-) -> dict[str, object]:
-    """Return a row of the table: the hypervolume with its interval, the ends, and the realism of the front."""
-    last = search.history.table.groupby("replicate").last()
-    volumes = last["hypervolume"]
-    middle, low, high = statistics.bootstrap(volumes.to_numpy())
-    archive = search.archive
-    ends = archive.fitness.nan_to_num(-np.inf).amax(1).mean(0)
-    seen = measure_realism(encoding, found.genomes[found.finite], judges)
-    return {
-        "search": name,
-        "evaluations": last["evaluations"].mean(),
-        "hypervolume": middle,
-        "low": low,
-        "high": high,
-        "individuals": float(archive.population.finite.sum(1).double().mean()),
-        "mean_end_first": float(ends[0]),
-        "mean_end_second": float(ends[1]),
-        **seen[["held_out", "log_prior", "reconstruction_distance"]].mean().to_dict(),
-    }
+) -> pd.DataFrame:
+    """Return a row for each replicate: its hypervolume, the ends of its front, and how real the images along it are."""
+    last = search.history.table.groupby("replicate")[["evaluations", "hypervolume"]].last().reset_index()
+    farthest = found.fitness.nan_to_num(-np.inf).amax(1)  # (R, 2)
+    last["individuals"] = found.finite.sum(1)
+    last["end_first"], last["end_second"] = farthest.T
+    for replicate, (genomes, finite) in enumerate(zip(found.genomes, found.finite, strict=True)):
+        seen = measure_realism(encoding, genomes[finite], judges)
+        for measure in ("held_out", "log_prior", "reconstruction_distance"):
+            last.loc[replicate, measure] = seen[measure].mean()
+    return last.assign(search=name)
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ import pandas as pd
 from methods.signal_propagation import expect_variances, measure_variances
 
 import evovae
-from evovae.analysis import plots, statistics
+from evovae.analysis import plots
 from evovae.base import make_generator
 from evovae.data import ImageSet, to_unit
 from evovae.models import DivergenceError, TrainConfig, Training, VAEConfig, evaluate, mean_image_loss
 from evovae.runs import Run
-from evovae.studies import Arguments, Results, Spec, curves, intervals, start, study
+from evovae.studies import Arguments, Results, Spec, curves, start, study
 
 import torch
 
@@ -103,18 +103,19 @@ def train(run: Run, activation: str, depth: int, scheme: str, seed: int, images:
 def write_variances(stacks: pd.DataFrame, results: Results) -> None:
     """Write and draw the variances in the stacks, beside those of the theory."""
     where = {"outputs": "layers passed", "gradients": "layers passed on the way back"}
-    by = ["activation", "scheme", "depth", "outputs_theory", "gradients_theory"]
-    results.table("variance", intervals(stacks, by, list(where)), show=False)
+    by = ["activation", "scheme", "depth"]
+    theory = stacks[[*by, "outputs_theory", "gradients_theory"]].drop_duplicates()
+    results.table("variance", results.intervals(stacks, by, list(where), "variance").merge(theory), show=False)
     axes = plots.panels(4, 2)
     for ax, (activation, column) in zip(axes, product(ACTIVATIONS, where), strict=True):
         part = stacks[stacks.activation == activation]
         drawn = {}
         for scheme, (depths, values) in curves(part, "scheme", "depth", column).items():
-            drawn[f"{scheme}  {statistics.iqm(values[:, -1]):.0e}"] = depths, values.clip(*SHOWN)
+            drawn[f"{scheme}  {values[:, -1].mean():.0e}"] = depths, values.clip(*SHOWN)
         ax.set_ylim(*SHOWN)
         plots.trend(drawn, where[column], f"variance of {column}", yscale="log", ax=ax)
-        for _, theory in part[part.seed == 0].groupby("scheme"):
-            ax.plot(theory.depth, theory[f"{column}_theory"].clip(*SHOWN), "--", color="black", linewidth=0.8)
+        for _, expected in part[part.seed == 0].groupby("scheme"):
+            ax.plot(expected.depth, expected[f"{column}_theory"].clip(*SHOWN), "--", color="black", linewidth=0.8)
         ax.set(title=f"{activation}; dashed: theory", xticks=[1, 5, 10, 15, 20])
     results.figure("depth", axes[0])
 
@@ -126,10 +127,9 @@ def write_training(trainings: pd.DataFrame, images: int, results: Results) -> No
     trainings = trainings.assign(nelbo=trainings.nelbo.fillna(np.inf))  # a failed training is the worst of all
     trainings["spread_start"] = trainings.groupby([*by, "seed"])["spread"].transform("first")
     last = trainings[trainings.iteration == trainings.iteration.max()]
-    last = last.assign(mean_image=mean_image, failed=np.isinf(last.nelbo), above_mean_image=last.nelbo >= mean_image)
-    shares = last.groupby(by)[["mean_image", "failed", "above_mean_image"]].mean().reset_index()
-    summary = intervals(last, by, ["nelbo", "spread_start", "spread"]).merge(shares, on=by)
-    results.table("summary", summary)
+    last = last.assign(failed=np.isinf(last.nelbo), above_mean_image=last.nelbo >= mean_image)
+    summary = results.intervals(last, by, ["nelbo", "spread_start", "spread", "failed", "above_mean_image"])
+    results.table("summary", summary.assign(mean_image=mean_image))
     panels = summary.groupby(by[:2], sort=False)
     axes = plots.panels(len(panels), summary.depth.nunique())
     for ax, ((activation, depth), ends) in zip(axes, panels, strict=True):

@@ -15,7 +15,7 @@ the VAE of two dimensions to be last.
     python experiments/latent_map.py --workers 2    about 7 minutes on two cores
     python experiments/latent_map.py --smoke        seconds, leaving no results
 
-The cells: each space, for each seed of model and t-SNE. Stopped and started again, the study goes on with what is
+The cells: each space, for each seed of model and t-SNE. Stopped and started again, the study resumes with what is
 missing. All but the seconds comes out the same again.
 """
 
@@ -34,7 +34,7 @@ from evovae.analysis import plots
 from evovae.base import InputError, files, require_counts
 from evovae.data import ImageSet, draw_stratified, to_unit
 from evovae.runs import Run
-from evovae.studies import Spec, intervals, start, study, train_vae
+from evovae.studies import Spec, start, study, train_vae
 
 import torch
 from torch import Tensor
@@ -76,7 +76,7 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = results.run_all(specs, executor)
         rows = pd.concat([run.read_table(MEASURES).join(run.read_table(SECONDS)) for run in runs])
-        summary = intervals(rows, ["space"], list(rows.columns.drop(["space", "seed"])))
+        summary = results.intervals(rows, ["space"], list(rows.columns.drop(["space", "seed"])))
         results.table("summary", summary)
         first = dict(zip(SPACES, runs[::seeds], strict=True))
         maps = {space: files.load_tensors(run.folder / MAP, "map")[0]["points"] for space, run in first.items()}

@@ -33,7 +33,7 @@ from evovae.data import Images, to_unit
 from evovae.models import evaluate
 from evovae.objectives import Judges
 from evovae.runs import Run
-from evovae.studies import Arguments, Results, Spec, curves, gather, intervals, start, study, train_vae
+from evovae.studies import Arguments, Results, Spec, curves, gather, start, study, train_vae
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ def main(arguments: Arguments) -> None:
             runs = results.run_all(specs, executor)
         rows = gather(runs, MEASURES)
         real = believable(to_unit(test.images[: len(test) // 10]), evovae.judges_for(digits))
-        summary = intervals(rows, ["model", "latent_dim"], COLUMNS)
+        summary = results.intervals(rows, ["model", "latent_dim"], COLUMNS)
         reference = pd.DataFrame([{"model": "test images", "replicates": 1, "believable": real}])
         results.table("summary", pd.concat([summary, reference]).astype({"latent_dim": "Int64"}))
         results.figure("curves", draw_curves(rows, real))

@@ -30,7 +30,7 @@ from evovae.base import MIN_NUMBER, InputError, make_generator, require_counts, 
 from evovae.data import ImageSet, to_unit
 from evovae.models import VAE_FILE, evaluate, mean_image_loss
 from evovae.runs import Run
-from evovae.studies import Spec, curves, gather, intervals, start, study
+from evovae.studies import Spec, curves, gather, start, study
 
 import torch
 
@@ -97,7 +97,7 @@ def main(arguments: Arguments) -> None:
         }
         history = pd.concat([history, history[history["estimator"] == "pathwise"].assign(**blind)])
         last = history[history["iteration"] == history["iteration"].max()]
-        results.table("training", intervals(last, ["estimator"], [LOSS, "kl"]))
+        results.table("training", results.intervals(last, ["estimator"], [LOSS, "kl"], "training"))
         drawn = curves(history, "estimator", "iteration", LOSS)
         results.figure("training", trend(drawn, "iterations", "test -ELBO (nats)", baseline=BLIND))
 
@@ -106,7 +106,7 @@ def main(arguments: Arguments) -> None:
         models = [{"seed": seed, "trained": trained} for seed, name in enumerate(names) for trained in (None, name)]
         cells = [Spec(results.cells / "variance {seed} {trained}".format(**one), measure, one | size) for one in models]
         found = gather(results.run_all(cells, executor), VARIANCES)
-        results.table("summary", intervals(found, ["moment", "estimator", "samples", "layer"], MEASURES))
+        results.table("summary", results.intervals(found, ["moment", "estimator", "samples", "layer"], MEASURES))
         results.figure("variance", draw_variances(found))
 
 

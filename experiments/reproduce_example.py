@@ -15,7 +15,6 @@ ended with was close, and why was asked only then.
 from dataclasses import dataclass
 from itertools import product
 
-import numpy as np
 import pandas as pd
 
 import evovae
@@ -95,7 +94,7 @@ def judge(last: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each kind of initial weights, with the verdict by the rule that was fixed beforehand."""
     rows = []
     for weights, group in last.groupby("weights", sort=False):
-        ours = statistics.bootstrap(group["test_loss"].to_numpy(), statistic=np.mean)
+        ours = statistics.mean_interval(group["test_loss"])
         row = {"weights": weights, "replicates": len(group), "published": PUBLISHED}
         row |= dict(zip(("ours", "low", "high"), ours, strict=True))
         rows.append(row | {"verdict": grade(abs(ours.estimate - PUBLISHED), NEAR, NOT_FAR)})

@@ -35,7 +35,7 @@ from evovae.base import make_generator
 from evovae.data import Images, hold_out, to_unit
 from evovae.models import TrainConfig, evaluate
 from evovae.runs import Run
-from evovae.studies import Arguments, Results, Spec, intervals, start, study
+from evovae.studies import Arguments, Results, Spec, start, study
 
 import torch
 
@@ -50,7 +50,7 @@ def main(arguments: Arguments) -> None:
     with study("sample_growth", arguments.smoke) as results:
         with arguments.where.executor() as executor:
             table = run_cells(arguments, results, executor)
-        results.table("summary", intervals(table, ["classes", "size"], COLUMNS))
+        results.table("summary", results.intervals(table, ["classes", "size"], COLUMNS))
         needed = pd.DataFrame(describe(table, resamples=10 if arguments.smoke else 200))
         results.table("needed", needed)
         (left, right), [gap] = (plots.panels(k, k, width=5.4, height=3.8) for k in (2, 1))
@@ -114,7 +114,7 @@ def describe(table: pd.DataFrame, resamples: int) -> Iterator[dict[str, Any]]:
         for quality, (measure, most) in QUALITIES.items():
             n, errors = grid(group, "n"), grid(group, measure)
             target = most * (errors[:, -1] if measure == "test_loss" else np.ones(len(n)))
-            needed = np.array(statistics.bootstrap(examples_to_target(n, errors, target)))
+            needed = np.array(statistics.median_interval(examples_to_target(n, errors, target)))
             laws = bootstrap_power_law(n, errors, resamples)
             last = n[:, -1].mean()
             goals = [most * (law.error(last) if measure == "test_loss" else 1.0) for law in laws]

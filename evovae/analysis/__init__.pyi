@@ -4,7 +4,8 @@ from .statistics import Interval as Interval
 from .statistics import at_evaluations as at_evaluations
 from .statistics import best_by_evaluations as best_by_evaluations
 from .statistics import best_so_far as best_so_far
-from .statistics import bootstrap as bootstrap
 from .statistics import evaluations_to_target as evaluations_to_target
-from .statistics import iqm as iqm
+from .statistics import mean_interval as mean_interval
+from .statistics import median_interval as median_interval
 from .statistics import probability_of_improvement as probability_of_improvement
+from .statistics import share_interval as share_interval

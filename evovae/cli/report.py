@@ -31,8 +31,8 @@ REALISM = ("held_out", "log_prior", "reconstruction_distance")
 def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
     """Return a row for each search of an evolution run: what it reached, and the realism of its images.
 
-    Columns: search; evaluations of a replicate; best, low, high (interquartile mean of the metric over replicates and
-    its 95% bootstrap interval); mean, mean_low, mean_high (the same of the mean); mean realism of its images.
+    Columns: search; evaluations of a replicate; mean, mean_low, mean_high (of the metric over replicates, with its 95%
+    interval); mean realism of its images.
 
     Raises:
         InputError: if a file of the run is damaged, or does not fit the others.
@@ -42,13 +42,11 @@ def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
     for label, images in found.groupby("search", sort=False):
         _, evaluations, best = results.curve(str(label))
         reached = best[np.isfinite(best[:, -1]), -1]
-        middle = statistics.bootstrap(reached)
-        mean = statistics.bootstrap(reached, statistic=np.mean)
+        mean = statistics.mean_interval(reached)
         rows.append(
             {
                 "search": label,
                 "evaluations": evaluations[:, -1].mean(),
-                **dict(zip(("best", "low", "high"), middle, strict=True)),
                 **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
                 **images[[name for name in REALISM if name in images]].mean().to_dict(),
             }
@@ -123,7 +121,7 @@ def _report_evolution(results: EvolutionResults) -> None:
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
-        texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row)
+        texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row).removesuffix(" (nan, nan)")
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
     judges = results.judges

@@ -54,7 +54,7 @@ class Explored:
         self.jury.start()
 
     def close(self) -> None:
-        """End what goes on beside the page."""
+        """End what runs beside the page."""
         self.jury.close()
         self.atlas.close()
         self.evolver.close()

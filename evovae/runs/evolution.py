@@ -25,12 +25,13 @@ from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
 from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, resolve_auto
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
-from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
+from evovae.runs.evolution_results import write_histories, write_searches
+from evovae.runs.folder import JUDGES, Run
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, load_vae, tell
 from evovae.runs.recorder import Search, reference_point
-from evovae.runs.results import write_histories, write_searches
 from evovae.runs.searches import BASELINES, EVOLUTION, SearchMethod, Start
 from evovae.runs.targets import keep_targets, kept_targets
+from evovae.runs.writers import check_out, recording, writing
 
 
 @dataclass(frozen=True)

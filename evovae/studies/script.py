@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from pandas.api.types import is_bool_dtype
 
 from evovae.analysis import plots, statistics
 from evovae.base import files, format_table, read_options, require_counts, run_program
@@ -91,6 +92,19 @@ class Results:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
         files.write_bytes(self.folder / f"{name}.csv", format_table(table))
 
+    def intervals(self, table: pd.DataFrame, by: list[str], columns: list[str], name: str = "summary") -> pd.DataFrame:
+        """Write what `name`.csv is to say the intervals of, and return these: `intervals` of what was written.
+
+        The rows, one a replicate, are in replicates.csv for the summary, and else in `name`_replicates.csv, so that
+        anybody can compute the intervals again. Numbers have six digits there: the files are kept, and stay small.
+        """
+        kept = table[[*by, *(column for column in ("seed", "replicate") if column in table), *columns]].copy()
+        for column in kept.select_dtypes("floating"):
+            kept[column] = [float(f"{value:.6g}") for value in kept[column]]
+        rows = "replicates" if name == "summary" else f"{name}_replicates"
+        self.table(rows, kept, show=False)
+        return intervals(pd.read_csv(self.folder / f"{rows}.csv"), by, columns)
+
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
         plots.save(axes, self.folder / f"{name}.png")
@@ -112,8 +126,8 @@ def start(main: Callable[[A], None], arguments: type[A], description: str | None
     """
     refuse_rerun()
     name = Path(sys.argv[0]).name
-    go_on = "interrupted: the same command goes on where it stopped"
-    run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
+    interrupted = "interrupted: the same command resumes it"
+    run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), interrupted)
 
 
 def gather(runs: Iterable[Run], name: str) -> pd.DataFrame:
@@ -124,15 +138,15 @@ def gather(runs: Iterable[Run], name: str) -> pd.DataFrame:
 def intervals(table: pd.DataFrame, by: list[str], columns: list[str]) -> pd.DataFrame:
     """Return a row for each group of `table`'s rows, one row a replicate, that agree in the columns `by`.
 
-    Beside `by` it has `replicates`, their number, and for each of `columns` the interquartile mean over them and the
-    ends of its 95% bootstrap interval, as NAME, NAME_low and NAME_high. Groups keep their order.
+    Beside `by` it has `replicates`, their number, and for each of `columns` the mean over them and the ends of its 95%
+    interval, as NAME, NAME_low and NAME_high; of a column of false and true, the share. Groups keep their order.
     """
     rows = []
     for key, group in table.groupby(by, sort=False):
         row = dict(zip(by, key, strict=True)) | {"replicates": len(group)}
-        estimates = statistics.bootstrap(group[columns].to_numpy(dtype=float))
-        for name, estimate, low, high in zip(columns, *estimates, strict=True):
-            row |= {name: estimate, f"{name}_low": low, f"{name}_high": high}
+        for name in columns:
+            find = statistics.share_interval if is_bool_dtype(group[name]) else statistics.mean_interval
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), find(group[name]), strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -172,7 +186,7 @@ def study(name: str, smoke: bool, provenance: str = "provenance.json") -> Iterat
 
     It lies in the source checkout, or below the current folder where evovae is installed without one.
 
-    Its cells are in `runs/NAME` below the current folder, and stay there: the study started again goes on with them. A
+    Its cells are in `runs/NAME` below the current folder, and stay there: the study started again resumes them. A
     smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
     name their `provenance` apart.
     """

@@ -45,7 +45,7 @@ def judge_speed(replicates: pd.DataFrame) -> pd.DataFrame:
     ]
     rows = []
     for result, published, values, least in figures:
-        ours = statistics.bootstrap(values.to_numpy(), np.median)
+        ours = statistics.median_interval(values)
         row = {"result": result, "published": published, "replicates": len(values)}
         row |= dict(zip(("ours", "low", "high"), ours, strict=True))
         rows.append(row | {"verdict": REPRODUCED if ours.estimate >= least else NOT_REPRODUCED})

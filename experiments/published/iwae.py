@@ -39,7 +39,7 @@ def judge_orders(found: pd.DataFrame) -> list[dict[str, str]]:
         ("active_units", "IWAE, active units, k = 5 above k = 1", 1, ".1f"),
     ):
         five, one = (found.loc[(found["model"] == "IWAE") & (found["k"] == k), name].to_numpy() for k in (5, 1))
-        (mine, *mine_ends), (other, *other_ends) = statistics.bootstrap(five), statistics.bootstrap(one)
+        (mine, *mine_ends), (other, *other_ends) = statistics.mean_interval(five), statistics.mean_interval(one)
         theirs = " and ".join(str(PUBLISHED["IWAE", k][FIGURES.index(name)]) for k in (5, 1))
         verdict = f"order {REPRODUCED if (sign * five).min() > (sign * one).max() else NOT_REPRODUCED}"
         ends = ", ".join(f"{low:{form}} to {high:{form}}" for low, high in (mine_ends, other_ends))

@@ -18,7 +18,7 @@ from PIL import Image
 from evovae.analysis import plots
 from evovae.analysis.plots import BASELINE, PALETTE
 from evovae.analysis.plots.maps import CLASS_COLOURS
-from evovae.analysis.statistics import bootstrap
+from evovae.analysis.statistics import mean_interval
 from evovae.base import InputError
 
 generator = np.random.default_rng(11)
@@ -50,14 +50,16 @@ FIGURES = {
     ),
     "prior_samples": lambda ax=None: plots.prior_samples(torch.from_numpy(RGB), ax=ax),
     "fitness_curve": lambda ax=None: plots.fitness_curve(
-        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)}, ax=ax
+        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)},
+        baselines=["random search"],
+        ax=ax,
     ),
     "filmstrip": lambda ax=None: plots.filmstrip(
         GREY[:20].reshape(2, 10, 1, 8, 8), EVALUATIONS[:10], CLIMB[:2, :10], ax=ax
     ),
     "hall_of_fame": lambda ax=None: plots.hall_of_fame(RGB, GREY[:, 0, 0, :2], REALISM, ax=ax),
     "pareto_front": lambda ax=None: plots.pareto_front(
-        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
+        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax=ax
     ),
     "trend": lambda ax=None: plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y", ax=ax),
     "latent_map": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], GREY, np.arange(23) % 12, 4, ax),
@@ -256,18 +258,19 @@ def test_prior_samples_are_as_square_as_their_number_allows():
     assert canvas(plots.prior_samples(GREY[:1])).shape == (9, 9, 3)
 
 
-def test_fitness_curve_draws_the_interquartile_mean_inside_its_band_over_every_replicate():
+def test_fitness_curve_draws_the_mean_inside_its_band_over_every_replicate():
     ax = plots.fitness_curve({"evolution": (EVALUATIONS, CLIMB)}, ylabel="eightness")
     *replicates, middle = ax.lines
     for line, values in zip(replicates, CLIMB, strict=True):
         np.testing.assert_array_equal(line.get_xydata(), np.column_stack([EVALUATIONS, values]))
-    expected = bootstrap(CLIMB)
-    np.testing.assert_array_equal(middle.get_ydata(), expected.estimate)
+    expected = mean_interval(CLIMB)
+    np.testing.assert_allclose(middle.get_ydata(), expected.estimate, rtol=1e-12)
     (band,) = ax.collections
     edges = np.asarray(band.get_paths()[0].vertices)
     for x, low, y, high in zip(EVALUATIONS, expected.low, expected.estimate, expected.high, strict=True):
         edge = edges[edges[:, 0] == x, 1]
-        assert edge.min() == low <= y <= high == edge.max()
+        assert [edge.min(), edge.max()] == pytest.approx([low, high])
+        assert low <= y <= high
     assert texts(ax) == ["evolution"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("evaluations", "eightness")
 
@@ -278,11 +281,12 @@ def test_replicates_are_drawn_apart_only_when_few_and_wanted():
     assert len(plots.fitness_curve({"evolution": (EVALUATIONS, CLIMB)}, individual=False).lines) == 1
 
 
-def test_random_search_is_grey_wherever_it_stands_and_evolution_takes_the_first_colour():
-    curve, baseline = (EVALUATIONS, CLIMB), "a: random search"
-    ax = plots.fitness_curve({baseline: curve, "random_init: evolution": curve, "other": curve}, individual=False)
+def test_a_baseline_is_grey_wherever_it_stands_and_others_take_the_colours_in_order():
+    curve, baseline = (EVALUATIONS, CLIMB), "a: what is known"
+    curves = {baseline: curve, "random search": curve, "other": curve}
+    ax = plots.fitness_curve(curves, individual=False, baselines=[baseline])
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in ax.lines}
-    assert colours == {baseline: BASELINE, "random_init: evolution": PALETTE[0], "other": PALETTE[1]}
+    assert colours == {baseline: BASELINE, "random search": PALETTE[0], "other": PALETTE[1]}
     assert {text.get_text(): to_hex(text.get_color()).upper() for text in ax.texts} == colours
 
 
@@ -372,7 +376,7 @@ def test_pareto_front_draws_every_replicates_points_in_the_colour_of_their_label
     short = FRONTS.copy()
     short[1, 5:] = np.nan
     fronts = {"a: random search": FRONTS / 2, "NSGA-II": short, "other": torch.from_numpy(FRONTS)}
-    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism")
+    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism", ["a: random search"])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("eightness", "realism")
     clouds = {line.get_label(): line for line in ax.lines[:3]}
     for label, front in fronts.items():
@@ -425,17 +429,17 @@ def test_an_image_table_names_its_rows_and_columns():
         plots.image_table(GREY[:6].reshape(2, 3, 1, 8, 8), ["a"])
 
 
-def test_trend_draws_the_interquartile_mean_its_band_and_ticks_where_it_was_measured():
+def test_trend_draws_the_mean_its_band_and_ticks_where_it_was_measured():
     sizes, values = np.array([2, 8, 128]), generator.random((5, 3)) + 1
     ax = plots.trend({"a": (sizes, values), "b": (sizes, values * 2)}, "D", "error", "log", "log", baseline="b")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert ax.get_xticks().tolist() == [2, 8, 128]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["2", "8", "128"]
     first, second = ax.lines
-    assert ydata(first) == bootstrap(values).estimate.tolist()
+    assert ydata(first) == mean_interval(values).estimate.tolist()
     assert (first.get_color(), second.get_color()) == (PALETTE[0], BASELINE)
     low = ax.collections[0].get_paths()[0].vertices[:, 1].min()
-    assert low == bootstrap(values).low.min()
+    assert low == mean_interval(values).low.min()
     assert texts(ax) == ["a", "b"]
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 from evovae import cli
 from evovae.base import InputError, files
 from evovae.runs import EvolutionResults, Run
-from evovae.runs.figures import fitness_curves
+from evovae.runs.evolution_figures import fitness_curves
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
 SMALL_EVOLVE = [

@@ -38,12 +38,9 @@ def test_an_old_run_can_be_drawn(copy: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("copy", [run for run in RUNS if run.name != "vae"], indirect=True, ids=lambda p: p.name)
 def test_an_old_evolution_can_be_summarised_and_gone_on_with(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pd.testing.assert_frame_equal(
-        summarise_evolution(EvolutionResults(Run.open(copy))),
-        pd.read_csv(copy / "summary.csv"),
-        check_dtype=False,
-        rtol=1e-6,
-    )
+    now = summarise_evolution(EvolutionResults(Run.open(copy))).drop(columns=["mean_low", "mean_high"])
+    then = pd.read_csv(copy / "summary.csv")[now.columns]  # but for the interval, which was another
+    pd.testing.assert_frame_equal(now, then, check_dtype=False, rtol=1e-6)
     before = pd.read_csv(copy / "history.csv")
     generations = before["generation"].max() + 2
     evovae(monkeypatch, "resume", copy, "--generations", generations)

@@ -17,7 +17,14 @@ from evovae.studies.script import results_folder
 generator = np.random.default_rng(4)
 TABLE = pd.DataFrame(
     [
-        {"model": model, "size": size, "seed": seed, "error": generator.random(), "gap": generator.random()}
+        {
+            "model": model,
+            "size": size,
+            "seed": seed,
+            "error": generator.random(),
+            "gap": generator.random(),
+            "failed": size > seed,
+        }
         for model in ("vae", "ae")
         for size in (8, 2)
         for seed in range(5)
@@ -25,14 +32,15 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_intervals_are_the_bootstrap_of_each_group_in_their_order():
-    found = intervals(TABLE, ["model", "size"], ["error", "gap"])
+def test_intervals_are_of_means_and_shares_of_each_group_in_their_order():
+    found = intervals(TABLE, ["model", "size"], ["error", "gap", "failed"])
     assert list(zip(found["model"], found["size"], strict=True)) == [("vae", 8), ("vae", 2), ("ae", 8), ("ae", 2)]
     assert found["replicates"].tolist() == [5] * 4
     for row in found.to_dict("records"):
         group = TABLE[(TABLE["model"] == row["model"]) & (TABLE["size"] == row["size"])]
-        for name in ("error", "gap"):
-            expected = statistics.bootstrap(group[name].to_numpy())
+        for name in ("error", "gap", "failed"):
+            find = statistics.share_interval if name == "failed" else statistics.mean_interval
+            expected = find(group[name].to_numpy())
             assert (row[name], row[f"{name}_low"], row[f"{name}_high"]) == tuple(expected)
 
 

@@ -22,7 +22,7 @@ def test_the_examples_vae_is_reproduced_within_half_a_nat_and_close_within_one(s
     (row,) = table.to_dict("records")
     assert row["verdict"] == verdict
     assert row["ours"] == pytest.approx(losses.mean())
-    assert losses.min() <= row["low"] < row["ours"] < row["high"] <= losses.max()
+    assert row["low"] < losses.min() < losses.max() < row["high"], "four replicates are few"
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.4, "reproduced"), (-0.4, "reproduced"), (0.6, "not reproduced")])
@@ -42,7 +42,7 @@ def test_an_order_is_that_of_every_model_with_five_samples_and_every_one_with_on
     rows = iwae.judge_orders(trained(one, five))
     assert [row["verdict"] for row in rows] == ["order reproduced"] * 2
     assert rows[0]["ours"] == "85.50 and 86.80"
-    assert rows[0]["interval"].startswith("85.4")
+    assert rows[0]["interval"] == "85.25 to 85.75, 86.55 to 87.05"
     for of_one, of_five in (([*one, (85.6, 21)], five), (one, [*five, (86.7, 20)])):
         rows = iwae.judge_orders(trained(of_one, of_five))
         assert [row["verdict"] for row in rows] == ["order not reproduced"] * 2, "one model is enough against it"

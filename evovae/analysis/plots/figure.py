@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 
 from evovae.analysis.plots.fonts import choose_fonts, drawn
-from evovae.analysis.statistics import bootstrap
+from evovae.analysis.statistics import mean_interval
 from evovae.base import InputError, files
 
 # Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
@@ -162,12 +162,12 @@ def draw_line(ax: Axes, x: ArrayLike, y: ArrayLike, **look: Any) -> None:
 
 
 def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look: Any) -> float:
-    """Interquartile mean of `values` (R, K) over replicates at `x` (K,), with its 95% bootstrap band.
+    """Mean of `values` (R, K) over replicates at `x` (K,), with the band of its 95% intervals.
 
     Returns:
         The last finite mean, NaN where there is none.
     """
-    middle, low, high = bootstrap(values)
+    middle, low, high = mean_interval(values)
     ax.fill_between(np.asarray(x), low, high, color=colour, alpha=0.22, linewidth=0)
     draw_line(ax, x, middle, color=colour, linewidth=2.2, **look)
     finite = middle[np.isfinite(middle)]

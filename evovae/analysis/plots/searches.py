@@ -1,6 +1,6 @@
 """Figures of searches: what they reach, how fast, and the images they find."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = 24
 """Characters that the name of a class may take under an image."""
-_POINTS_ON_A_CURVE = 400  # more than a figure has room for, and few enough to bootstrap in a second
+_POINTS_ON_A_CURVE = 400  # more than a figure has room for
 
 
 @style()
@@ -36,16 +36,18 @@ def fitness_curve(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
     ylabel: str = "best fitness",
     individual: bool = True,
+    baselines: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Interquartile mean over replicates against evaluations, with its 95% bootstrap band.
+    """Mean over replicates against evaluations, with the band of its 95% intervals (`mean_interval`).
 
-    Curves take the colours of the palette in order; one whose label ends in "random search" is the baseline, and grey.
+    Curves take the colours of the palette in order.
 
     Args:
         curves: by label, `evaluations (G,)` and `values (R, G)`; NaN leaves a gap.
         ylabel: what the values are.
         individual: also draw every replicate as a thin line, for up to 20 replicates.
+        baselines: labels of the curves that the others are measured against, drawn grey.
         ax: where to draw.
 
     Raises:
@@ -59,12 +61,12 @@ def fitness_curve(
             raise InputError(f"curve {label!r} {x.shape}, {y.shape}: expected evaluations (G,) and values (R, G)")
         shown = np.unique(np.linspace(0, len(x) - 1, _POINTS_ON_A_CURVE).round().astype(int))
         x, y = x[shown], y[:, shown]
-        colour = BASELINE if label.endswith("random search") else next(colours)
+        colour = BASELINE if label in baselines else next(colours)
         if individual and len(y) <= 20:
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
         ends.append((label, draw_interval(ax, x, y, colour, label=label), colour))
-    ax.set(xlabel="evaluations", title="interquartile mean of replicates, 95% bootstrap band")
+    ax.set(xlabel="evaluations", title="mean of replicates, 95% intervals")
     ax.set_ylabel("\n".join(drawn(cut(line)) for line in ylabel.splitlines()))
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -79,13 +81,14 @@ def pareto_front(
     positions: ArrayLike,
     xlabel: str,
     ylabel: str,
+    baselines: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """What the best trade-offs between two objectives are, and what lies along one front of them.
 
-    The points of all replicates are drawn alike, in the colours of `fitness_curve`; another replicate's may dominate
-    those of the front that is shown. Above them stand the images, each with the number that marks its place among the
-    points.
+    The points of all replicates are drawn alike, those of each label in the next colour of the palette; another
+    replicate's may dominate those of the front that is shown. Above them stand the images, each with the number that
+    marks its place among the points.
 
     Args:
         fronts: by label, fitness (R, K, 2); NaN where a replicate has fewer than K.
@@ -93,6 +96,7 @@ def pareto_front(
         positions: (L, 2), their fitness.
         xlabel: what the first objective is.
         ylabel: what the second is.
+        baselines: labels of the fronts that the others are measured against, drawn grey.
         ax: where to draw; the images need room above it.
 
     Raises:
@@ -108,7 +112,7 @@ def pareto_front(
         points = np.asarray(front, dtype=float)
         if points.ndim != 3 or points.shape[2] != 2:
             raise InputError(f"front {label!r} {points.shape}: expected (R, K, 2), two objectives")
-        baseline = label.endswith("random search")
+        baseline = label in baselines
         look: dict[str, Any] = {"color": BASELINE if baseline else next(colours), "zorder": 1.5 if baseline else 2}
         ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=drawn(label), **look)
     draw_numbers(ax, places)

@@ -30,7 +30,7 @@ def trend(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Interquartile mean over replicates against a setting, with its 95% bootstrap band; a dot where it was measured.
+    """Mean over replicates against a setting, with the band of its 95% intervals; a dot where it was measured.
 
     Curves take the colours of the palette in order. A logarithmic axis has its ticks where it was measured.
 
