@@ -27,13 +27,14 @@ ROOMS = [
 ]
 # Of the files of evolution: those of one line know nothing of each other.
 EVOLUTION = [
+    ["individuals"],
     ["population", "protocols", "operators", "operators.parameters"],
     ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective"],
     ["roles", "run_state"],
     ["archives", "logbook", "strategies", "variation"],
     ["toolboxes", "generation"],
     ["deap_bridge", "loop", "stopping"],
-    ["algorithms", "baselines"],
+    ["algorithms", "generate_update", "baselines"],
 ]
 DOORS = {f"evovae.{room}" for room in ROOMS} | {"evovae.analysis.plots"}
 """Where a room is entered: by its own door, never by a file two levels down."""

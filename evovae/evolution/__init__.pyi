@@ -1,5 +1,3 @@
-from .algorithms import eaGenerateUpdate as eaGenerateUpdate
-from .algorithms import eaGenerateUpdate_iter as eaGenerateUpdate_iter
 from .algorithms import eaMuCommaLambda as eaMuCommaLambda
 from .algorithms import eaMuCommaLambda_iter as eaMuCommaLambda_iter
 from .algorithms import eaMuPlusLambda as eaMuPlusLambda
@@ -13,8 +11,11 @@ from .baselines import gradient_ascent_iter as gradient_ascent_iter
 from .baselines import random_search as random_search
 from .baselines import random_search_iter as random_search_iter
 from .deap_bridge import Bridge as Bridge
+from .generate_update import eaGenerateUpdate as eaGenerateUpdate
+from .generate_update import eaGenerateUpdate_iter as eaGenerateUpdate_iter
 from .generation import Generation as Generation
 from .generation import collect as collect
+from .individuals import Individual as Individual
 from .logbook import compile_statistics as compile_statistics
 from .logbook import record as record
 from .logbook import tabulate as tabulate
@@ -45,7 +46,6 @@ from .operators.selection import selRoulette as selRoulette
 from .operators.selection import selStochasticUniversalSampling as selStochasticUniversalSampling
 from .operators.selection import selTournament as selTournament
 from .operators.selection import selWorst as selWorst
-from .population import Individual as Individual
 from .population import Population as Population
 from .protocols import Decoder as Decoder
 from .protocols import Encoding as Encoding

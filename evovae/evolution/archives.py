@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from evovae.base import InputError, State, make_generator, require_whole
+from evovae.evolution.individuals import Individual
 from evovae.evolution.operators.multiobjective import crowding_distance, hypervolume, lexicographic, nondominated_rank
-from evovae.evolution.population import FLOATS, Individual, Population, ranking
+from evovae.evolution.population import FLOATS, Population, ranking
 
 
 class HallOfFame:

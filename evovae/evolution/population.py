@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from deap import base
 from torch import Tensor
 
 from evovae.base import InputError, State, Streams, numbers_on, require_whole, shown
+from evovae.evolution.individuals import Individual, fitness_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 FLOATS = (torch.float32, torch.float64)
 WORST = -float(np.finfo(np.float64).max)
 """Weighted fitness of the most infeasible individual; that of one without finite fitness is minus infinity."""
-
-
-class Individual(list[float]):
-    """One genome as DEAP knows it: a list of genes with a `fitness`."""
-
-    def __init__(self, genes: list[float], fitness: base.Fitness) -> None:
-        super().__init__(genes)
-        self.fitness = fitness
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -263,27 +254,11 @@ class Population:
             InputError: if there is no replicate `r`; a negative one counts from the end.
         """
         require_whole("r", r, -self.replicates, self.replicates - 1)
-        fitness_type = _fitness_type(self.weights)
+        fitted = fitness_of(self.weights)
         worst = -math.inf * self._on_device(self.weights)
         fitness = torch.where(self.finite[r].unsqueeze(1), self.fitness[r].double(), worst)
         rows = zip(self.genomes[r].tolist(), fitness.tolist(), self.valid[r].tolist(), strict=True)
-        return [Individual(genes, fitness_type(values if valid else ())) for genes, values, valid in rows]
-
-
-class _Fitness(base.Fitness):
-    """What the fitness types of all weights have in common: they are made when needed, and found again by weights."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _no_fitness, (self.weights,), self.__dict__
-
-
-def _no_fitness(weights: tuple[float, ...]) -> Any:
-    return _fitness_type(weights)()
-
-
-@functools.cache
-def _fitness_type(weights: tuple[float, ...]) -> Any:
-    return type("Fitness", (_Fitness,), {"weights": weights})
+        return [Individual(genes, fitted(values if valid else ())) for genes, values, valid in rows]
 
 
 def _count(number: int, what: str) -> str:

@@ -16,7 +16,7 @@ import evovae
 from evovae.base import InputError, shown
 from evovae.explorer.launcher import BusyError
 from evovae.explorer.middleware import Guard
-from evovae.explorer.routes import latent, runs, sessions
+from evovae.explorer.routes import favourites, latent, runs, sessions
 from evovae.explorer.session_store import MOST_BYTES, UnknownSessionError
 from evovae.explorer.workspace import Explored
 
@@ -53,7 +53,7 @@ def make_app(explored: Explored) -> FastAPI:
         redoc_url=None,
         responses={status: {"model": Problem} for status in (400, 403, 404, 405, 409, 413, 421, 422)},
     )
-    for routes in (latent, sessions, runs):
+    for routes in (latent, sessions, favourites, runs):
         app.include_router(routes.make_router(explored), prefix="/api", dependencies=[Depends(_refuse_unknown)])
     _serve_page(app)
     app.exception_handler(InputError)(_tell)

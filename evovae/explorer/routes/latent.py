@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from typing import Annotated, Literal
 
 import torch
 from fastapi import APIRouter, Body, Response
-from PIL import Image
 from pydantic import BaseModel, Field
 from torch import Tensor
 
 from evovae import objectives
-from evovae.analysis.plots import to_pixels
 from evovae.base import InputError
 from evovae.data import legible, read_picture
 from evovae.evolution import slerp
@@ -22,6 +19,7 @@ from evovae.explorer.breeding import CROSSOVERS
 from evovae.explorer.cards import Asked, Card, Gene, Index, Pixels, pixels_of
 from evovae.explorer.jury import JuryState
 from evovae.explorer.latent_maps import MapState
+from evovae.explorer.routes.downloads import to_png
 from evovae.explorer.session_record import LARGEST_SIGMA, SIZE
 from evovae.explorer.workspace import Explored
 from evovae.models import active_units
@@ -222,15 +220,6 @@ def make_router(explored: Explored) -> APIRouter:
         return atlas.points(method)
 
     return router
-
-
-def to_png(image: Tensor, scale: int) -> bytes:
-    """Return an image (C, H, W), uint8 or in [0, 1], as a PNG file, `scale` times as large."""
-    pixels = to_pixels(image.unsqueeze(0))[0]
-    content = io.BytesIO()
-    _, height, width = image.shape
-    Image.fromarray(pixels).resize((scale * width, scale * height), Image.Resampling.NEAREST).save(content, "PNG")
-    return content.getvalue()
 
 
 def _describe(explored: Explored) -> ModelView:
