@@ -24,10 +24,10 @@ def tell(kind: str, number: int, encoding: str, method: str, moment: float, repl
 
 
 @pytest.fixture(scope="module")
-def tables() -> dict[str, pd.DataFrame]:
+def tables(tmp_path_factory) -> dict[str, pd.DataFrame]:
     evolved = product(("digit", "target"), range(3), ENCODINGS, METHODS, MOMENTS, range(REPLICATES))
     real = product(("digit", "target"), range(3), (REAL,), (REAL,), (1.0,), range(REPLICATES))
-    kept = Kept()
+    kept = Kept(tmp_path_factory.mktemp("encodings"))
     compare_encodings.write_tables(pd.DataFrame([tell(*key) for key in (*evolved, *real)]), kept)
     return kept.tables
 
@@ -35,7 +35,7 @@ def tables() -> dict[str, pd.DataFrame]:
 def test_the_summary_averages_a_replicate_over_objectives_first(tables):
     summary = tables["summary"].set_index(["kind", "encoding", "method", "moment"])
     row = summary.loc["digit", "pixels", "evolution", 0.3]
-    assert row["fitness"] == pytest.approx(30 + 30 + 2 - 1), "the middle replicate, the middle objective"
+    assert row["fitness"] == pytest.approx(30 + 30 + 2 - 1), "the mean replicate, the middle objective"
     assert row["fitness_low"] <= row["fitness"] <= row["fitness_high"]
     assert row["fitness_high"] - row["fitness_low"] <= REPLICATES - 1
     assert row["held_out"] == pytest.approx(0.061)

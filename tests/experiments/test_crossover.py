@@ -24,11 +24,11 @@ def vae(monkeypatch):
     return vae
 
 
-def test_codes_are_told_in_units_of_the_shell_with_what_each_support_holds_of_them(vae, monkeypatch):
+def test_codes_are_told_in_units_of_the_shell_with_what_each_support_holds_of_them(vae, monkeypatch, tmp_path):
     lengths = torch.tensor([0.5, 1.0, 2.0, 3.5, 8.0])
     codes = torch.nn.functional.one_hot(torch.zeros(5, dtype=torch.int64), DIM) * lengths.unsqueeze(1)
     monkeypatch.setattr(vae, "encode", lambda x: (codes, None))
-    row = crossover.describe_codes(Kept(), DIM)
+    row = crossover.describe_codes(Kept(tmp_path), DIM)
     assert row["dim"] == DIM
     assert [row[f"norm_{q}%"] for q in (1, 50, 99)] == pytest.approx([0.26, 1.0, 3.91], abs=0.01)
     held = {support: row[f"in_{support}"] for support in ("free", "box", "ball", "shell")}
@@ -73,7 +73,7 @@ def table(objective: str, dim: int, operator: str, support: str, fitness: float,
     return pd.DataFrame(cell | {"replicate": range(3), "fitness": fitness, "distance": distance})
 
 
-def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective():
+def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective(tmp_path):
     found = pd.concat(
         [
             table("digit:3", 8, "cxBlend", "free", 30.0, 0.2),
@@ -82,7 +82,7 @@ def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective
             table("target:test/0", 8, crossover.DRAWN, "free", 0.03, 0.06),
         ]
     )
-    kept = Kept()
+    kept = Kept(tmp_path)
     crossover.draw_cost(found, kept)
     digit, target = kept.figures["cost"].figure.axes
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in (digit, target)] == [
@@ -94,7 +94,7 @@ def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective
     assert points == {(0.2, 30.0), (0.1, 10.0)}
 
 
-def test_drift_is_drawn_of_free_populations_alone():
+def test_drift_is_drawn_of_free_populations_alone(tmp_path):
     rows = [
         {"dim": 8, "objective": objective, "operator": operator, "support": support, "seed": seed,
          "evaluations": spent, "norm": (2.0 if support == "free" else 9.0) * spent / 100}
@@ -104,7 +104,7 @@ def test_drift_is_drawn_of_free_populations_alone():
         for seed in range(3)
         for spent in (100, 200)
     ]  # fmt: skip
-    kept = Kept()
+    kept = Kept(tmp_path)
     crossover.draw_drift(pd.DataFrame(rows), kept)
     for ax in kept.figures["drift"].figure.axes:
         assert ax.get_ylabel() == "norm / sqrt(D)"

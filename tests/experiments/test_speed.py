@@ -20,8 +20,10 @@ def _one_thread(monkeypatch):
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
 
 
-def test_the_notebooks_time_is_that_of_all_its_iterations_and_a_model_that_explains_less_has_no_ratio(monkeypatch):
-    kept = keep_results(monkeypatch, speed_training)
+def test_the_notebooks_time_is_that_of_all_its_iterations_and_a_model_that_explains_less_has_no_ratio(
+    monkeypatch, tmp_path
+):
+    kept = keep_results(monkeypatch, speed_training, tmp_path)
     monkeypatch.setattr(speed_training, "time_notebook", lambda digits, iterations: 0.01 * iterations)
     ends = {
         "default configuration": [(20.0, 105.4), (25.0, 105.1)],
@@ -101,8 +103,8 @@ def test_selections_must_choose_the_same(monkeypatch):
         speed_evolution.compare_selection(1, 20, 2)
 
 
-def test_a_pipeline_of_coil_is_held_against_all_that_the_published_figure_is_of(monkeypatch):
-    kept = keep_results(monkeypatch, speed_coil)
+def test_a_pipeline_of_coil_is_held_against_all_that_the_published_figure_is_of(monkeypatch, tmp_path):
+    kept = keep_results(monkeypatch, speed_coil, tmp_path)
     parts = {"data": 4.0, "vaes": 10.0, "search": 1.0, "ga": 1.0, "total": 16.0}
     monkeypatch.setattr(speed_coil, "pipeline", lambda problem, seed, smoke: (None, parts))
     speed_coil.main(speed_coil.Arguments(rounds=2))
@@ -111,8 +113,8 @@ def test_a_pipeline_of_coil_is_held_against_all_that_the_published_figure_is_of(
     assert kept.tables["coil"]["round"].tolist() == [0, 1]
 
 
-def test_judges_are_told_with_what_they_read_of_either_split(monkeypatch):
-    kept = keep_results(monkeypatch, speed_judges)
+def test_judges_are_told_with_what_they_read_of_either_split(monkeypatch, tmp_path):
+    kept = keep_results(monkeypatch, speed_judges, tmp_path)
 
     class Round:
         step = 7
