@@ -26,7 +26,7 @@ def test_a_control_is_chosen_by_training_images_and_measured_on_test_images(monk
     monkeypatch.setattr(denoising, "fit_linear", lambda noisy, clean: choose(None, noisy, clean))
     with recording(tmp_path / "run", "cell", {}) as run:
         denoising.repair(run, method, "none", 0.0, {"gaussian": [0.4]}, seed=0, smoke=True)
-    ((noisy, clean, calibrated),) = met
+    ((_, clean, calibrated),) = met
     assert calibrated == method.endswith(CALIBRATED)
     train, test = ({image.numpy().tobytes() for image in to_unit(part.images)} for part in (digits.train, digits.test))
     chosen = {image.numpy().tobytes() for image in clean}
