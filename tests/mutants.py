@@ -8,6 +8,7 @@ fault all named tests must pass. A fault that no test notices has survived; more
     python tests/mutants.py likelihood    those whose file, fault or test has this word
 """
 
+import ast
 import multiprocessing
 import os
 import shutil
@@ -55,7 +56,7 @@ class Mutant(NamedTuple):
         if (count := before.count(self.old)) != 1:
             raise ValueError(f"{self.file} has {self.old!r} {count} times: expected once, for {self.fault!r}")
         after = before.replace(self.old, self.new)
-        if self.file.endswith(".py") and compile(after, self.file, "exec") == compile(before, self.file, "exec"):
+        if ast.dump(ast.parse(after)) == ast.dump(ast.parse(before)):
             raise ValueError(f"{self.file} is the same program with {self.new!r}: expected a fault, {self.fault!r}")
         return after
 

@@ -57,6 +57,9 @@ def test_whole_numbers_lie_within_both_limits():
     for value in (2, 8, 3.0, True, math.nan, math.inf, "3", None):
         with refused("n is", "3 to 7"):
             require_whole("n", value, 3, 7)
+    for value in (True, False):
+        with refused("n is", "0 or more"):
+            require_whole("n", value)
     require_whole("n", 2**63 - 1)
     with refused("below 2^63"):
         require_whole("n", 2**63)
