@@ -117,11 +117,21 @@ def try_mutant(mutant: Mutant, whole: Path) -> bool:
         tree = Path(temporary) / "tree"
         shutil.copytree(whole, tree, copy_function=os.link)
         (tree / mutant.file).unlink()  # which is the other tree's, too
-        (tree / mutant.file).write_text(mutant.source())
+        (tree / mutant.file).write_text(mutant.source(whole))
         status, said = run_tests(tree, mutant.tests)
     if status not in (PASSED, FAILED, None):
         raise RuntimeError(f"{mutant.file}, {mutant.fault}: pytest ends with {status}\n{said[-2000:]}")
     return status != PASSED
+
+
+def shares_of(chosen: list[Mutant]) -> list[list[str]]:
+    """Return the tests of some faults in as many parts as run at a time; those of a file stay together."""
+    tests = sorted({test for mutant in chosen for test in mutant.tests})
+    files = sorted({test.partition("::")[0] for test in tests})
+    shares = (
+        [test for test in tests if test.partition("::")[0] in files[part::AT_A_TIME]] for part in range(AT_A_TIME)
+    )
+    return [share for share in shares if share]
 
 
 def main() -> None:
@@ -134,15 +144,19 @@ def main() -> None:
         whole = Path(temporary) / "whole"
         copy_tree(whole)
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(whole / "evovae")], check=True)
-        tests = sorted({test for mutant in chosen for test in mutant.tests})
-        for status, said in threads.map(lambda part: run_tests(whole, part), (tests[::2], tests[1::2])):
-            if status != PASSED and tests[1:]:
+        for status, said in threads.map(lambda tests: run_tests(whole, tests), shares_of(chosen)):
+            if status != PASSED:
                 sys.exit(f"the tests fail without any fault:\n{said[-4000:]}")
         survivors = []
         for mutant, noticed in zip(chosen, threads.map(lambda one: try_mutant(one, whole), chosen), strict=True):
-            print(f"{'killed  ' if noticed else 'SURVIVED'}  {mutant.file}: {mutant.fault}", flush=True)
-            survivors += [] if noticed else [mutant]
-    print(f"{len(chosen) - len(survivors)} of {len(chosen)} killed in {time.monotonic() - begun:.0f} s")
+            name = f"{mutant.file}: {mutant.fault}"
+            print(f"{'killed  ' if noticed else 'SURVIVED'}  {name}", flush=True)
+            survivors += [] if noticed else [name]
+    print(
+        f"{len(chosen) - len(survivors)} of {len(chosen)} killed in {time.monotonic() - begun:.0f} s",
+        *survivors,
+        sep="\n",
+    )
     sys.exit(len(survivors) > MOST_SURVIVORS * len(chosen))
 
 
