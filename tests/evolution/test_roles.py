@@ -147,7 +147,7 @@ def test_genes_that_are_no_numbers_never_win(strange: str) -> None:
             return torch.where(genomes[:, :1] > 0, torch.nan, genomes) if strange == "phenotype" else genomes
 
     box = evolution.toolbox(Decoder(3), lambda x: (x.nan_to_num() >= 0.5).sum(1))  # counts, and so sees nothing
-    population = box.population(n=40)
+    population = box.population(n=400)
     if strange == "genome":
         mutate = evolution.mutGaussian
         box.register("mutate", lambda g, r: torch.where(g[:, :1] > 0, torch.inf, mutate(g, r, 0.0, 1.0, 0.5)))

@@ -67,13 +67,6 @@ def test_the_loss_is_the_negative_bound_on_the_same_draws(few: Images, bound: st
         assert loss.item() == pytest.approx(-weights.mean().item(), rel=0.02), "only the draws of the KL differ"
 
 
-def test_an_iwae_reaches_a_tighter_bound_than_a_vae(few: Images) -> None:
-    config = replace(CONFIG, epochs=150, samples=8, learning_rate=1.6e-2)
-    models = {bound: trained(replace(config, bound=bound), few)[0] for bound in ("elbo", "iwae")}
-    found = {bound: likelihood.estimate_iwae_bound(vae, few, 8).value for bound, vae in models.items()}
-    assert found["iwae"] > found["elbo"] + 0.5
-
-
 def test_stopping_to_look_changes_nothing(few: Images) -> None:
     undisturbed, _ = trained(CONFIG, few)
     watched = VAE(MODEL, seed=CONFIG.seed)
@@ -123,9 +116,10 @@ def test_one_step_follows_the_gradient_of_the_elbo(few: Images) -> None:
     assert (moved[large].sign() == -gradient[large].sign()).float().mean() > 0.97
 
 
-def test_every_step_follows_the_gradient_of_its_own_minibatch(few: Images) -> None:
+@pytest.mark.parametrize(("bound", "samples"), [("elbo", 1), ("elbo", 3), ("iwae", 6)])
+def test_every_step_follows_the_gradient_of_its_own_minibatch(few: Images, bound: str, samples: int) -> None:
     vae, met = VAE(MODEL, seed=0), []
-    run = training.Training(vae, few, PLAIN)
+    run = training.Training(vae, few, replace(PLAIN, bound=bound, samples=samples))
     posterior, reparameterise = vae.posterior, vae.reparameterise
     vae.posterior = lambda x: met.append(x) or posterior(x)
     vae.reparameterise = lambda mean, log_variance, noise: (
@@ -137,10 +131,13 @@ def test_every_step_follows_the_gradient_of_its_own_minibatch(few: Images) -> No
         met.clear()
         run.step()
         x, noise = met[:2]
-        mean, log_variance = expected.encode(x)
-        logits = expected.decode_logits(expected.reparameterise(mean, log_variance, noise[0]))
-        errors = expected.reconstruction_error(logits, x)
-        (errors + expected.kl_divergence(mean, log_variance).sum(1)).mean().backward()
+        if bound == "iwae":
+            (-likelihood.iwae_bound(expected, x, noise)).mean().backward()
+        else:
+            mean, log_variance = expected.encode(x)
+            logits = expected.decode_logits(expected.reparameterise(mean, log_variance, noise).flatten(0, 1))
+            errors = expected.reconstruction_error(logits.unflatten(0, (samples, -1)), x)
+            (errors.mean() + expected.kl_divergence(mean, log_variance).sum(1).mean()).backward()
         for found, parameter in zip(vae.parameters(), expected.parameters(), strict=True):
             torch.testing.assert_close(found.grad, parameter.grad, rtol=1e-3, atol=1e-3)
 
