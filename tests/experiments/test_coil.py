@@ -1,5 +1,7 @@
 """Constrained optimisation in a learned latent space: its data, its duels, and what it is for."""
 
+from dataclasses import replace
+
 import pytest
 import reproduce_coil
 import torch
@@ -50,6 +52,29 @@ def test_the_optima_of_the_published_problems_keep_their_constraints(variables: 
     crowded = second.violations(torch.zeros(variables))
     assert crowded == 8.0 * (variables - 1)
     assert second.violations(12.0 * steps) == 2.0 * (variables - 1)
+
+
+def test_a_search_for_data_ends_at_the_first_generation_after_the_initial_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everything keeps the constraints, the initial generation does, too, and does not count."""
+    taken, search = [], coil.evolution.eaSimple_iter
+
+    def watched(*arguments):
+        for generation in search(*arguments):
+            taken.append(generation.population.best().genomes[:, 0])
+            yield generation
+
+    monkeypatch.setattr(coil.evolution, "eaSimple_iter", watched)
+    free = replace(PROBLEM, violations=lambda x: torch.zeros_like(x))
+    points = coil.feasible_points(free, 5, seed=0)
+    assert len(taken) == 2
+    assert torch.equal(points, taken[1][:5])
+
+
+def test_a_distance_from_the_optimum_has_no_sign() -> None:
+    far = replace(PROBLEM, optimum=1e6)
+    found = coil.search(far, coil.variables(far), replicates=2, seed=0)
+    assert torch.equal(found.distance_from_optimum, (1e6 - far.objective(found.points)))
+    assert (found.distance_from_optimum > 0).all()
 
 
 def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
