@@ -20,7 +20,7 @@ import pandas as pd
 import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
-from evovae.objectives import Judges, measure_realism
+from evovae.objectives import Judges, RealImages, measure_realism
 from evovae.runs import Search, kind_of_archive, reference_point
 from evovae.studies import Results, start, study, train_vae
 
@@ -59,7 +59,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
         vae = evovae.VAE.load(arguments.vae)
     else:
         vae = train_vae(digits, evovae.VAEConfig(), arguments.seed, arguments.smoke)
-    judges = evovae.judges_for(digits)
+    judges, real = evovae.judges_for(digits), RealImages(digits)
     encoding = evovae.LatentEncoding(vae)
     objective = objectives.several([objectives.digit(judges.judge, k) for k in arguments.digits])
     toolbox = evolution.toolbox(encoding, objective)
@@ -81,7 +81,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
 
     kind = kind_of_archive(objective.names, objective.weights)
     found = {name: kind.found(search.archive) for name, search in searches.items()}
-    ends = pd.concat([describe(name, search, found[name], encoding, judges) for name, search in searches.items()])
+    ends = pd.concat([describe(name, search, found[name], encoding, judges, real) for name, search in searches.items()])
     results.table("summary", results.intervals(ends, ["search"], list(ends.columns.drop(["search", "replicate"]))))
     fronts = {name: individuals.fitness for name, individuals in found.items()}
     front, genomes = fronts["NSGA-II"][0], found["NSGA-II"].genomes[0]
@@ -104,7 +104,12 @@ def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def describe(
-    name: str, search: Search, found: evolution.Population, encoding: evovae.LatentEncoding, judges: Judges
+    name: str,
+    search: Search,
+    found: evolution.Population,
+    encoding: evovae.LatentEncoding,
+    judges: Judges,
+    real: RealImages,
 ) -> pd.DataFrame:
     """Return a row for each replicate: its hypervolume, the ends of its front, and how real the images along it are."""
     last = search.history.table.groupby("replicate")[["evaluations", "hypervolume"]].last().reset_index()
@@ -112,8 +117,8 @@ def describe(
     last["individuals"] = found.finite.sum(1)
     last["end_first"], last["end_second"] = farthest.T
     for replicate, (genomes, finite) in enumerate(zip(found.genomes, found.finite, strict=True)):
-        seen = measure_realism(encoding, genomes[finite], judges)
-        for measure in ("held_out", "log_prior", "reconstruction_distance"):
+        seen = measure_realism(encoding, genomes[finite], judges, real)
+        for measure in ("held_out", "log_prior", "typicality"):
             last.loc[replicate, measure] = seen[measure].mean()
     return last.assign(search=name)
 

@@ -24,7 +24,7 @@ from evovae.objectives.judges.judge import Judge, reduce_images
 
 NEIGHBOUR = 5
 """The distance is that to the fifth nearest."""
-MAX_REFERENCES, MAX_TESTED = 2000, 2000
+MAX_REFERENCES, MAX_TESTED = 1000, 1000
 """Training images that are looked for neighbours among, and test images that are ranked among, at most."""
 MIN_REFERENCES, MIN_TESTED = 100, 20
 """Of fewer, nothing is said."""

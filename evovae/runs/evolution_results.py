@@ -16,7 +16,7 @@ from torch import Tensor
 from evovae.base import MAX_NUMBER, InputError, files, from_json, require_types, shown
 from evovae.encodings import Encoding
 from evovae.evolution import Population
-from evovae.objectives import ROLES, Judges, Reliability, doubts, measure_realism
+from evovae.objectives import ROLES, Judges, RealImages, Reliability, doubts, measure_realism
 from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.folder import HALL_OF_FAME, JUDGES, POPULATION, Run
@@ -246,6 +246,7 @@ def write_searches(
     kind: ArchiveKind,
     encoding: Encoding,
     judges: Judges | None,
+    real: RealImages,
     classes: Sequence[str],
 ) -> None:
     """Write all that those `searches` found that have begun, if any, into `run`; `classes` name what judges see."""
@@ -266,7 +267,7 @@ def write_searches(
             f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
-        believed = measure_realism(encoding, found.genomes.flatten(0, 1), judges)
+        believed = measure_realism(encoding, found.genomes.flatten(0, 1), judges, real)
         if judges is not None:
             believed["predicted"] = [classes[label] for label in believed["predicted"]]
         halls.append(_hall_table(label, found, kind.fitness, believed))

@@ -83,8 +83,8 @@ def make_measures(by: Instruments) -> dict[str, Measure]:
     """Return the measures by name."""
     judge, held_out = by.judges
     real = RealImages(by.images)
-    references = to_unit(by.images.train.subset(min(2000, len(by.images.train)), seed=0).images)
-    tested = to_unit(by.images.test.subset(min(2000, len(by.images.test)), seed=0).images)
+    references = to_unit(by.images.train.subset(min(1000, len(by.images.train)), seed=0).images)
+    tested = to_unit(by.images.test.subset(min(1000, len(by.images.test)), seed=0).images)
 
     def likelihood(vae: evovae.VAE, x: Tensor) -> Tensor:
         shape = (SAMPLES, len(x), vae.config.latent_dim)

@@ -35,7 +35,7 @@ REALISM = pd.DataFrame(
         "held_out": generator.random(23),
         "predicted": generator.integers(0, 10, 23),
         "log_prior": -generator.random(23),
-        "reconstruction_distance": generator.random(23) / 5,
+        "typicality": generator.random(23),
     }
 )
 FRONTS = np.sort(generator.random((4, 9, 2)), axis=1) * [1, -1]
@@ -348,14 +348,15 @@ def test_hall_of_fame_shows_fitness_and_realism_under_each_image():
             "held_out": [0.97, np.nan],
             "predicted": [8, 3],
             "log_prior": [-1.4, -0.9],
-            "reconstruction_distance": [0.1, 0.25],
+            "typicality": [0.1, 0.25],
         }
     )
     ax = plots.hall_of_fame(GREY[:2], [0.98765, np.nan], realism)
-    assert texts(ax) == ["0.9877\n8 @ 0.97 · -1.40 · 0.100", "nan\n3 @ nan · -0.90 · 0.250"]
+    assert texts(ax) == ["0.9877\n8 @ 0.97 · -1.40 · 10%", "nan\n3 @ nan · -0.90 · 25%"]
     assert "held-out" in ax.get_title(loc="left")
+    assert "typicality" in ax.get_title(loc="left")
     bare = plots.hall_of_fame(GREY[:2], [0.5, 0.6], realism[["log_prior"]])
-    assert "reconstruction" not in bare.get_title(loc="left")
+    assert "typicality" not in bare.get_title(loc="left")
     several = plots.hall_of_fame(GREY[:2], [[1, 2], [3, 4]], realism)
     assert texts(several)[1].startswith("3, 4\n")
 

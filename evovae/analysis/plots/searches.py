@@ -162,9 +162,9 @@ def hall_of_fame(
     Args:
         images: (K, C, H, W).
         fitness: (K,) or (K, M).
-        realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
-            (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
-            `held_out` (the held-out's probability).
+        realism: a row per image, with columns `log_prior` (per gene), where it was measured `typicality` (share of the
+            test images that are no more typical), and where there are judges `predicted` (the judge's class, its name
+            or number) and `held_out` (the held-out's probability).
         doubts: why the judges' word counts for little, if it does.
         ax: where to draw.
     """
@@ -175,16 +175,16 @@ def hall_of_fame(
     ]
     ax = image_grid(images, 5, captions, ax)
     judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
-    distant = ["reconstruction distance"] if "reconstruction_distance" in realism else []
-    words = ["fitness", " · ".join([*judged, "log prior per gene", *distant]), f"({doubts})"]
+    typical = ["typicality"] if "typicality" in realism else []
+    words = ["fitness", " · ".join([*judged, "log prior per gene", *typical]), f"({doubts})"]
     ax.set_title("\n".join(words if doubts else words[:2]))
     return ax
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
     judged = [f"{cut(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
-    distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
-    return [*judged, f"{seen['log_prior']:.2f}", *distant]
+    typical = [f"{seen['typicality']:.0%}"] if "typicality" in seen else []
+    return [*judged, f"{seen['log_prior']:.2f}", *typical]
 
 
 @style()
