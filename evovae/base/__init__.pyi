@@ -53,3 +53,4 @@ from .state import restore_adam as restore_adam
 from .tables import History as History
 from .tables import format_table as format_table
 from .tables import read_table as read_table
+from .workers import Worker as Worker

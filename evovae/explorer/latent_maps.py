@@ -6,12 +6,10 @@ import atexit
 import contextlib
 import hashlib
 import math
-import multiprocessing
 import os
 import threading
+from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, files, shown, sparing_children, stand_apart
+from evovae.base import InputError, Worker, files, shown
 
 LARGEST = 10_000
 """Images at most that are mapped, the first of the test set."""
@@ -59,7 +57,7 @@ class Atlas:
         seen = hashlib.sha256(self.labels.long().cpu().numpy().tobytes()).hexdigest()  # codes differ in their last bits
         self._config = {"digest": digest, "labels": seen, "perplexity": PERPLEXITY, "seed": SEED}
         self._maps = {"pca": _scaled(_pca(self._codes))}
-        self._process: SpawnProcess | None = None
+        self._worker: Worker | None = None
         self._waiting: threading.Thread | None = None
 
     @property
@@ -79,23 +77,17 @@ class Atlas:
         elif find_spec("openTSNE") is None:
             self.reason = "t-SNE needs openTSNE, which is not installed: pip install openTSNE"
         else:
-            context = multiprocessing.get_context("spawn")
-            pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            with sparing_children():
-                self._process.start()
-            theirs.close()
-            self._waiting = threading.Thread(target=self._wait, args=(pipe,), daemon=True)
+            self._worker = Worker("evovae map")
+            self._waiting = threading.Thread(target=self._wait, args=(self._worker,), daemon=True)
             self._waiting.start()
             atexit.register(self.close)  # a thread that wakes while the interpreter ends would abort it
 
     def close(self) -> None:
         """End the process that computes, if any."""
         atexit.unregister(self.close)
-        if self._process is not None and self._waiting is not None:
-            self._process.kill()
+        if self._worker is not None and self._waiting is not None:
+            self._worker.kill()
             self._waiting.join()
-            self._process.join()
 
     def points(self, method: str) -> Tensor:
         """Return the map: float32 (N, 2), the longer side from 0 to 1, the other from 0 in the same measure.
@@ -128,22 +120,21 @@ class Atlas:
         weights = squares[0] / squares if squares[0] > 0 else (squares == 0).double()
         return (weights / weights.sum() @ self._codes[nearest].double()).float(), nearest
 
-    def _wait(self, pipe: Connection) -> None:
-        """Send the codes to the process, and take up and keep the map that it answers with."""
+    def _wait(self, worker: Worker) -> None:
+        """Let the process compute the map, and take it up and keep it."""
         try:
-            with pipe:
-                pipe.send(self._codes.numpy())
-                answer: np.ndarray | str = pipe.recv()
-        except (EOFError, OSError):
-            answer = "its process was ended"
-        if isinstance(answer, str):
-            self.reason = f"t-SNE failed: {answer}"
-            return
-        found = torch.from_numpy(answer).float()
-        self._maps["tsne"] = _scaled(found)
-        if self._path is not None:
-            with contextlib.suppress(OSError):
-                files.save_tensors(self._path, "map", {"points": found}, self._config)
+            found = torch.from_numpy(worker.call(_tsne, self._codes.numpy())).float()
+        except BrokenExecutor:
+            self.reason = "t-SNE failed: its process was ended"
+        except Exception as error:
+            self.reason = f"t-SNE failed: {' '.join(str(error).split()) or type(error).__name__}"
+        else:
+            self._maps["tsne"] = _scaled(found)
+            if self._path is not None:
+                with contextlib.suppress(OSError):
+                    files.save_tensors(self._path, "map", {"points": found}, self._config)
+        finally:
+            worker.end()
 
     def _read(self) -> Tensor | None:
         """Return the map that is kept; None if there is none that fits."""
@@ -176,35 +167,20 @@ def _scaled(points: Tensor) -> Tensor:
     return ((points - low) / (side if side > 0 else 1)).float()
 
 
-def _serve(pipe: Connection) -> None:
-    """Answer codes (N, D) with their map (N, 2), or with why there is none; end when the parent does, however it ends.
+def _tsne(codes: np.ndarray) -> np.ndarray:
+    """Return the map (N, 2) of codes (N, D). Nothing is written here: the process may be killed at any moment.
 
-    Nothing is written here: this process may be killed at any moment.
+    Raises:
+        ValueError: if there is none.
     """
-    stand_apart()
     if hasattr(os, "nice"):
         os.nice(10)  # the page's images come first
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    codes = pipe.recv()
-    try:
-        answer = _tsne(codes)
-    except Exception as error:
-        answer = " ".join(str(error).split()) or type(error).__name__
-    pipe.send(answer)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _tsne(codes: np.ndarray) -> np.ndarray | str:
     from openTSNE import TSNE
     from threadpoolctl import threadpool_limits
 
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)  # it weighs three times as many neighbours
     with threadpool_limits(1):
         points = np.asarray(TSNE(perplexity=perplexity, n_jobs=1, random_state=SEED).fit(codes))
-    return points if np.isfinite(points).all() else "it came to positions that are not finite"
+    if not np.isfinite(points).all():
+        raise ValueError("it came to positions that are not finite")
+    return points

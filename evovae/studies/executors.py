@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import socket
 import threading
 import time
@@ -13,13 +12,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from evovae.base import InputError, heeding, require_whole, sparing_children, stand_apart
+from evovae.base import InputError, Worker, require_whole
 
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
@@ -110,8 +107,8 @@ class ProcessExecutor(Executor):
     def __init__(self, workers: int) -> None:
         self._threads = ThreadPoolExecutor(workers)  # each waits for a process
         self._lock = threading.Lock()
-        self._idle: list[_Process] = []
-        self._busy: set[_Process] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._closed = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -152,10 +149,14 @@ class ProcessExecutor(Executor):
         with self._lock:
             if self._closed:
                 raise BrokenExecutor("the executor was shut down")
-            process = self._idle.pop() if self._idle else _Process()
+            process = self._idle.pop() if self._idle else Worker(WORKER, SECONDS_TO_SAVE)
             self._busy.add(process)
         try:
-            good, value = process.call(fn, args, kwargs)
+            return process.call(fn, *args, **kwargs)
+        except BrokenExecutor:
+            if process.exitcode == UNGUARDED:
+                raise UnguardedError(GUARD) from None
+            raise
         finally:
             with self._lock:
                 self._busy.remove(process)
@@ -164,96 +165,6 @@ class ProcessExecutor(Executor):
                     self._idle.append(process)
             if ending:
                 process.end()
-        if not good:
-            raise value
-        result: T = value
-        return result
-
-
-class _Process:
-    """A spawned process that answers one call at a time."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), name=WORKER, daemon=True)
-        with sparing_children():
-            self._process.start()
-        theirs.close()
-        self.alive = True
-
-    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
-        """Return whether the call returned, and what it returned or raised."""
-        try:
-            self._pipe.send((fn, args, kwargs))
-            answer: tuple[bool, Any] = self._pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            self.alive = False
-            self._process.join()
-            code = self._process.exitcode or 0
-            if code == UNGUARDED:
-                raise UnguardedError(GUARD) from None
-            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            raise BrokenExecutor(f"the worker process died ({how})") from error
-        return answer
-
-    def end(self) -> None:
-        """End the process, which is idle or dead."""
-        self._pipe.close()  # it reads the end of its calls
-        self._process.join()
-
-    def stop(self) -> None:
-        """Ask the process to save and stop."""
-        self._process.terminate()
-
-    def join(self, seconds: float) -> None:
-        """Wait for its end."""
-        self._process.join(max(seconds, 0))
-
-    def kill(self) -> None:
-        """End it now."""
-        self._process.kill()
-
-
-def _serve(calls: Connection) -> None:
-    """Answer calls until there are no more, this process is asked to stop, or the parent dies."""
-    stand_apart()  # Ctrl-C in a terminal goes to the parent alone, which then asks for a stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt, ConnectionError), heeding():
-        while True:
-            _send(calls, *_answer(calls))  # nobody is there to read it when the calls have ended
-
-
-def _answer(calls: Connection) -> tuple[bool, Any]:
-    try:
-        fn, args, kwargs = calls.recv()
-        return True, fn(*args, **kwargs)
-    except Exception as error:
-        return False, error
-
-
-def _send(calls: Connection, good: bool, value: Any) -> None:
-    """Answer a call; what does not pickle there and back is replaced by an error that does."""
-    try:
-        if not good:
-            ForkingPickler.loads(ForkingPickler.dumps(value))
-        calls.send((good, value))
-    except ConnectionError:
-        raise
-    except Exception as error:
-        name = type(value).__name__
-        told = f"the result, a {name}, does not pickle: {error}" if good else f"{name}: {value}"
-        calls.send((False, RuntimeError(told)))
-
-
-def _end_with_parent() -> None:
-    """Ask this process to stop when its parent is gone, be it killed, and end it if it does not."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SECONDS_TO_SAVE)
-    os._exit(1)
 
 
 @contextlib.contextmanager

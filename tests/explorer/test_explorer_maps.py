@@ -50,9 +50,9 @@ def wait_for_end(process: int) -> None:
 
 
 def worker_of(atlas: Atlas) -> int:
-    assert atlas._process is not None
-    assert atlas._process.pid is not None
-    return atlas._process.pid
+    assert atlas._worker is not None
+    assert atlas._worker.pid is not None
+    return atlas._worker.pid
 
 
 def test_pca_is_there_at_once_has_the_true_aspect_and_is_never_mirrored() -> None:
@@ -165,7 +165,7 @@ def test_tsne_keeps_neighbours_is_kept_and_comes_out_the_same_again(tmp_path: Pa
     second.start()
     assert second.state == "ready"
     assert torch.equal(second.points("tsne"), points)
-    assert second._process is None
+    assert second._worker is None
 
     before = kept.read_bytes()
     kept.unlink()
@@ -245,7 +245,7 @@ if __name__ == "__main__":
     codes = torch.randn(10_000, 8, generator=torch.Generator().manual_seed(0))
     atlas = Atlas(codes, torch.zeros(10_000), None, "")
     atlas.start()
-    print(atlas._process.pid, flush=True)
+    print(atlas._worker.pid, flush=True)
     time.sleep(float(sys.argv[1]))
 """
 
@@ -272,7 +272,7 @@ from evovae.explorer.latent_maps import Atlas
 def program():
     atlas = Atlas(torch.eye(10), torch.zeros(10), None, "")
     atlas.start()
-    print(atlas._process.pid, flush=True)
+    print(atlas._worker.pid, flush=True)
     time.sleep(60)
 if __name__ == "__main__":
     run_program("it", program)
