@@ -113,9 +113,9 @@ def describe(
 ) -> pd.DataFrame:
     """Return a row for each replicate: its hypervolume, the ends of its front, and how real the images along it are."""
     last = search.history.table.groupby("replicate")[["evaluations", "hypervolume"]].last().reset_index()
-    farthest = found.fitness.nan_to_num(-np.inf).amax(1)  # (R, 2)
-    last["individuals"] = found.finite.sum(1)
-    last["end_first"], last["end_second"] = farthest.T
+    archive = search.archive
+    last["individuals"] = archive.population.finite.sum(1)
+    last["end_first"], last["end_second"] = archive.fitness.nan_to_num(-np.inf).amax(1).T
     for replicate, (genomes, finite) in enumerate(zip(found.genomes, found.finite, strict=True)):
         seen = measure_realism(encoding, genomes[finite], judges, real)
         for measure in ("held_out", "log_prior", "typicality"):

@@ -1,4 +1,4 @@
-"""What was published, and what comes out here? The table at the head of results/README.md.
+"""What was published or found by others' code, and what comes out here? The table at the head of results/README.md.
 
 Each reproduce_*.py leaves its rows in results/reproduce_*/verdicts.csv, and beside them what it took. This script puts
 them, in the order of `STUDIES`, in the place of the table that is there.
@@ -16,7 +16,7 @@ from evovae.base import files
 from evovae.studies import RESULTS, VERDICTS, start
 
 STUDIES = ("notebook", "example", "iwae", "coil", "fooling")
-COLUMNS = ("result", "source", "published", "ours", "interval", "verdict", "minutes", "command")
+COLUMNS = ("result", "source", "reference", "ours", "interval", "verdict", "minutes", "command")
 
 
 @dataclass(frozen=True)

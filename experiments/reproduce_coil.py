@@ -14,13 +14,19 @@ one pipeline, whose VAE all 100 share.
 runs are at hand as a figure only, so that ours stand alone.
 
 Run by run, the published distances from the optimum and from the constraint are compared with those of our first
-pipeline: Kolmogorov and Smirnov's two-sample test, p adjusted for all cells of a method (Benjamini and Hochberg 1995).
-For the genetic algorithm that is the rule: reproduced where neither differs (p of 0.05 or more). The 100 runs of a
-pipeline of COIL share one VAE, so that another pipeline's may differ from them beyond chance; its rule is: reproduced
-where the published mean lies inside the 95% prediction interval of a further pipeline's. Either is close where the
-published means are within a factor of 1.5 of ours, or within 0.5. The rules were written before the full run, and after
-a trial of one pipeline with 1, 2, 3 and 10 variables; the 0.5 came between a first full run and this one, and decided
-no verdict of either.
+pipeline, for the genetic algorithm with all 1,000 of ours: Kolmogorov and Smirnov's two-sample test, p adjusted for all
+cells of a method (Benjamini and Hochberg 1995). For the genetic algorithm that is the rule: reproduced where neither
+differs (p of 0.05 or more). The 100 runs of a pipeline of COIL share one VAE, so that another pipeline's may differ
+from them beyond chance; its rule is: reproduced where the published mean lies inside the 95% prediction interval of a
+further pipeline's. Either is close where the published means are within a factor of 1.5 of ours, or within 0.5. The
+rules were written before the full run, and after a trial of one pipeline with 1, 2, 3 and 10 variables; the 0.5 came
+between a first full run and this one, and decided no verdict of either.
+
+The more our own pipelines scatter, the easier they take in the published mean. So beside the verdict stands whether the
+two are equivalent: two one-sided tests (Schuirmann 1987) that the published mean and that of a further pipeline, for
+the genetic algorithm of our runs, lie apart by less than a quarter of the published one, or 0.5; p below 0.05 for both
+distances, adjusted as above. That, and all runs of the genetic algorithm instead of its first 100, came after the full
+run; the margins were written down before anything was computed with them.
 
 Deviations: initial weights are normal with variance 1/N_in and biases 0 (uniform with a third of that there); the best
 VAE has the least loss in its last epoch, where there only the reconstruction counts; in the last, smaller minibatch of
@@ -37,12 +43,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from methods import coil
-from published.coil import CELL, DISTANCES, METHODS, PROBLEMS, SECONDS, compare, published_runs, verdicts
+from published.coil import (
+    DISTANCES,
+    METHODS,
+    PROBLEMS,
+    SECONDS,
+    compare,
+    describe_pipelines,
+    published_runs,
+    runs_to_test,
+    verdicts,
+)
 
 from evovae.analysis import plots
 from evovae.base import InputError, require_whole, shown
 from evovae.runs import Run
-from evovae.studies import VERDICTS, Spec, Workers, curves, gather, start, study
+from evovae.studies import VERDICTS, Results, Spec, Workers, curves, gather, start, study
 
 FOUND, TIMES = "found.csv", "seconds.csv"
 
@@ -72,20 +88,22 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = results.run_all(cells(arguments, results.cells), executor)
         ours = gather(runs, FOUND)
-        published = published_runs(arguments.problem)
-        published = published[published["variables"].isin(ours["variables"])]
-        summary = compare(ours, published)
-        results.table("summary", summary)
-        if len(published):
-            results.table(VERDICTS, pd.DataFrame(verdicts(summary)))
-        seen = ours.assign(violating=ours[DISTANCES[1]] > 0)
-        means = seen.groupby([*CELL, "pipeline"], sort=False)[[*DISTANCES, "violating"]].mean().reset_index()
-        results.table("found", means, show=False)
-        results.table("runs", ours[ours["pipeline"] == 0], show=False)
+        write_tables(describe_pipelines(ours), runs_to_test(ours), arguments.problem, results)
         seconds = gather(runs, TIMES).groupby("variables").mean().reset_index()
         theirs = [SECONDS.get((arguments.problem, variables)) for variables in seconds["variables"]]
         results.table("seconds", seconds.drop(columns="pipeline").assign(theirs=theirs))
-        results.figure("distances", draw(ours, published))
+
+
+def write_tables(pipelines: pd.DataFrame, runs: pd.DataFrame, problem: str, results: Results) -> None:
+    """Write what is known of each pipeline and run, and how it stands to what was published."""
+    pipelines, runs = results.rows("found", pipelines), results.rows("runs", runs)
+    published = published_runs(problem)
+    published = published[published["variables"].isin(pipelines["variables"])]
+    summary = compare(pipelines, runs, published)
+    results.table("summary", summary)
+    if len(published):
+        results.table(VERDICTS, pd.DataFrame(verdicts(summary)))
+    results.figure("distances", draw(pipelines, published))
 
 
 def cells(arguments: Arguments, folder: Path) -> Iterator[Spec]:
@@ -125,12 +143,12 @@ def pipeline(problem: coil.Problem, seed: int, smoke: bool) -> tuple[pd.DataFram
     return pd.concat(found), parts | {"total": clock[-1] - clock[0]}
 
 
-def draw(ours: pd.DataFrame, published: pd.DataFrame) -> Axes:
-    """Both distances against the number of variables, a panel for each method: ours, all pipelines, and published."""
+def draw(pipelines: pd.DataFrame, published: pd.DataFrame) -> Axes:
+    """Both distances against the number of variables: the means of our pipelines, and the runs that were published."""
     panels = [("coil", DISTANCES[0]), ("ga", DISTANCES[0]), ("ga", DISTANCES[1])]
     axes = plots.panels(len(panels), len(panels), 4.4, 3.4)
     runs = {
-        "ours": ours.assign(seed=ours.groupby(CELL).cumcount()),
+        "ours": pipelines.rename(columns={"pipeline": "seed"}),
         "published": published.rename(columns={"run": "seed"}),
     }
     for ax, (method, name) in zip(axes, panels, strict=True):

@@ -26,7 +26,7 @@ from evovae.studies import VERDICTS, Spec, curves, figure_row, gather, grade, st
 
 import torch
 
-SOURCE = "github.com/pytorch/examples"
+SOURCE = "one run of vae/main.py of github.com/pytorch/examples"
 PUBLISHED = 105.59
 NEAR, NOT_FAR = 0.5, 1.0
 WEIGHTS = ("torch's", "evovae's")

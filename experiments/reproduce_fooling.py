@@ -23,10 +23,11 @@ seed) what is not below that of the least likely 1% of 1,000 test images. A digi
 confidence of 0.
 
 The rule: the first is reproduced if in the median replicate some digit is at 99.99% before generation 50 and the median
-digit at generation 200; a digit of the second if the published confidence lies within 0.05 of the interquartile mean of
-ours, close within 0.15. This is the second try. The first took evovae's judge for classifier, in ten replicates, and
-pooled them by a mean and by a median of medians (commit e5c121e): there the median was 99.95% at generation 200, and of
-pyribs' digits only the eight came out, for that judge sees an eight in nearly all noise.
+digit at generation 200; a digit of the second if the published confidence lies within 0.05 of the mean of ours, close
+within 0.15. (The full run's tables first held it against the interquartile mean, which is the kinder here.) This is the
+second try. The first took evovae's judge for classifier, in ten replicates, and pooled them by a mean and by a median
+of medians (commit e5c121e): there the median was 99.95% at generation 200, and of pyribs' digits only the eight came
+out, for that judge sees an eight in nearly all noise.
 
 Deviation: latent genomes begin with draws from the prior.
 """
@@ -38,7 +39,7 @@ import numpy as np
 import pandas as pd
 from methods import classifiers
 from methods.elites import SETUPS, breed
-from published.fooling import GENERATIONS, SURE, judge_digits, judge_speed, speeds, verdicts
+from published.fooling import GENERATIONS, SPEEDS, SURE, judge_digits, judge_speed, speeds, verdicts
 
 import evovae
 from evovae import encodings, studies
@@ -47,12 +48,15 @@ from evovae.base import Streams, files
 from evovae.data import to_unit
 from evovae.objectives import assess_images
 from evovae.runs import Run
-from evovae.studies import VERDICTS, Spec, curves, gather, intervals, start, study, train_cell
+from evovae.studies import VERDICTS, Results, Spec, curves, gather, start, study, train_cell
 
 import torch
 
 BELIEVED, UNLIKELY = 0.9, 0.01
 FOUND, HISTORY, IMAGES, CLASSIFIER = "found.csv", "history.csv", "images.safetensors", "classifier.safetensors"
+
+
+SHARES = ["sure", "held_out_believes", "likelihood_believes", "both_believe"]
 
 
 @dataclass(frozen=True)
@@ -82,25 +86,30 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             learned = results.run_all(models, executor)[2:]
             runs = results.run_all(searches, executor)
-        found, history = gather(runs, FOUND), gather(runs, HISTORY)
-        results.table("classifiers", intervals(gather(learned, FOUND), ["kind"], ["accuracy"]))
-        shares = ["sure", "held_out_believes", "likelihood_believes", "both_believe"]
-        shares_of = found.groupby(["setup", "seed"], sort=False)[["confidence", *shares]].mean().reset_index()
-        results.table("summary", intervals(shares_of, ["setup"], ["confidence", *shares]))
-        replicates = speeds(history)
-        speed = judge_speed(replicates[replicates["setup"] == "pixels"])
-        by_digit = judge_digits(found[found["setup"] == "pixels, pyribs"])
-        results.table("replicates", replicates, show=False)
-        results.table("nguyen", speed)
-        results.table("pyribs", by_digit)
-        results.table(VERDICTS, pd.DataFrame(verdicts(speed, by_digit)))
-        results.table("found", found.round(6), show=False)
+        found, history = gather(runs, FOUND).round(6), gather(runs, HISTORY)
+        results.table("found", found, show=False)
+        results.table("classifiers", results.intervals(gather(learned, FOUND), ["kind"], ["accuracy"], "classifiers"))
+        write_tables(found, speeds(history), results)
         middle = history.groupby(["setup", "evaluations", "seed"], sort=False)["confidence"].median().reset_index()
         drawn = curves(middle, "setup", "evaluations", "confidence")
         results.figure("confidence", plots.trend(drawn, "evaluations", "median confidence of ten digits", xscale="log"))
         firsts = runs[:: len(seeds)]
         images = torch.stack([files.load_tensors(run.folder / IMAGES, "images")[0]["elites"] for run in firsts])
         results.figure("elites", plots.image_table(images, list(SETUPS), [str(digit) for digit in range(10)]))
+
+
+def write_tables(found: pd.DataFrame, speed: pd.DataFrame, results: Results) -> None:
+    """Write what replicates came to, what others think of their elites, and how that stands to what was published."""
+    mean = found.groupby(["setup", "seed"], sort=False)["confidence"].mean().reset_index()
+    replicates = mean.merge(speed, on=["setup", "seed"])
+    results.table("summary", results.intervals(replicates, ["setup"], ["confidence", *SPEEDS]))
+    results.table("believed", results.intervals(found, ["setup"], SHARES, "believed"))
+    nguyen = judge_speed(replicates[replicates["setup"] == "pixels"])
+    of_pyribs = found[found["setup"] == "pixels, pyribs"]
+    pyribs = judge_digits(results.intervals(of_pyribs, ["digit"], ["confidence"], "pyribs"))
+    results.table("nguyen", nguyen)
+    results.table("pyribs", pyribs)
+    results.table(VERDICTS, pd.DataFrame(verdicts(nguyen, pyribs)))
 
 
 def learn(run: Run, kind: classifiers.Kind, seed: int, smoke: bool) -> None:

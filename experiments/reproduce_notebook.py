@@ -24,7 +24,7 @@ from evovae.models import Epoch, Likelihood
 from evovae.runs import Run
 from evovae.studies import VERDICTS, Spec, figure_row, gather, grade, start, study
 
-SOURCE = "the notebook's own loop"
+SOURCE = "a run of ours of the notebook's own loop"
 NOTEBOOK: dict[str, Any] = {"seed": SOURCE, "-elbo": 105.39, "kl": 26.6, "active_units": 24}
 AGREEMENT = 0.5
 FOUND, HISTORY = "found.csv", "history.csv"

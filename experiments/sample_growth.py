@@ -18,6 +18,7 @@ it stands a power law with a floor, fitted to all points. Expect the need to gro
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -25,13 +26,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from methods.early_stopping import fit_until_best
-from methods.learning_curves import bootstrap_power_law, examples_to_target
+from methods.learning_curves import examples_to_target, fit_power_law, pseudo_values
 from numpy.typing import NDArray
 
 import evovae
 from evovae.analysis import plots, statistics
 from evovae.analysis.plots import BASELINE, PALETTE
-from evovae.base import make_generator
+from evovae.base import InputError, make_generator
 from evovae.data import Images, hold_out, to_unit
 from evovae.models import TrainConfig, evaluate
 from evovae.runs import Run
@@ -51,7 +52,7 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             table = run_cells(arguments, results, executor)
         results.table("summary", results.intervals(table, ["classes", "size"], COLUMNS))
-        needed = pd.DataFrame(describe(table, resamples=10 if arguments.smoke else 200))
+        needed = pd.DataFrame(describe(table))
         results.table("needed", needed)
         (left, right), [gap] = (plots.panels(k, k, width=5.4, height=3.8) for k in (2, 1))
         draw(table, "test_mse", "test MSE per pixel", "log", left)
@@ -78,7 +79,7 @@ def run_cells(arguments: Arguments, results: Results, executor: Executor) -> pd.
         given = spec.settings | {"classes": len(spec.settings["classes"])}
         given["size"] = str(given["n"]) if given["n"] in sizes else "all"
         rows.append(given | run.read_table(MEASURES).iloc[0].to_dict())
-    return pd.DataFrame(rows).sort_values(["classes", "n"])
+    return pd.DataFrame(rows).astype({"capped": bool}).sort_values(["classes", "n"])
 
 
 def split(images: Images, classes: list[int]) -> tuple[Images, Images]:
@@ -108,23 +109,32 @@ def grid(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return table.pivot(index="seed", columns="size", values=column)[table["size"].unique()].to_numpy(dtype=float)
 
 
-def describe(table: pd.DataFrame, resamples: int) -> Iterator[dict[str, Any]]:
-    """Yield for each number of classes and quality the images needed and the law, with 95% bootstrap intervals."""
+def describe(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield for each number of classes and quality the images needed, a median, and the law, each with its interval."""
     for count, group in table.groupby("classes"):
         for quality, (measure, most) in QUALITIES.items():
             n, errors = grid(group, "n"), grid(group, measure)
             target = most * (errors[:, -1] if measure == "test_loss" else np.ones(len(n)))
             needed = np.array(statistics.median_interval(examples_to_target(n, errors, target)))
-            laws = bootstrap_power_law(n, errors, resamples)
-            last = n[:, -1].mean()
-            goals = [most * (law.error(last) if measure == "test_loss" else 1.0) for law in laws]
-            found = np.array([(*law, law.examples(goal)) for law, goal in zip(laws, goals, strict=True)])
-            ends = np.quantile(found[1:], (0.025, 0.975), axis=0, method="nearest")
-            estimates = [needed, needed / count, *np.transpose([found[0], *ends])]
+            law = partial(describe_law, n, errors, measure, most)
+            laws = np.array(statistics.mean_interval(pseudo_values(law, len(n)))).T  # a row for each of its figures
+            estimates = [needed, needed / count, *laws]
             row: dict[str, Any] = {"classes": count, "quality": quality, "replicates": len(n)}
             for name, values in zip(ESTIMATES, estimates, strict=True):
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
             yield row
+
+
+def describe_law(
+    n: NDArray[np.float64], errors: NDArray[np.float64], measure: str, most: float, which: NDArray[np.intp]
+) -> list[float]:
+    """Return floor, scale and exponent of the law of some replicates, and what it needs; NaN where there is none."""
+    try:
+        law = fit_power_law(n[which], errors[which])
+    except InputError:
+        return [np.nan] * 4
+    goal = most * (law.error(n[:, -1].mean()) if measure == "test_loss" else 1.0)
+    return [*law, law.examples(goal)]
 
 
 def draw(table: pd.DataFrame, column: str, label: str, yscale: str, ax: Axes) -> None:

@@ -20,6 +20,7 @@ import pandas as pd
 from methods.image_sets import EVERYWHERE, SETS, load
 
 import evovae
+from evovae.analysis import statistics
 from evovae.base import InputError
 from evovae.models import Training, evaluate, mean_image_loss
 from evovae.runs import Run
@@ -79,7 +80,9 @@ def compare(group: pd.DataFrame) -> dict[str, Any]:
     """Return the row of the summary for one set."""
     default, auto = (group[group["length"] == length] for length in ("default", "auto"))
     mean_picture = group["mean_picture"].iloc[0]
-    percent = 100.0 * (auto["nelbo"].mean() / default["nelbo"].mean() - 1.0)
+    paired = auto.set_index("seed")["nelbo"] - default.set_index("seed")["nelbo"]  # of the same initial weights
+    difference = statistics.mean_interval(paired)
+    percent = 100.0 * difference.estimate / default["nelbo"].mean()
     fails = percent > MARGIN or (auto["nelbo"] >= mean_picture).any()
     return {
         "set": group["set"].iloc[0],
@@ -87,6 +90,7 @@ def compare(group: pd.DataFrame) -> dict[str, Any]:
         "mean_picture": mean_picture,
         "default": default["nelbo"].mean(),
         "auto": auto["nelbo"].mean(),
+        **dict(zip(("difference", "difference_low", "difference_high"), difference, strict=True)),
         "percent_above_default": percent,
         "default_minibatches": default["iterations"].mean(),
         "auto_minibatches": auto["iterations"].mean(),

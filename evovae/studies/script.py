@@ -95,15 +95,21 @@ class Results:
     def intervals(self, table: pd.DataFrame, by: list[str], columns: list[str], name: str = "summary") -> pd.DataFrame:
         """Write what `name`.csv is to say the intervals of, and return these: `intervals` of what was written.
 
-        The rows, one a replicate, are in replicates.csv for the summary, and else in `name`_replicates.csv, so that
-        anybody can compute the intervals again. Numbers have six digits there: the files are kept, and stay small.
+        The rows, one a replicate, are in replicates.csv for the summary, and else in `name`_replicates.csv.
         """
-        kept = table[[*by, *(column for column in ("seed", "replicate") if column in table), *columns]].copy()
+        kept = table[[*by, *(column for column in ("seed", "replicate") if column in table), *columns]]
+        return intervals(self.rows("replicates" if name == "summary" else f"{name}_replicates", kept), by, columns)
+
+    def rows(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Write the rows that another table is computed from as `name`.csv, and return them as they were written.
+
+        Numbers have six digits there: so anybody can compute the table again, and the file stays small.
+        """
+        kept = table.copy()
         for column in kept.select_dtypes("floating"):
             kept[column] = [float(f"{value:.6g}") for value in kept[column]]
-        rows = "replicates" if name == "summary" else f"{name}_replicates"
-        self.table(rows, kept, show=False)
-        return intervals(pd.read_csv(self.folder / f"{rows}.csv"), by, columns)
+        self.table(name, kept, show=False)
+        return pd.read_csv(self.folder / f"{name}.csv")
 
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""

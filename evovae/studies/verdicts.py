@@ -1,4 +1,4 @@
-"""Published figures beside ours: verdicts by a distance that was fixed beforehand, and the rows of their one table."""
+"""Reference figures beside ours: verdicts by a distance that was fixed beforehand, and the rows of their one table."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ VERDICTS = "verdicts"
 
 
 def grade(distance: float, reproduced: float, close: float | None = None) -> str:
-    """Return the verdict on a figure that lies `distance` from the published one.
+    """Return the verdict on a figure that lies `distance` from its reference.
 
     Up to `reproduced` it is reproduced, up to `close`, if there is such a verdict, close; NaN is not reproduced.
     """
@@ -27,20 +27,20 @@ def tally(verdicts: Iterable[str]) -> str:
 
 
 def verdict_row(
-    result: str, source: str, published: str, ours: str, verdict: str, interval: str = ""
+    result: str, source: str, reference: str, ours: str, verdict: str, interval: str = ""
 ) -> dict[str, str]:
-    """Return a row: a result, who published what, ours with its interval, and the verdict."""
+    """Return a row: a result, what it is held against and who published or found that, ours with its interval."""
     return {
         "result": result,
         "source": source,
-        "published": published,
+        "reference": reference,
         "ours": ours,
         "interval": interval,
         "verdict": verdict,
     }
 
 
-def figure_row(result: str, source: str, published: str, ours: Interval, verdict: str, form: str) -> dict[str, str]:
+def figure_row(result: str, source: str, reference: str, ours: Interval, verdict: str, form: str) -> dict[str, str]:
     """Return a row for one number with its interval, each written in a format such as `.2f`."""
     estimate, low, high = (format(value, form) for value in ours)
-    return verdict_row(result, source, published, estimate, verdict, f"{low} to {high}")
+    return verdict_row(result, source, reference, estimate, verdict, f"{low} to {high}")

@@ -1,5 +1,6 @@
 """Learning curves: error against the number of training images, as a power law."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,27 +59,25 @@ def fit_power_law(n: ArrayLike, values: ArrayLike) -> PowerLaw:
     return PowerLaw(floor, scale * float(n.min()) ** exponent, exponent)
 
 
-def bootstrap_power_law(n: ArrayLike, values: ArrayLike, resamples: int = 200, seed: int = 0) -> list[PowerLaw]:
-    """The power law of all replicates' errors, and then those of replicates drawn again with replacement.
+def pseudo_values(estimate: Callable[[NDArray[np.intp]], ArrayLike], replicates: int) -> NDArray[np.float64]:
+    """What each replicate adds to an estimate that only all together give: the jackknife's pseudo-values (Tukey 1958).
+
+    Their mean is the estimate less its bias, their interval its interval. Those of a mean are the values themselves.
 
     Args:
-        n: `(R, K)`, numbers of examples, a row per replicate.
-        values: `(R, K)`, their errors.
-        resamples: how often the replicates are drawn again.
-        seed: of the draws.
+        estimate: of the replicates with these indices, (K,).
+        replicates: how many there are, R.
 
     Returns:
-        1 + `resamples` laws; of NaN where `fit_power_law` refuses.
+        (R, K).
     """
-    n, values = np.asarray(n, dtype=float), np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(len(n), size=(resamples, len(n)))
-    laws = []
-    for draw in [np.arange(len(n)), *draws]:
-        try:
-            laws.append(fit_power_law(n[draw], values[draw]))
-        except InputError:
-            laws.append(PowerLaw(np.nan, np.nan, np.nan))
-    return laws
+    all_of_them = np.arange(replicates)
+    whole = np.asarray(estimate(all_of_them), dtype=float)
+    if replicates == 1:
+        return whole[None]
+    without = np.array([estimate(np.delete(all_of_them, r)) for r in all_of_them], dtype=float)  # (R, K)
+    with np.errstate(invalid="ignore"):
+        return replicates * whole - (replicates - 1) * without
 
 
 def examples_to_target(n: ArrayLike, errors: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:

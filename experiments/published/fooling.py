@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evovae.analysis import Interval, statistics
-from evovae.studies import NOT_REPRODUCED, REPRODUCED, figure_row, grade, intervals, tally, verdict_row
+from evovae.studies import NOT_REPRODUCED, REPRODUCED, figure_row, grade, tally, verdict_row
 
 PYRIBS = (0.949, 0.721, 0.981, 0.987, 0.981, 0.918, 0.976, 0.967, 0.999, 0.915)
 """Confidence by digit, of pyribs' one run."""
@@ -14,6 +14,7 @@ EVALUATIONS = 900_000
 """Of pyribs' example."""
 NEAR, NOT_FAR = 0.05, 0.15
 """Distances of a confidence up to which it is reproduced, and close."""
+SPEEDS = ["early", "sure_from", "median"]
 NGUYEN_SOURCE, PYRIBS_SOURCE = "Nguyen et al. 2015", "pyribs' example"
 
 
@@ -29,9 +30,8 @@ def speeds(history: pd.DataFrame) -> pd.DataFrame:
         best = group[group["generation"] < EARLY].groupby("digit")["confidence"].max()
         median = group.groupby("generation")["confidence"].median()
         sure_from = median.index[median >= SURE].min()
-        row = {"setup": setup, "seed": seed, "early": (best >= SURE).sum()}
-        rows.append(row | {"sure_from": sure_from, "median": median.iloc[-1]})
-    return pd.DataFrame(rows)
+        rows.append((setup, seed, (best >= SURE).sum(), sure_from, median.iloc[-1]))
+    return pd.DataFrame(rows, columns=["setup", "seed", *SPEEDS])
 
 
 def judge_speed(replicates: pd.DataFrame) -> pd.DataFrame:
@@ -52,12 +52,11 @@ def judge_speed(replicates: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def judge_digits(found: pd.DataFrame) -> pd.DataFrame:
+def judge_digits(table: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each digit of pyribs' example: confidence there, ours with its interval, and the verdict.
 
-    Columns of `found`: digit from 0 to 9 in this order, confidence; a row for each digit and replicate.
+    `table` has the means over replicates: columns digit, from 0 to 9 in this order, and confidence.
     """
-    table = intervals(found, ["digit"], ["confidence"])
     distances = (table["confidence"] - np.array(PYRIBS)).abs()
     return table.assign(published=PYRIBS, verdict=[grade(distance, NEAR, NOT_FAR) for distance in distances])
 

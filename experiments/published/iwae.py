@@ -4,7 +4,7 @@ from itertools import product
 
 import pandas as pd
 
-from evovae.analysis import Interval, statistics
+from evovae.analysis import Interval
 from evovae.studies import NOT_REPRODUCED, REPRODUCED, figure_row, grade, verdict_row
 
 SOURCE = "Burda et al. 2016, table 1"
@@ -20,6 +20,11 @@ MODEL, FIGURES = ["model", "k"], ["nll", "active_units"]
 NEAR, NOT_FAR = {"nll": 0.3, "active_units": 1.0}, {"nll": 1.0, "active_units": 3.0}
 """Distances up to which a figure is reproduced, and close."""
 STAGES = 8
+ORDERS = [
+    ("IWAE, k = 5 before k = 1", ("IWAE", 5), ("IWAE", 1)),
+    ("k = 5, IWAE before VAE", ("IWAE", 5), ("VAE", 5)),
+]
+"""Which models are better than which by what was published: of lower NLL, with more active units."""
 
 
 def epochs_until(stage: int) -> int:
@@ -28,22 +33,24 @@ def epochs_until(stage: int) -> int:
 
 
 def judge_orders(found: pd.DataFrame) -> list[dict[str, str]]:
-    """Return a row for each order that is published of IWAEs with k = 5 and k = 1: of their NLL and active units.
+    """Return a row for each of the orders that is published of models that were trained, with the range of either.
 
     Columns of `found`: model, k, epochs, nll, active_units; a row for each model that was trained.
     """
     truncated = "" if found["epochs"].min() == epochs_until(STAGES - 1) else ", runs truncated"
     rows = []
-    for name, result, sign, form in (
-        ("nll", "IWAE, k = 5 below k = 1 in NLL", -1, ".2f"),
-        ("active_units", "IWAE, active units, k = 5 above k = 1", 1, ".1f"),
+    for (result, better, worse), (name, sign, form) in product(
+        ORDERS, (("nll", -1, ".2f"), ("active_units", 1, ".1f"))
     ):
-        five, one = (found.loc[(found["model"] == "IWAE") & (found["k"] == k), name].to_numpy() for k in (5, 1))
-        (mine, *mine_ends), (other, *other_ends) = statistics.mean_interval(five), statistics.mean_interval(one)
-        theirs = " and ".join(str(PUBLISHED["IWAE", k][FIGURES.index(name)]) for k in (5, 1))
-        verdict = f"order {REPRODUCED if (sign * five).min() > (sign * one).max() else NOT_REPRODUCED}"
-        ends = ", ".join(f"{low:{form}} to {high:{form}}" for low, high in (mine_ends, other_ends))
-        rows.append(verdict_row(result, SOURCE, theirs, f"{mine:{form}} and {other:{form}}", verdict + truncated, ends))
+        mine, other = (found.loc[(found[MODEL] == list(kind)).all(axis=1), name] for kind in (better, worse))
+        if mine.empty or other.empty:
+            continue
+        theirs = " and ".join(str(PUBLISHED[kind][FIGURES.index(name)]) for kind in (better, worse))
+        ours = f"{mine.mean():{form}} and {other.mean():{form}}"
+        verdict = f"order {REPRODUCED if (sign * mine).min() > (sign * other).max() else NOT_REPRODUCED}"
+        ends = ", ".join(f"{values.min():{form}} to {values.max():{form}}" for values in (mine, other))
+        what = f"{result}: {name.replace('_', ' ').replace('nll', 'NLL')}"
+        rows.append(verdict_row(what, SOURCE, theirs, ours, verdict + truncated, f"{ends} (range)"))
     return rows
 
 

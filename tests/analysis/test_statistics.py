@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from methods.learning_curves import PowerLaw, bootstrap_power_law, examples_to_target, fit_power_law
+from methods.learning_curves import PowerLaw, examples_to_target, fit_power_law, pseudo_values
 from scipy import stats
 
 from evovae.analysis.statistics import (
@@ -231,14 +231,21 @@ def test_a_fit_recovers_the_power_law_that_errors_follow(generator, law):
     np.testing.assert_allclose(fitted.error(n), law.error(n), atol=0.02 * (law.error(100) - law.floor))
 
 
-def test_resampled_power_laws_lie_about_the_law_and_are_nan_where_nothing_fits(generator):
-    law = PowerLaw(98, 700, 0.5)
-    n = np.geomspace(100, 60_000, 7) * np.ones((9, 1))
-    first, *again = bootstrap_power_law(n, law.error(n) + generator.normal(size=n.shape), resamples=50)
-    exponents = [found.exponent for found in again]
-    assert np.quantile(exponents, 0.025) < first.exponent < np.quantile(exponents, 0.975)
-    assert np.quantile(exponents, 0.025) < 0.5 < np.quantile(exponents, 0.975)
-    assert np.isnan(bootstrap_power_law(n, n, resamples=2)).all()
+def test_the_pseudo_values_of_a_mean_are_the_values(generator):
+    values = generator.normal(size=(6, 3))
+    np.testing.assert_allclose(pseudo_values(lambda which: values[which].mean(axis=0), 6), values)
+    np.testing.assert_array_equal(pseudo_values(lambda which: values[which].mean(axis=0), 1), values[:1])
+
+
+def test_the_interval_of_pseudo_values_covers_a_power_law_that_all_replicates_give_together(generator):
+    law, covers = PowerLaw(98, 700, 0.5), []
+    n = np.geomspace(100, 60_000, 7) * np.ones((5, 1))
+    for _ in range(200):
+        errors = law.error(n) + generator.normal(size=n.shape)
+        found = pseudo_values(lambda which, errors=errors: fit_power_law(n[which], errors[which]), 5)
+        _, low, high = mean_interval(found)
+        covers.append((low <= law) & (law <= high))
+    assert np.mean(covers, axis=0) == pytest.approx(0.95, abs=0.04)  # 200 of 95% have a standard error of 1.5%
 
 
 def test_the_examples_of_a_power_law_are_the_inverse_of_its_error():
