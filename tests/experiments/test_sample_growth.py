@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sample_growth
 
+from evovae.analysis import mean_interval
 from evovae.runs import recording
 
 SIZES = (100, 300, 1000, 3000)
@@ -25,7 +26,7 @@ def learned(classes: int, seeds: int = 5) -> pd.DataFrame:
 
 def test_the_need_is_read_off_each_curve_and_the_law_is_the_one_that_made_it():
     table = pd.concat([learned(1), learned(2)])
-    found = pd.DataFrame(sample_growth.describe(table, resamples=20)).set_index(["classes", "quality"])
+    found = pd.DataFrame(sample_growth.describe(table)).set_index(["classes", "quality"])
     assert len(found) == 6
     for classes in (1, 2):
         row = found.loc[(classes, "MSE 0.01")]
@@ -46,13 +47,17 @@ def test_the_need_is_read_off_each_curve_and_the_law_is_the_one_that_made_it():
         assert near["replicates"] == 5
 
 
-def test_the_ends_of_a_law_hold_95_of_100_resampled_ones(monkeypatch):
-    laws = [sample_growth.bootstrap_power_law([[1, 2, 4]], [[3.0, 2.0, 1.5]], resamples=0)[0]]
-    laws += [laws[0]._replace(scale=float(scale)) for scale in range(1, 1002)]
-    monkeypatch.setattr(sample_growth, "bootstrap_power_law", lambda *_: laws)
-    row = next(sample_growth.describe(learned(1), resamples=1001))
-    assert row["scale"] == laws[0].scale
-    assert (row["scale_low"], row["scale_high"]) == (26.0, 976.0)
+def test_the_interval_of_a_law_is_that_of_what_each_replicate_adds_to_it(monkeypatch):
+    """Of a mean, each adds itself."""
+    table = learned(1)
+    table["test_mse"] += 0.001 * table["seed"] ** 2
+    monkeypatch.setattr(
+        sample_growth, "describe_law", lambda n, errors, measure, most, which: [errors[which, 0].mean()] * 4
+    )
+    row = next(sample_growth.describe(table))
+    expected = mean_interval(table.loc[table["size"] == "100", "test_mse"])
+    for name in ("floor", "scale", "exponent", "by_law"):
+        assert [row[name], row[f"{name}_low"], row[f"{name}_high"]] == pytest.approx(list(expected))
 
 
 def test_a_training_is_measured_on_test_images_of_its_classes_beside_those_it_learned(monkeypatch, tmp_path):

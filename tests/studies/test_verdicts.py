@@ -224,7 +224,7 @@ def test_the_interval_of_a_further_pipeline_is_that_of_students_t():
         for pipeline, mean in enumerate(means)
         for shift in (-1.0, 1.0)
     ]
-    (row,) = coil.compare(pd.DataFrame(runs), coil.published_runs("none")).to_dict("records")
+    (row,) = compare(pd.DataFrame(runs), coil.published_runs("none")).to_dict("records")
     reach = 3.182446 * means.std(ddof=1) * np.sqrt(1 + 1 / 4)  # the 97.5% point of three degrees of freedom
     for name, mean in zip(DISTANCES, (13.0, 113.0), strict=True):
         found = [row[f"{name}_{what}"] for what in ("ours", "low", "high")]
@@ -236,7 +236,7 @@ def test_p_values_are_corrected_by_benjamini_and_hochberg_over_the_cells_of_a_me
     drawn = iter([0.01, 0.04, 0.03, 0.5, 0.02, 0.02, 0.9, 1.0])
     monkeypatch.setattr(coil.stats, "ks_2samp", lambda ours, theirs: SimpleNamespace(pvalue=next(drawn)))
     ours = pd.concat([runs_of(method, pipelines=2).assign(variables=v) for method in ("ga", "coil") for v in (3, 4)])
-    table = coil.compare(ours, ours[ours["pipeline"] == 0])
+    table = compare(ours, ours[ours["pipeline"] == 0])
     found = table[[f"{name}_p" for name in DISTANCES]].to_numpy()
     of_ga = [[0.04, 0.16 / 3], [0.16 / 3, 0.5]]
     of_coil = [[0.04, 0.04], [1.0, 1.0]]
