@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo explore test check smoke fuzz bench clean
+.PHONY: help demo explore test mutants check smoke fuzz bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -17,6 +17,9 @@ explore: $(VENV)/installed  ## choose latent values and breed images in the brow
 
 test: $(VENV)/installed-test  ## run the whole test suite, in two processes
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+mutants: $(VENV)/installed-test  ## put deliberate faults in, one by one, and see that tests notice (some minutes)
+	$(BIN)/python tests/mutants.py
 
 check: $(VENV)/installed-dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .

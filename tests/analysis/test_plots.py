@@ -444,6 +444,30 @@ def test_trend_draws_the_mean_its_band_and_ticks_where_it_was_measured():
     assert texts(ax) == ["a", "b"]
 
 
+def test_every_axis_says_what_it_shows():
+    pair = pd.DataFrame(
+        [{"kind": "a", "size": "b"} | {f"{m}{e}": 1.0 for m in ("cost", "gain") for e in ("", "_low", "_high")}]
+    )
+    drawn = {
+        ("x", "y"): plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y"),
+        ("the cost", "the gain"): plots.trade_off(pair, {"cost": "the cost", "gain": "the gain"}, "kind", "size"),
+        ("eightness", "realism"): FIGURES["pareto_front"](),
+        ("evaluations", "fitness so far"): plots.fitness_curve({"a": (EVALUATIONS, CLIMB)}, "fitness so far"),
+        ("epoch", "nats per image"): plots.training_curve(TESTED),
+        ("individuals", "individuals a second"): plots.throughput({"a": ([10, 100], [5.0, 9.0])}),
+        ("generation", ""): FIGURES["filmstrip"](),
+    }
+    for labels, ax in drawn.items():
+        assert (ax.get_xlabel(), ax.get_ylabel()) == labels
+
+
+def test_throughput_is_drawn_upwards_on_logarithmic_axes():
+    ax = plots.throughput({"a": ([10, 100], [5.0, 9.0]), "most": ([10, 100], [50.0, 90.0])}, limit="most")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[10, 5], [100, 9]], [[10, 50], [100, 90]]]
+    assert ax.lines[1].get_color() == BASELINE
+
+
 def test_trend_refuses_x_and_values_that_do_not_fit():
     with pytest.raises(InputError, match="curve 'a'"):
         plots.trend({"a": (np.arange(3), np.ones((2, 4)))}, "D", "error")

@@ -118,6 +118,14 @@ def test_the_interval_of_the_median_covers_whatever_the_distribution_and_few_hav
         assert median_interval(values)[1:] == (values.min(), values.max())
 
 
+@pytest.mark.parametrize("replicates", [2, 8, 40])
+def test_a_nan_replicate_leaves_neither_a_median_nor_its_interval(replicates):
+    values = np.arange(2.0 * replicates).reshape(replicates, 2)
+    values[0, 0] = np.nan
+    for found in median_interval(values):
+        assert np.isnan(found).tolist() == [True, False]
+
+
 def test_infinite_evaluations_to_target_have_their_place_in_the_order():
     assert median_interval([100.0, 200.0, np.inf, np.inf, np.inf]) == (np.inf, 100.0, np.inf)
     assert median_interval([100.0] * 8 + [np.inf]) == (100.0, 100.0, 100.0)

@@ -1,6 +1,8 @@
 """What tyro says of a mistake comes out as one plain line; where its words are new, it comes out as it is."""
 
+import errno
 import re
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,8 +12,39 @@ import tyro
 from refusals import refused
 
 from evovae import cli
-from evovae.base import program, read_options
+from evovae.base import InputError, Interrupted, program, read_options
 from evovae.base.program import PLAINER
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (InputError("n is 3"), 2, "n is 3"),
+        (RuntimeError("it broke\nin many lines"), 1, "it broke"),
+        (MemoryError(), 1, "memory is used up"),
+        (RuntimeError("cannot alloc memory"), 1, "memory is used up"),
+        (OSError(28, "No space left", "here.csv"), 1, "here.csv: No space left"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), 2, "too long a path"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (Interrupted(signal.SIGTERM, "stopped; go on"), 143, "stopped; go on"),
+    ],
+)
+def test_how_a_program_ended_is_its_exit_status_and_one_line(error, status, said, capsys):
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        program.run_program("evovae", fail)
+    told = capsys.readouterr().err
+    assert end.value.code == status
+    assert told.startswith(f"evovae: {said}" if status != 2 or "path" not in said else "evovae: ")
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_program_that_ends_ends_nothing(capsys):
+    program.run_program("evovae", lambda: print("done"))
+    assert capsys.readouterr() == ("done\n", "")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from making import noise, save
 
+from evovae.base import files
 from evovae.data import ImageSet, load_images
 from evovae.data import cache as cache_module
 from evovae.data import picture_folder as module
@@ -135,7 +136,8 @@ def test_the_sets_not_used_for_longest_go(cache: Path, tmp_path: Path, monkeypat
         for age, path in enumerate(sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
             os.utime(path, ns=(10**18 - age, 10**18 - age))
         load_images(tmp_path / "0")  # used now
-    assert len(list(cache.iterdir())) == 2
+    kept = [files.load_tensors(path, "pictures")[0]["train/images"] for path in cache.iterdir()]
+    assert sorted(int(images.max()) % 10 for images in kept) == [0, 2]
 
 
 def test_a_set_that_is_too_large_is_not_kept(cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -69,6 +69,29 @@ def test_image_set_has_the_shape_of_its_images():
     assert ImageSet("a", make_images([0]), make_images([1]), ("x", "y")).shape == (1, 8, 8)
 
 
+def test_the_digest_tells_sets_apart_by_every_pixel_label_and_shape_of_both_splits():
+    def changed(images: Images, what: str) -> Images:
+        pixels, labels = images.images.clone(), images.labels.clone()
+        pixels[-1, -1, -1, -1] ^= what == "pixel"
+        labels[-1] += what == "label"
+        return Images(pixels.transpose(2, 3).reshape(pixels.shape) if what == "place" else pixels, labels)
+
+    def digest(train: Images, test: Images) -> str:
+        return ImageSet("a", train, test, tuple("abc")).digest
+
+    train, test = make_images([0, 1, 0]), make_images([1, 0])
+    digests = [digest(train, test), digest(test, train)]
+    for what in ("pixel", "label", "place"):
+        digests += [digest(changed(train, what), test), digest(train, changed(test, what))]
+    square, wide = (
+        Images(torch.zeros(shape, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+        for shape in ((1, 1, 8, 18), (1, 1, 12, 12))
+    )
+    digests += [digest(square, square), digest(wide, wide)]
+    assert len(set(digests)) == len(digests)
+    assert ImageSet("b", make_images([0, 1, 0]), make_images([1, 0]), tuple("xyz")).digest == digests[0]
+
+
 def test_image_set_refuses_splits_that_do_not_belong_together():
     with refused("'a'", "(1, 8, 8)", "(3, 8, 8)"):
         ImageSet("a", make_images([0]), make_images([0], (3, 8, 8)), ("x",))

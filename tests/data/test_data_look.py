@@ -14,7 +14,7 @@ import evovae.data.limits
 from evovae.data import DataConfig, Images, load_images, read_picture
 from evovae.data.config import Colour, Fit, parse_colour
 from evovae.data.pictures import bits_of, read_file
-from evovae.data.transforms import Look, bring, square
+from evovae.data.transforms import Look, bring, luma, square
 
 
 def fields(height: int, width: int, *colours: Colour) -> np.ndarray:
@@ -70,6 +70,12 @@ def test_pictures_of_any_proportions_become_squares(how: Fit, size: tuple[int, i
     found = square(images, 256, Look(fit=how, background=(7, 7, 7)))
     assert found.shape == (1, 3, 256, 256)
     assert found.unique().tolist() == [7]
+
+
+def test_grey_of_arrays_is_that_of_pictures() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    found = luma(torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0))
+    np.testing.assert_array_equal(found[0, 0], np.asarray(Image.fromarray(pixels).convert("L")))
 
 
 def test_images_of_any_kind_are_padded():

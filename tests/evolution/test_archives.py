@@ -110,9 +110,10 @@ def test_fitness_that_is_not_finite_ranks_last_whatever_its_other_objectives(wei
     assert not nondominated_rank(hopeless).any()
 
 
-def test_weights_of_any_size_never_round_two_fitnesses_into_one():
-    values = np.float32(1) + np.float32(2**-23) * np.arange(50, dtype=np.float32)
-    people = population(np.stack((values, values), axis=1)[None], (0.3, 0.7))
+@pytest.mark.parametrize(("kind", "step"), [(np.float32, 2**-23), (np.float64, 2**-52)])
+def test_weights_of_any_size_never_round_two_fitnesses_into_one(kind, step):
+    values = torch.from_numpy(kind(1.9) + kind(step) * np.arange(50, dtype=kind)).view(1, 50, 1).expand(-1, -1, 2)
+    people = dataclasses.replace(population(np.zeros((1, 50, 2)), (0.3, 0.7)), fitness=values)
     assert nondominated_rank(people)[0].tolist() == list(range(49, -1, -1))
 
 

@@ -42,6 +42,7 @@ from evovae.evolution import (
     selWorst,
 )
 from evovae.evolution.operators import selection
+from evovae.evolution.operators.parameters import integers
 
 SIGNIFICANCE = 1e-3
 LAST = 1.0 - 2.0**-24  # the largest draw
@@ -148,6 +149,9 @@ def test_blended_children_mirror_each_other_within_the_box_that_alpha_allows(alp
     for child in (one, two):
         assert (child >= torch.minimum(first, second) - margin).all()
         assert (child <= torch.maximum(first, second) + margin).all()
+    place = ((one - first) / (second - first)).double().flatten()[(second - first).flatten().abs() > 0.1]
+    evenly = stats.kstest(place.numpy(), stats.uniform(-alpha, 1.0 + 2.0 * alpha).cdf)
+    assert evenly.pvalue > SIGNIFICANCE, "from one end of the box to the other"
 
 
 def test_simulated_binary_children_mirror_each_other_and_a_huge_eta_changes_nothing():
@@ -279,6 +283,30 @@ def test_extreme_draws_make_finite_mutations(indpb):
     steps = mutGaussian(torch.zeros(1, 1000), extremes, 0.0, 1.0, indpb)
     assert steps.isfinite().all()
     assert steps.abs().max() < 6.0
+
+
+def test_a_mutation_is_added_to_the_gene_with_the_mean_and_deviation_asked_for():
+    genomes = torch.full((1, 20_000, 2), 7.0)
+    step = mutGaussian(genomes, Streams(1, 1), mu=[3.0, -1.0], sigma=[0.5, 2.0], indpb=0.25)[0] - 7.0
+    for gene, mean, deviation in ((0, 3.0, 0.5), (1, -1.0, 2.0)):
+        moved = step[:, gene][step[:, gene] != 0]
+        assert len(moved) == pytest.approx(5000, abs=300)
+        assert stats.kstest(moved.numpy(), stats.norm(mean, deviation).cdf).pvalue > SIGNIFICANCE
+
+
+def test_a_gene_on_its_bound_mutates_inwards_as_often_as_it_stays():
+    genomes = torch.tensor([-1.0, 1.0]).expand(1, 4000, 2)
+    mutants = mutPolynomialBounded(genomes, Streams(0, 1), eta=2.0, low=-1.0, up=1.0, indpb=1.0)[0]
+    assert (mutants.abs() <= 1.0).all()
+    for gene, inwards in enumerate((mutants[:, 0] > -1.0, mutants[:, 1] < 1.0)):
+        assert inwards.float().mean().item() == pytest.approx(0.5, abs=0.05), gene
+    assert (mutants - genomes[0]).abs().amax(0).min() > 1.0, "as far as to the other half"
+
+
+def test_whole_numbers_are_drawn_evenly_from_the_first_to_the_last():
+    draws = torch.arange(1000) / 1000
+    assert integers(3, 7, draws).bincount().tolist() == [0, 0, 0] + [200] * 5
+    assert integers(3, 7, torch.tensor([0.0, LAST])).tolist() == [3, 7]
 
 
 def test_mutation_changes_genes_and_individuals_independently():

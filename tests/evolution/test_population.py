@@ -229,6 +229,13 @@ def assert_that_no_hole_wins(hole, weights, place):
     assert max(individuals, key=attrgetter("fitness")) in sound
 
 
+def test_each_replicate_takes_its_own_individuals():
+    genomes = torch.arange(12.0).view(3, 4, 1)
+    people = Population.unevaluated(genomes, (1.0,), Streams(0, 3))
+    chosen = people.take(torch.tensor([[0, 3], [2, 2], [1, 0]]))
+    assert chosen.genomes[..., 0].tolist() == [[0.0, 3.0], [6.0, 6.0], [9.0, 8.0]]
+
+
 @pytest.mark.parametrize("count", [0, 1, 24])
 def test_given_genomes_take_the_first_places_of_each_replicate(count):
     drawn, given = population(), torch.randn(count, 5, generator=torch.Generator().manual_seed(3))

@@ -134,6 +134,12 @@ def test_a_toolbox_goes_through_a_pickle_and_evolves_the_same(digits: ImageSet) 
     assert 0 < value < 1
 
 
+def test_genes_that_are_no_numbers_never_win_whatever_evaluates_them() -> None:
+    box = toolbox(sphere, 3, evaluate=lambda genomes: torch.ones(len(genomes), 1))
+    population = box.population(n=4).seeded(torch.tensor([[0.0, torch.nan, 0.0], [torch.inf, 0.0, 0.0]]))
+    assert evolution.evaluate(population, box).fitness[0, :, 0].isnan().tolist() == [True, True, False, False]
+
+
 @pytest.mark.parametrize("strange", ["genome", "phenotype"])
 def test_genes_that_are_no_numbers_never_win(strange: str) -> None:
     class Decoder(VectorEncoding):
@@ -141,7 +147,7 @@ def test_genes_that_are_no_numbers_never_win(strange: str) -> None:
             return torch.where(genomes[:, :1] > 0, torch.nan, genomes) if strange == "phenotype" else genomes
 
     box = evolution.toolbox(Decoder(3), lambda x: (x.nan_to_num() >= 0.5).sum(1))  # counts, and so sees nothing
-    population = box.population(n=40)
+    population = box.population(n=400)
     if strange == "genome":
         mutate = evolution.mutGaussian
         box.register("mutate", lambda g, r: torch.where(g[:, :1] > 0, torch.inf, mutate(g, r, 0.0, 1.0, 0.5)))

@@ -1,6 +1,9 @@
 """Constrained optimisation in a learned latent space: its data, its duels, and what it is for."""
 
+from dataclasses import replace
+
 import pytest
+import reproduce_coil
 import torch
 from methods import coil
 from published.coil import c1, c2
@@ -44,9 +47,34 @@ def test_the_optima_of_the_published_problems_keep_their_constraints(variables: 
     for problem, best in ((first, torch.full((variables,), 45.0)), (second, 8.0 * (steps - steps.mean()))):
         assert problem.violations(best).sum() == 0
         assert problem.objective(best) == problem.optimum
+    for step, violation in ((8.0, 0.0), (10.0, 0.0), (7.5, 0.5), (10.5, 0.5)):
+        assert second.violations(step * steps) == violation * (variables - 1), "8 to 10 more than the one before"
     crowded = second.violations(torch.zeros(variables))
     assert crowded == 8.0 * (variables - 1)
     assert second.violations(12.0 * steps) == 2.0 * (variables - 1)
+
+
+def test_a_search_for_data_ends_at_the_first_generation_after_the_initial_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everything keeps the constraints, the initial generation does, too, and does not count."""
+    taken, search = [], coil.evolution.eaSimple_iter
+
+    def watched(*arguments):
+        for generation in search(*arguments):
+            taken.append(generation.population.best().genomes[:, 0])
+            yield generation
+
+    monkeypatch.setattr(coil.evolution, "eaSimple_iter", watched)
+    free = replace(PROBLEM, violations=lambda x: torch.zeros_like(x))
+    points = coil.feasible_points(free, 5, seed=0)
+    assert len(taken) == 2
+    assert torch.equal(points, taken[1][:5])
+
+
+def test_a_distance_from_the_optimum_has_no_sign() -> None:
+    far = replace(PROBLEM, optimum=1e6)
+    found = coil.search(far, coil.variables(far), replicates=2, seed=0)
+    assert torch.equal(found.distance_from_optimum, (1e6 - far.objective(found.points)))
+    assert (found.distance_from_optimum > 0).all()
 
 
 def test_constraints_that_nothing_keeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +143,39 @@ def test_whoever_keeps_a_constraint_gets_its_point() -> None:
 def test_a_duel_needs_enough_individuals() -> None:
     with refused("4 individuals"):
         fought([1.0] * 4, [0.0] * 4)
+
+
+def test_the_parts_of_all_pipelines_draw_from_seeds_of_their_own_and_methods_keep_their_names(monkeypatch) -> None:
+    drawn = []
+
+    def search(problem, space, replicates, seed):
+        drawn.append(seed)
+        distance = torch.full((replicates,), 1.0 if space == "learned" else 2.0)
+        return coil.Outcome(torch.zeros(replicates, 2), distance, distance + 2)
+
+    monkeypatch.setattr(coil, "feasible_points", lambda problem, count, seed: drawn.append(seed) or "data")
+    monkeypatch.setattr(coil, "learn", lambda data, seed, models, epochs: drawn.append(seed) or "learned")
+    monkeypatch.setattr(coil, "search", search)
+    for seed in range(5):
+        found, seconds = reproduce_coil.pipeline(PROBLEM, seed, smoke=True)
+    assert len(set(drawn)) == len(drawn) == 20
+    means = found.groupby("method")[reproduce_coil.DISTANCES].mean()
+    assert means.loc["coil"].tolist() == [1.0, 3.0]
+    assert means.loc["ga"].tolist() == [2.0, 4.0]
+    assert seconds["total"] == pytest.approx(sum(seconds[part] for part in ("data", "vaes", "search", "ga")))
+
+
+def test_all_of_the_models_are_others(monkeypatch: pytest.MonkeyPatch, points: torch.Tensor) -> None:
+    made = []
+
+    def fit(vaes, data, config):
+        made.extend(vae.encoder[1].weight.clone() for vae in vaes)
+        yield torch.arange(float(len(vaes)))
+
+    monkeypatch.setattr(coil, "fit_together", fit)
+    for seed in (0, 1):
+        coil.learn(points[:9], seed, models=3)
+    assert len(torch.stack(made).flatten(1).unique(dim=0)) == 6
 
 
 def test_the_latent_space_keeps_constraints_that_the_variables_do_not(points: torch.Tensor) -> None:

@@ -1,9 +1,11 @@
 """Early stopping: what it keeps is the best that it met, and a small set is left before it is learned by heart."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from methods import early_stopping
 from methods.early_stopping import EVALUATE_EVERY, fit_until_best
 
 import evovae
@@ -31,6 +33,20 @@ def test_patience_ends_before_the_images_are_learned_by_heart(parts):
     assert not best.capped
     assert 0 < best.iteration < 2800
     assert evaluate(best.vae, parts[1]).elbo > evaluate(vae, parts[1]).elbo
+
+
+def test_patience_is_counted_from_the_best_that_was_met(parts, monkeypatch):
+    met = []
+
+    def worse_each_time(vae, images, seed):
+        met.append(images)
+        return SimpleNamespace(elbo=-100.0 - len(met))
+
+    monkeypatch.setattr(early_stopping, "evaluate", worse_each_time)
+    best = fit_until_best(evovae.VAE(CONFIG), *parts, config(3000), patience=200)
+    assert (best.iteration, best.capped) == (EVALUATE_EVERY, False)
+    assert len(met) == (EVALUATE_EVERY + 200) / EVALUATE_EVERY
+    assert all(images is parts[1] for images in met)
 
 
 def test_the_limit_ends_it_and_says_so_and_the_same_seed_gives_the_same_bits(parts):

@@ -57,6 +57,10 @@ def test_stages_are_those_of_the_paper():
     assert {(config.batch_size, config.samples, config.bound, config.precision) for config in stages} == {
         (20, 5, "iwae", "float32")
     }
+    rates = [config.learning_rate for config in stages]
+    assert rates == pytest.approx([1e-3 * 10 ** (-stage / 7) for stage in range(8)])
+    seeds = [reproduce_iwae.stage_config("VAE", 1, stage, seed, False).seed for stage in range(8) for seed in range(5)]
+    assert len(set(seeds)) == 40, "no stage of any model draws what another drew"
 
 
 def test_an_untrained_model_decodes_to_the_mean_image(images):

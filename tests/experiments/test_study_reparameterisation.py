@@ -45,7 +45,7 @@ def test_all_estimators_have_the_same_expectation(vae, x, reference, estimator, 
 def test_a_baseline_that_contains_its_own_sample_would_be_seen_to_bias(vae, x, reference, monkeypatch):
     monkeypatch.setattr(gradient_estimators, "leave_one_out", lambda values: values.mean(0))
     drawn = draw_gradients(vae, x, noise(1000, 2, seed=1), "leave-one-out")
-    assert all(compare_draws(draws, reference[layer])["departure"] > 50 for layer, draws in drawn.items())
+    assert all(compare_draws(draws, reference[layer])["departure"] > 10 for layer, draws in drawn.items())
 
 
 def test_the_baseline_takes_most_of_the_variance_away_and_the_pathwise_gradient_has_least(vae, x):

@@ -231,6 +231,7 @@ FOREIGN = [
     ({"host": "evil.example:8000"}, 421),
     ({"host": "127.0.0.1:9"}, 421),
     ({"host": "127.0.0.1"}, 421),
+    ({"host": ""}, 421),
     ({"origin": "http://evil.example"}, 403),
     ({"origin": "null"}, 403),
     ({"origin": "http://127.0.0.1:9"}, 403),

@@ -8,10 +8,11 @@ import torch
 from refusals import refused
 
 from evovae import LatentEncoding, evolution
-from evovae.base import State
-from evovae.explorer.breeding import CROSSOVERS, Crossover
+from evovae.base import State, Streams
+from evovae.explorer.breeding import CROSSOVERS, Crossover, draw_mates
 from evovae.explorer.session import Session
 from evovae.explorer.session_record import MOST_FAVOURITES, SIZE
+from evovae.explorer.session_store import Shelf
 from evovae.models import VAE, VAEConfig
 
 DIM = 6
@@ -215,3 +216,19 @@ def test_an_arc_ends_where_its_ends_are_and_keeps_their_norm() -> None:
     points = evolution.slerp(ends[:1], ends[1:])(torch.linspace(0, 1, 5).unsqueeze(1))
     torch.testing.assert_close(points[[0, -1]], ends, atol=1e-6, rtol=0)
     torch.testing.assert_close(points.norm(dim=1), torch.full((5,), 3.0))
+
+
+def test_a_session_of_another_vae_is_not_opened(encoding: LatentEncoding) -> None:
+    mine, other = Shelf(encoding, "mine", None), Shelf(encoding, "another's", None)
+    content = mine.content(mine.new(0))
+    assert mine.open(content) != mine.open(content), "each a session of its own"
+    with refused("another VAE"):
+        other.open(content)
+
+
+@pytest.mark.parametrize("chosen", [1, 2, 3, 7])
+def test_neighbours_who_mate_are_never_one_and_the_same(chosen: int) -> None:
+    mates = draw_mates(chosen, 2001, Streams(0, 1))
+    assert set(mates) == set(range(chosen))
+    same = [one == other for one, other in zip(mates[:-1:2], mates[1::2], strict=True)]
+    assert any(same) == (chosen == 1)

@@ -23,8 +23,8 @@ from evovae.models import (
 )
 from evovae.models.likelihood import moments
 from evovae.models.optimisers import MAX_RATE, StableAdam
-from evovae.models.schedules import RETREAT, iterations_in
-from evovae.models.validation import split
+from evovae.models.schedules import iterations_in
+from evovae.models.validation import Validation, split
 
 MODEL = VAEConfig(latent_dim=4, hidden=(32,))
 CONFIG = TrainConfig(epochs=6, batch_size=64, device="cpu", seed=5, precision="float32")
@@ -113,6 +113,11 @@ def test_held_out_images_are_not_learned_from_and_keep_their_classes(digits: Ima
     assert [len(part) for part in split(digits.train, TrainConfig())] == [59_000, 1000]
     assert [len(part) for part in split(images.subset(9), TrainConfig())] == [9, 0]
     assert len(split(images, TrainConfig(validation_images=7))[1]) == 7
+    label_of = {
+        image.numpy().tobytes(): label for image, label in zip(images.images, images.labels.tolist(), strict=True)
+    }
+    counts = torch.tensor([label_of[image.numpy().tobytes()] for image in held_out]).bincount(minlength=10)
+    assert (counts - images.labels.bincount(minlength=10) / 10).abs().max() < 1, "of each class its part"
     with refused("validation images", "500"):
         split(images, TrainConfig(validation_images=500))
     with refused("auto", "held out"):
@@ -130,6 +135,53 @@ def test_the_model_with_the_least_loss_on_held_out_images_is_kept(few: Images) -
     assert min(seen) < list(seen)[-1]
     training.keep_best()
     assert all(torch.equal(tensor, seen[min(seen)][name]) for name, tensor in vae.state_dict().items())
+
+
+def test_the_validation_is_the_whole_negative_elbo_of_what_is_held_out(few: Images) -> None:
+    vae = VAE(MODEL, seed=0)
+    *_, record = fit(vae, few, replace(CONFIG, epochs=20, beta_warmup=1.0, validation_images=200))
+    held_out = split(few, replace(CONFIG, validation_images=200))[1]
+    found = evaluate(vae, Images(held_out, torch.zeros(200, dtype=torch.int64)), samples=20)
+    assert found.kl > 0.02 * found.reconstruction
+    assert record.validation == pytest.approx(-found.elbo, rel=0.01)
+
+
+class Scripted(Validation):
+    """A validation whose losses are given."""
+
+    def __init__(self, few: Images, config: TrainConfig) -> None:
+        self.next = 100.0
+        train, held_out = split(few, config)
+        super().__init__(VAE(MODEL), train, held_out, config, lambda data: self.next)
+
+    def see(self, iteration: int, loss: float) -> bool:
+        self.next = loss
+        self.look(iteration, 0.0)
+        return self.exhausted(iteration)
+
+
+def test_a_quarter_of_the_time_so_far_a_hundred_minibatches_and_three_looks_are_patience_enough(few: Images) -> None:
+    late, early, seldom = (Scripted(few, CONFIG) for _ in range(3))
+    assert not any(late.see(iteration, 2000.0 - iteration) for iteration in range(25, 1001, 25))
+    assert [late.see(iteration, 1500.0) for iteration in (1100, 1200, 1330, 1340)] == [False, False, False, True]
+    assert not early.see(30, 50.0)
+    assert [early.see(iteration, 50.0) for iteration in (60, 90, 120, 130, 131)] == [False] * 4 + [True]
+    assert not seldom.see(100, 50.0)
+    assert [seldom.see(iteration, 60.0) for iteration in (500, 1000, 1500)] == [False, False, True]
+
+
+def test_whatever_is_better_pays_and_starts_patience_anew(few: Images) -> None:
+    found = Scripted(few, CONFIG)
+    losses = [(100, 90.0), (200, 95.0), (300, 95.0), (400, 89.9), (500, 95.0), (510, 95.0), (520, 95.0)]
+    assert [found.see(*one) for one in losses] == [False] * 7, "each is in time"
+    assert found.best == 89.9
+    assert found.see(540, 95.0)
+
+
+def test_the_minibatches_of_an_epoch_are_counted_with_the_smaller_last_one() -> None:
+    schedule = Schedule(TrainConfig(epochs=30, restarts=(10, 20), batch_size=10, learning_rate=1.0), 95)
+    assert schedule.per_epoch == 10
+    assert schedule.ends == [100, 200, 300]
 
 
 def test_training_ends_early_when_held_out_images_find_no_better_model(few: Images) -> None:
@@ -179,7 +231,7 @@ def test_a_divergence_goes_back_and_lowers_the_rate_once(few: Images, monkeypatc
     monkeypatch.undo()
     assert math.isnan(record.elbo)
     assert all(tensor.isfinite().all() for tensor in vae.state_dict().values())
-    assert training.schedule.highest == RETREAT * highest
+    assert training.schedule.highest == highest / 4
     while not training.done:
         record = training.step() or record
     assert math.isfinite(record.elbo)
@@ -219,13 +271,16 @@ def test_a_learned_variance_is_that_of_what_is_held_out(few: Images) -> None:
 
 def test_the_encoder_reads_data_minus_their_mean(few: Images) -> None:
     vae = VAE(MODEL, seed=0)
-    training = Training(vae, few, CONFIG)
+    Training(vae, few, CONFIG)
     mean, squares = moments(split(few, CONFIG)[0])
     torch.testing.assert_close(vae.data_mean, mean.float())
     assert squares.shape == (1, 28, 28)
     plain = Training(VAE(MODEL, seed=0), few, TrainConfig.plain(epochs=1, learning_rate=1e-3, device="cpu"))
     assert not plain.vae.data_mean.any()
-    assert training.vae.encode(to_unit(few.images[:1]))[0].shape == (1, 4)
+    for code, of_nothing in zip(
+        vae.encode(mean.float().unsqueeze(0)), vae.encoder(torch.zeros(1, 1, 28, 28)).chunk(2, dim=1), strict=True
+    ):
+        torch.testing.assert_close(code, of_nothing)
 
 
 def test_the_mean_picture_is_worth_its_cross_entropy(few: Images) -> None:

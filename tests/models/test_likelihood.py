@@ -199,12 +199,12 @@ def test_with_the_exact_posterior_one_sample_gives_the_exact_likelihood():
 @pytest.mark.parametrize("encoder", ["prior", "rough"])
 def test_importance_sampling_converges_to_the_exact_likelihood(encoder):
     model = LinearGaussian(encoder)
-    errors = [
-        (iwae_bound(model.vae, model.x, randn(k, 6, 2, seed=5).double()) - model.exact).abs().max().item()
-        for k in (10, 100_000)
-    ]
-    assert errors[1] < 0.05
-    assert errors[1] < errors[0]
+    for k, most in ((1000, 1.0), (100_000, 0.1)):
+        noise = randn(k, 6, 2, seed=5).double()
+        weights = log_importance_weights(model.vae, model.x, noise).exp()
+        error = weights.std(0) / weights.mean(0) / k**0.5  # of the mean weight, as a part of it; of its logarithm
+        assert error.max() < most
+        assert ((iwae_bound(model.vae, model.x, noise) - model.exact).abs() < 5 * error).all()
 
 
 def test_the_expected_bound_grows_with_the_number_of_samples_up_to_the_likelihood():
@@ -249,7 +249,8 @@ def test_no_sample_is_lost_and_at_most_a_chunk_is_decoded_at_once(monkeypatch, s
 def test_the_estimate_does_not_depend_on_the_chunk_beyond_its_noise(chunk):
     vae, exact = blind_vae(mean=0.6, log_variance=0.3)
     assert estimate_nll(vae, some_images(5), 2000, chunk=chunk).value == pytest.approx(exact, abs=0.05)
-    assert estimate_nll(vae, some_images(5), 1, seed=3, chunk=chunk).value > exact + 0.5  # not so from one sample
+    one = estimate_nll(vae, some_images(4000), 1, chunk=chunk).value  # is above it by the KL divergence, 0.61 nats
+    assert one == pytest.approx(exact + 1.5 * (math.exp(0.3) + 0.36 - 1.0 - 0.3), abs=0.1)
 
 
 def test_the_estimate_is_the_mean_of_the_bounds_on_the_same_noise():

@@ -1,6 +1,7 @@
 """Judges know their digits, train alike from one seed, touch nothing global, and refuse files that are not theirs."""
 
 import json
+import math
 import random
 from importlib import resources
 from pathlib import Path
@@ -138,7 +139,7 @@ def test_global_random_state_is_neither_read_nor_written(architecture):
 def test_image_sizes_from_8_to_128_train(architecture, shape):
     image_set = stripes(shape=shape, n=8)
     judge, records = trained(architecture, 0, image_set)
-    assert records[-1].loss < records[0].loss
+    assert records[-1].loss < math.log(2), "that of knowing nothing of two classes"
     assert judge(torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))).shape == (3, 2)
     assert sum(p.numel() for p in judge.parameters()) * 4 < 300_000
 
@@ -362,6 +363,39 @@ def test_a_training_ends_when_held_back_images_are_read_no_better(monkeypatch):
     _, records = trained("lenet", 0, stripes(n=300))
     assert records[-1].step == records[-1].steps < 200
     assert records[-1].accuracy == 1
+
+
+def test_images_that_are_held_back_are_looked_at_and_not_learned(monkeypatch):
+    """Each image is of one grey, which no move changes: it tells which image is met."""
+    monkeypatch.setattr(training, "ROUND", 30)
+    greys = torch.arange(240, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 16, 16)
+    learning = JudgeTraining(Judge("lenet", (1, 16, 16), 2), Images(greys, torch.arange(240) % 2), steps=30)
+    met = []
+    learning.judge.layers.register_forward_pre_hook(lambda _, given: met.append((given[0][:, 0, 0, 0] * 255).round()))
+    while learning.step() is None:
+        pass
+    learned, seen = (set(torch.cat(batches).int().tolist()) for batches in (met[:30], met[30:]))
+    assert len(seen) == 24
+    assert learned == set(range(240)) - seen
+
+
+def test_how_well_a_judge_reads_is_measured_on_either_split_and_against_naming_one_class_alone():
+    class Bright(torch.nn.Module):
+        """Says 1 of bright images, and 0 of dark ones."""
+
+        device = torch.device("cpu")
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([1 - x.mean((1, 2, 3), keepdim=True), x.mean((1, 2, 3), keepdim=True)], 1).flatten(1)
+
+    def images(*labels: int, wrong: int) -> Images:
+        bright = torch.tensor([label if i >= wrong else 1 - label for i, label in enumerate(labels)])
+        pixels = (255 * bright).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+        return Images(pixels, torch.tensor(labels))
+
+    train, test = images(0, 1, 0, 1, wrong=0), images(0, 0, 0, 1, 1, wrong=2)
+    found = measure(Bright(), ImageSet("grey", train, test, ("dark", "bright")))
+    assert found == Reliability(images=5, test=0.6, chance=0.6, train=1.0)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from making import draw_pictures
 
 from evovae import cli, runs
 from evovae.base import files
-from evovae.data import DataConfig
-from evovae.models import TrainConfig, VAEConfig
-from evovae.objectives import JudgeStore, JudgeTraining
+from evovae.data import DataConfig, load_images
+from evovae.encodings import LatentEncoding
+from evovae.models import VAE, TrainConfig, VAEConfig
+from evovae.objectives import JudgeStore, JudgeTraining, judges_for
 from evovae.objectives.judges import training
+from evovae.objectives.judges.judge import log_odds
 from evovae.runs import EvolutionResults, Run, Search, figures
 from evovae.runs.figures import draw
 
@@ -84,6 +87,27 @@ def test_runs_without_judges_train_none(vae: Path, trainings: list[str]) -> None
     assert not (vae.parent / "run" / "judges.json").exists()
     assert "predicted" not in pd.read_csv(vae.parent / "asked" / "hall_of_fame.csv")
     assert EvolutionResults(Run.open(vae.parent / "asked")).judges.keys() == {"judge"}
+    assert evolve(vae, "judged", "--objective", "ink", "--baselines")[0] == 0
+    assert evolve(vae, "again", "--objective", "ink", "--no-judges", "--baselines")[0] == 0
+    assert not (vae.parent / "again" / "judges.json").exists(), "though both are there"
+    assert "held_out" not in pd.read_csv(vae.parent / "again" / "hall_of_fame.csv")
+
+
+def test_fitness_is_the_judges_and_realism_the_held_out_ones(vae: Path) -> None:
+    assert evolve(vae, "run", "--objective", "class:standing", "--baselines")[0] == 0
+    images, run = load_images(vae.parent / "bars"), Run.open(vae.parent / "run")
+    judges, k = judges_for(images, run.folder), images.classes.index("standing")
+    results = EvolutionResults(run)
+    genomes, fitness = results.members(results.population(), results.hall)
+    with torch.no_grad():
+        decoded = LatentEncoding(VAE.load(run.folder)).decode(genomes)
+        odds, others = (log_odds(judge(decoded), k) for judge in judges)
+        believed = judges.held_out(decoded).softmax(1)
+    torch.testing.assert_close(fitness[:, 0], odds, rtol=1e-4, atol=1e-4)
+    assert (odds - others).abs().max() > 0.01
+    seen = [images.classes.index(name) for name in results.hall["predicted"]]
+    expected = believed.gather(1, torch.tensor(seen).unsqueeze(1))[:, 0]
+    assert results.hall["held_out"].to_numpy() == pytest.approx(expected.numpy(), abs=1e-4)
 
 
 def test_a_new_vae_of_the_same_pictures_finds_their_judges(vae: Path, trainings: list[str]) -> None:

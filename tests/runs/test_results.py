@@ -79,6 +79,20 @@ def test_histories_come_in_order_and_with_their_types(runs: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, [3.0, 3.0, 7.0]), (-1.0, [3.0, 2.0, 2.0])])
+def test_a_curve_is_of_the_best_so_far_in_a_history_older_than_it(runs: Path, weight: float, expected: list) -> None:
+    run = Run(runs / "eight")
+    edit_json(run.folder / "config.json", "weights", value=[weight])
+    found = [3.0, 2.0, 7.0]
+
+    def older(table: pd.DataFrame) -> pd.DataFrame:
+        table = table[table["generation"] < 3].sort_values(["replicate", "generation"])
+        return table.drop(columns="best", errors="ignore").assign(min=found * 2, max=found * 2)
+
+    edit_table(run.folder / "history.csv", older)
+    assert EvolutionResults(run).curve("evolution").best.tolist() == [expected] * 2
+
+
 @pytest.mark.parametrize("replicates", [1, 3, 2**62])
 def test_a_history_of_other_replicates_than_the_settings_has_no_curve(runs: Path, replicates: int) -> None:
     edit_json(runs / "eight" / "config.json", "evolution", "replicates", value=replicates)

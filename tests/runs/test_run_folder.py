@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -193,14 +194,27 @@ def test_what_a_killed_process_left_does_not_stand_in_the_way(tmp_path: Path) ->
     assert {path.name for path in run.folder.iterdir()} == {"config.json", "environment.json"}
 
 
-def test_a_lock_whose_file_was_removed_is_not_taken_for_one_s_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_lock_whose_file_was_removed_is_not_taken_for_one_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
+) -> None:
+    """Who held the folder removes its file at its end, and another makes one, between our opening and locking."""
+    lock, take = tmp_path / "run" / ".lock", locks.fcntl.flock
+
+    def take_too_late(file: IO[str], how: int) -> None:
+        lock.unlink()
+        if anew:
+            lock.touch()
+        take(file, how)
+
+    monkeypatch.setattr(locks.fcntl, "flock", take_too_late)
+    with refused("in use"), recording(tmp_path / "run", "training", {}):
+        pass
+    assert lock.exists() == anew, "it is the other's"
+    monkeypatch.undo()
     with recording(tmp_path / "run", "training", {}) as run:
-        (run.folder / ".lock").unlink()
-        (run.folder / ".lock").touch()
-        with open(run.folder / ".lock") as other:
-            locks.fcntl.flock(other, locks.fcntl.LOCK_EX)
-            with refused("in use"), recording(run.folder, "training", {}, resume=True):
-                pass
+        pass
+    assert run.finished
 
 
 @pytest.mark.parametrize("error", [(28, "No space left on device"), (30, "Read-only file system")])

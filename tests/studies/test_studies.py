@@ -64,7 +64,7 @@ BAD = {
         {"seeds": 0}, {"iterations": 9}, {"samples": (1, 0)}, {"samples": ()}, {"repetitions": 1}, {"images": 10_001},
         {"rates": ()}, {"rates": (0.0,)}, {"rates": (math.nan,)},
     ],
-    "encodings": [
+    "compare_encodings": [
         {"digits": ()}, {"digits": (10,)}, {"digits": (3, 3)}, {"replicates": 0}, {"population": 0}, {"budget": 0},
         {"seed": -1},
     ],

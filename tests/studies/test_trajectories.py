@@ -45,10 +45,19 @@ def test_maximising_gives_the_course_of_minimising_the_negative():
     assert torch.equal(down.genomes, up.genomes)
 
 
+def test_evolution_mates_and_mutates_as_often_as_deaps_examples():
+    course = follow("evolution", *sphere(), 300)
+    first, toolbox = sphere()
+    _, logbook = evolution.eaSimple(first, toolbox, cxpb=0.5, mutpb=0.2, ngen=course.best.shape[1] - 1)
+    np.testing.assert_array_equal(course.evaluations.T, logbook.select("evaluations"))
+    np.testing.assert_array_equal(course.best.T, -np.minimum.accumulate(logbook.select("min")))
+
+
 def test_the_norm_is_that_of_the_whole_population():
     first, toolbox = sphere()
     course = follow("evolution", first, toolbox, 100)
     assert course.norm[:, 0].tolist() == first.genomes.norm(dim=2).mean(1).tolist()
+    assert (course.norm[:, -1] != course.genomes[-1].norm(dim=1).numpy()).all(), "not that of the best alone"
 
 
 def test_a_generation_of_replicates_that_spend_differently_is_found_by_their_average():

@@ -1,6 +1,7 @@
 """Whether what was found counts as reproduced: the rules of the experiments that set published results beside ours."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,24 @@ import pytest
 import reproduce_example
 import reproduce_notebook
 from published import coil, iwae
+from published.coil import DISTANCES
 from published.fooling import PYRIBS, judge_digits, judge_speed, speeds
 from published.fooling import verdicts as fooling_verdicts
 from scipy import stats
+
+from evovae.studies import CLOSE, NOT_REPRODUCED, REPRODUCED, grade
+
+
+@pytest.mark.parametrize(
+    ("distance", "verdict"),
+    [
+        (0.0, REPRODUCED), (0.5, REPRODUCED), (0.51, CLOSE), (1.0, CLOSE),
+        (1.01, NOT_REPRODUCED), (np.inf, NOT_REPRODUCED), (np.nan, NOT_REPRODUCED),
+    ],
+)  # fmt: skip
+def test_a_distance_is_graded_with_its_limits(distance, verdict):
+    assert grade(distance, 0.5, 1.0) == verdict
+    assert grade(distance, 0.5) == (REPRODUCED if distance <= 0.5 else NOT_REPRODUCED)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +215,48 @@ def test_the_tests_of_all_sizes_of_a_method_are_corrected_together():
     )
     assert many.loc[many["variables"] == 3, f"{name}_p"].iloc[0] > alone
     assert (many.loc[many["variables"] != 3, "verdict"] == "reproduced").all()
+
+
+def test_the_interval_of_a_further_pipeline_is_that_of_students_t():
+    means = np.array([10.0, 12.0, 14.0, 16.0])
+    runs = [
+        {"method": "coil", "variables": 3, "pipeline": pipeline, DISTANCES[0]: mean + shift, DISTANCES[1]: 100 + mean}
+        for pipeline, mean in enumerate(means)
+        for shift in (-1.0, 1.0)
+    ]
+    (row,) = compare(pd.DataFrame(runs), coil.published_runs("none")).to_dict("records")
+    reach = 3.182446 * means.std(ddof=1) * np.sqrt(1 + 1 / 4)  # the 97.5% point of three degrees of freedom
+    for name, mean in zip(DISTANCES, (13.0, 113.0), strict=True):
+        found = [row[f"{name}_{what}"] for what in ("ours", "low", "high")]
+        assert found == pytest.approx([mean, mean - reach, mean + reach])
+
+
+def test_p_values_are_corrected_by_benjamini_and_hochberg_over_the_cells_of_a_method(monkeypatch):
+    """Of m p-values in order, the i-th counts m / i times, and none more than a later one."""
+    drawn = iter([0.01, 0.04, 0.03, 0.5, 0.02, 0.02, 0.9, 1.0])
+    monkeypatch.setattr(coil.stats, "ks_2samp", lambda ours, theirs: SimpleNamespace(pvalue=next(drawn)))
+    ours = pd.concat([runs_of(method, pipelines=2).assign(variables=v) for method in ("ga", "coil") for v in (3, 4)])
+    table = compare(ours, ours[ours["pipeline"] == 0])
+    found = table[[f"{name}_p" for name in DISTANCES]].to_numpy()
+    of_ga = [[0.04, 0.16 / 3], [0.16 / 3, 0.5]]
+    of_coil = [[0.04, 0.04], [1.0, 1.0]]
+    np.testing.assert_allclose(found, of_ga + of_coil)
+
+
+@pytest.mark.parametrize(("p", "verdict"), [(0.05, "reproduced"), (0.049, "close")])
+def test_the_level_of_a_test_does_not_differ_yet(p, verdict):
+    row = {"method": "ga", f"{DISTANCES[0]}_p": p, f"{DISTANCES[1]}_p": 1.0}
+    figures = dict.fromkeys((f"{name}_{what}" for name in DISTANCES for what in WHAT), 100.0)
+    assert coil.judge(row | figures) == verdict
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"), [(149.0, "close"), (151.0, "not reproduced"), (67.0, "close"), (66.0, "not reproduced")]
+)
+def test_close_is_within_a_factor_of_one_and_a_half_either_way(ours, verdict):
+    row = {"method": "coil"} | dict.fromkeys((f"{name}_{what}" for name in DISTANCES for what in WHAT), 100.0)
+    row |= {f"{DISTANCES[0]}_{what}": ours for what in ("ours", "low", "high")}
+    assert coil.judge(row) == verdict
 
 
 def test_what_is_told_of_coil_is_a_row_for_three_variables_and_one_for_each_method():

@@ -8,8 +8,8 @@ held-out judge, and the log-likelihood and reconstruction distance of a second V
 Expect every encoding to satisfy the judge, as Nguyen, Yosinski and Clune (2015) found for pixels and CPPNs, and only
 those learned from digits to make something that others believe.
 
-    python experiments/encodings.py --workers 2    about 17 minutes on two cores
-    python experiments/encodings.py --smoke        seconds, leaving no results
+    python experiments/compare_encodings.py --workers 2    about 17 minutes on two cores
+    python experiments/compare_encodings.py --smoke        seconds, leaving no results
 
 The log-likelihood is the importance-weighted bound with 100 samples, of grey pixels taken as probabilities. The second
 VAE is of the first one's kind, and may favour what such models draw; beside it stand test images, which none has drawn.
@@ -78,7 +78,7 @@ class Arguments:
 
 
 def main(arguments: Arguments) -> None:
-    with study("encodings", arguments.smoke) as results:
+    with study("compare_encodings", arguments.smoke) as results:
         with arguments.where.executor() as executor:
             runs = run_cells(arguments, results, executor)
         found = gather(runs, FOUND)
