@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-demo: $(VENV)/installed  ## train a VAE on MNIST, evolve an eight in its latent space, draw the gallery (runs/demo)
+demo: $(VENV)/installed  ## train a VAE on MNIST, evolve a three in its latent space, draw the gallery (runs/demo)
 	$(BIN)/evovae demo --out runs/demo
 
 explore: $(VENV)/installed  ## choose latent values and breed images in the browser, on 127.0.0.1

@@ -31,9 +31,9 @@ from evovae.analysis import plots
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import to_unit
 from evovae.encodings import SUPPORTS, Support
-from evovae.objectives import assess_images
-from evovae.runs import Run
-from evovae.studies import Method, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
+from evovae.objectives import RealImages, assess_images
+from evovae.runs import EVOLUTION, RANDOM_SEARCH, Run
+from evovae.studies import Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
 
@@ -41,10 +41,11 @@ FOUND, DRIFT, IMAGES = "found.csv", "drift.csv", "images.safetensors"
 OPERATORS: dict[str, dict[str, float]] = {
     "cxBlend": {"alpha": 0.5}, "cxUniform": {"indpb": 0.5}, "cxOnePoint": {}, "cxSlerp": {}
 }  # fmt: skip
-DRAWN: Method = "random search"
+DRAWN = RANDOM_SEARCH.label
 POINTS = 40
 """On a curve of drift."""
 MEASURES = ["fitness", "norm", "population_norm", "judge", "held_out", "log_likelihood", "distance"]
+MEASURES += ["pixel_typicality", "feature_typicality", "typicality"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def search(
     if operator in OPERATORS:
         toolbox.register("mate", getattr(evolution, operator), **OPERATORS[operator])
     first = toolbox.population(n=population, **sizes)
-    course = follow("evolution" if operator in OPERATORS else DRAWN, first, toolbox, budget)
+    course = follow(EVOLUTION.label if operator in OPERATORS else DRAWN, first, toolbox, budget)
     last = course.generation_at(budget)
     genomes = course.genomes[last]
     images = encoding.decode(genomes)
@@ -137,9 +138,8 @@ def search(
         "norm": genomes.norm(dim=1) / shell,
         "population_norm": course.norm[:, last] / shell,
     }
-    run.write_table(
-        FOUND, pd.concat([pd.DataFrame(cell | columns), assess_images(images, label, judges, critic)], axis=1)
-    )
+    seen = assess_images(images, label, judges, critic, real=RealImages(digits))
+    run.write_table(FOUND, pd.concat([pd.DataFrame(cell | columns), seen], axis=1))
     drift = course.table(np.linspace(population, budget, POINTS))
     run.write_table(DRIFT, drift.assign(**cell, norm=drift["norm"] / shell))
     files.save_tensors(run.folder / IMAGES, "images", {"images": images[:1]}, {})
@@ -171,12 +171,12 @@ def draw_drift(drift: pd.DataFrame, results: Results) -> None:
 
 
 def draw_cost(found: pd.DataFrame, results: Results) -> None:
-    """Draw fitness against distance, operators by colour and supports by marker, for every space and objective."""
+    """Draw fitness against typicality, operators by colour and supports by marker, for every space and objective."""
     groups = list(found.groupby(["dim", "objective"], sort=False))
     axes = plots.panels(len(groups), found["objective"].nunique(), width=3.0, height=2.7)
     for ax, ((dim, objective), own) in zip(axes, groups, strict=True):
         digit, title = objective.startswith("digit"), f"{objective}, D = {dim}"
-        measures = {"distance": "distance", "fitness": "log-odds" if digit else "error"}
+        measures = {"typicality": "typicality", "fitness": "log-odds" if digit else "error"}
         middle = intervals(own, ["operator", "support"], list(measures))
         plots.trade_off(middle, measures, "operator", "support", "linear" if digit else "log", DRAWN, title, ax)
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False)

@@ -33,7 +33,7 @@ import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots
 from evovae.base import files
-from evovae.objectives import measure_realism
+from evovae.objectives import RealImages, measure_realism
 from evovae.studies import start, study, train_vae
 
 import torch
@@ -104,7 +104,7 @@ def main(arguments: Arguments) -> None:
                 winners.append(batched.genomes[fitness.argmin()])
 
         encoding = evovae.LatentEncoding(vae)
-        seen = measure_realism(encoding, torch.stack(winners), evovae.judges_for(digits))
+        seen = measure_realism(encoding, torch.stack(winners), evovae.judges_for(digits), RealImages(digits))
         seen.insert(0, "best", [caption.replace("\n", " ") for caption in captions])
         results.table("summary", pd.DataFrame(rows))
         results.table("best", seen)

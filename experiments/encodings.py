@@ -30,8 +30,8 @@ from evovae import encodings, evolution, objectives
 from evovae.analysis import plots, statistics
 from evovae.base import InputError, files, require_counts, require_whole
 from evovae.data import ImageSet, to_unit
-from evovae.objectives import assess_images
-from evovae.runs import Run
+from evovae.objectives import RealImages, assess_images
+from evovae.runs import RANDOM_SEARCH, Run
 from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, intervals, start, study, train_cell
 
 import torch
@@ -47,7 +47,7 @@ FOUND, CURVES, IMAGES = "found.csv", "curves.csv", "images.safetensors"
 QUALITY = {"digit": 9.21, "target": -0.02}
 """What is timed: log-odds of a probability of 99.99%, and a mean squared error of 0.02; larger is better."""
 SEEN = {"held_out": "held-out judge's probability", "surprise": "-log-likelihood (nats)"}
-MEASURES = ["fitness", "judge", "held_out", "log_likelihood", "distance"]
+MEASURES = ["fitness", "judge", "held_out", "log_likelihood", "distance", "typicality"]
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ def search(
     digits = evovae.load_images("mnist")
     judges, critic = evovae.judges_for(digits), evovae.VAE.load(run.folder.parent / "critic")
     asked, kind = objectives.parse(objective, objectives.Context(digits, judges.judge)), objective.partition(":")[0]
-    rows, courses, images = [], [], {}
+    rows, courses, images, real = [], [], {}, RealImages(digits)
 
     def look(method: str, moment: float, shown: Tensor, reached: Any) -> None:
         images[f"{method} {moment}"] = shown[0]
         named = {"kind": kind, "objective": objective, "encoding": encoding, "method": method, "moment": moment}
         fitness = asked.weights[0] * asked(shown)[:, 0].numpy()  # larger is better
         columns = pd.DataFrame(named | {"replicate": range(len(shown)), "reached": reached, "fitness": fitness})
-        rows.append(pd.concat([columns, assess_images(shown, label, judges, critic, seed)], axis=1))
+        rows.append(pd.concat([columns, assess_images(shown, label, judges, critic, seed, real)], axis=1))
 
     if encoding == REAL:  # of targets only the image itself
         alike = to_unit(digits.test.subset(classes=[label]).images[: replicates if kind == "digit" else 1])
@@ -192,7 +192,8 @@ def draw_fitness(found: pd.DataFrame, runs: list[Run], results: Results) -> None
     courses = courses[evolved | latent].sort_values("method", kind="stable")
     for ax, kind, ylabel in zip(axes, QUALITY, ("log-odds of the digit", "-error to the target"), strict=False):
         drawn = curves(courses[courses["kind"] == kind], "label", "evaluations", "best")
-        plots.fitness_curve(drawn, ylabel, individual=False, ax=ax)
+        grey = [f"{ENCODINGS[0]}, {RANDOM_SEARCH.label}"]
+        plots.fitness_curve(drawn, ylabel, individual=False, baselines=grey, ax=ax)
     seen = found[(found["kind"] == "digit") & found["method"].isin(["evolution", REAL])]
     seen = seen.assign(seed=seen["replicate"], surprise=-seen["log_likelihood"])
     seen = seen.groupby(["encoding", "moment", "seed"], sort=False)[["held_out", "surprise"]].mean().reset_index()

@@ -16,7 +16,7 @@ from deap import tools
 import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
-from evovae.objectives import measure_realism
+from evovae.objectives import RealImages, measure_realism
 from evovae.studies import Results, start, study, train_vae
 
 
@@ -75,11 +75,13 @@ def evolve(arguments: Arguments, results: Results) -> None:
     budget = int(logbook[-1]["evaluations"].max())
     _, drawn = evolution.random_search(population, toolbox, budget)
 
-    seen = measure_realism(encoding, best.genomes[:, 0], judges)
+    seen = measure_realism(encoding, best.genomes[:, 0], judges, RealImages(digits))
     seen.insert(0, "fitness", best.fitness[:, 0, 0])
     results.table("best", seen)
     curves = {"evolution": curve(logbook), "random search": curve(drawn)}
-    results.figure("fitness", plots.fitness_curve(curves, ylabel=f"{objective.names[0]}: best so far"))
+    results.figure(
+        "fitness", plots.fitness_curve(curves, f"{objective.names[0]}: best so far", baselines=["random search"])
+    )
     results.figure("images", plots.hall_of_fame(encoding.decode(best.genomes[:, 0]), best.fitness[:, 0], seen))
 
 

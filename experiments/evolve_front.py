@@ -20,8 +20,8 @@ import pandas as pd
 import evovae
 from evovae import evolution, objectives
 from evovae.analysis import plots, statistics
-from evovae.objectives import Judges, measure_realism
-from evovae.runs import Search, reference_point
+from evovae.objectives import Judges, RealImages, measure_realism
+from evovae.runs import Search, kind_of_archive, reference_point
 from evovae.studies import Results, start, study, train_vae
 
 SHOWN = 10
@@ -59,7 +59,7 @@ def evolve(arguments: Arguments, results: Results) -> None:
         vae = evovae.VAE.load(arguments.vae)
     else:
         vae = train_vae(digits, evovae.VAEConfig(), arguments.seed, arguments.smoke)
-    judges = evovae.judges_for(digits)
+    judges, real = evovae.judges_for(digits), RealImages(digits)
     encoding = evovae.LatentEncoding(vae)
     objective = objectives.several([objectives.digit(judges.judge, k) for k in arguments.digits])
     toolbox = evolution.toolbox(encoding, objective)
@@ -79,17 +79,19 @@ def evolve(arguments: Arguments, results: Results) -> None:
     drawing = evolution.random_search_iter(population, toolbox, evolved.evaluations, drawn.archive)
     drawn.run(drawing, "random search", math.ceil(evolved.evaluations / size))
 
-    found = {name: search.found() for name, search in searches.items()}
-    ends = pd.concat([describe(name, search, found[name], encoding, judges) for name, search in searches.items()])
+    kind = kind_of_archive(objective.names, objective.weights)
+    found = {name: kind.found(search.archive) for name, search in searches.items()}
+    ends = pd.concat([describe(name, search, found[name], encoding, judges, real) for name, search in searches.items()])
     results.table("summary", results.intervals(ends, ["search"], list(ends.columns.drop(["search", "replicate"]))))
     fronts = {name: individuals.fitness for name, individuals in found.items()}
     front, genomes = fronts["NSGA-II"][0], found["NSGA-II"].genomes[0]
     shown = np.linspace(0, int(front[:, 0].isfinite().sum()) - 1, SHOWN).round().astype(int)
     labels = [f"log-odds of {k}, nats (maximised)" for k in arguments.digits]
     images = encoding.decode(genomes[shown])
-    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1]))
+    grey = ["random search"]
+    results.figure("front", plots.pareto_front(fronts, images, front[shown], labels[0], labels[1], grey))
     curves = {name: curve(search.history.table) for name, search in searches.items()}
-    results.figure("hypervolume", plots.fitness_curve(curves, ylabel="hypervolume, nats squared"))
+    results.figure("hypervolume", plots.fitness_curve(curves, "hypervolume, nats squared", baselines=grey))
 
 
 def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +104,12 @@ def curve(history: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def describe(
-    name: str, search: Search, found: evolution.Population, encoding: evovae.LatentEncoding, judges: Judges
+    name: str,
+    search: Search,
+    found: evolution.Population,
+    encoding: evovae.LatentEncoding,
+    judges: Judges,
+    real: RealImages,
 ) -> pd.DataFrame:
     """Return a row for each replicate: its hypervolume, the ends of its front, and how real the images along it are."""
     last = search.history.table.groupby("replicate")[["evaluations", "hypervolume"]].last().reset_index()
@@ -110,8 +117,8 @@ def describe(
     last["individuals"] = archive.population.finite.sum(1)
     last["end_first"], last["end_second"] = archive.fitness.nan_to_num(-np.inf).amax(1).T
     for replicate, (genomes, finite) in enumerate(zip(found.genomes, found.finite, strict=True)):
-        seen = measure_realism(encoding, genomes[finite], judges)
-        for measure in ("held_out", "log_prior", "reconstruction_distance"):
+        seen = measure_realism(encoding, genomes[finite], judges, real)
+        for measure in ("held_out", "log_prior", "typicality"):
             last.loc[replicate, measure] = seen[measure].mean()
     return last.assign(search=name)
 

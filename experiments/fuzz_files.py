@@ -114,7 +114,7 @@ def summarise(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def supervise(name: str, numbers: range, seed: int) -> list[Outcome]:
-    """Read inputs in a process of its own; what kills or stops it is a crash, and another process goes on."""
+    """Read inputs in a process of its own; what kills or stops it is a crash, and another process takes its place."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["evovae.runs.figures", "evovae.objectives.judges.store", "evovae.cli.report"])
     outcomes: list[Outcome] = []

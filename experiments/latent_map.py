@@ -15,7 +15,7 @@ the VAE of two dimensions to be last.
     python experiments/latent_map.py --workers 2    about 7 minutes on two cores
     python experiments/latent_map.py --smoke        seconds, leaving no results
 
-The cells: each space, for each seed of model and t-SNE. Stopped and started again, the study goes on with what is
+The cells: each space, for each seed of model and t-SNE. Stopped and started again, the study resumes with what is
 missing. All but the seconds comes out the same again.
 """
 

@@ -116,7 +116,7 @@ def begin(config: evovae.VAEConfig, images: Images, seed: int) -> evovae.VAE:
 
 
 def fit_stage(folder: Path, vae: evovae.VAE, images: Images, config: evovae.TrainConfig) -> None:
-    """Train `vae` through a stage, whose state `folder` keeps: entered again, it goes on from there."""
+    """Train `vae` through a stage, whose state `folder` keeps: entered again, it resumes there."""
     folder.mkdir(exist_ok=True)
     place, training = Run(folder), Training(vae, images, config)
     if (state := read_checkpoint(place)) is not None:

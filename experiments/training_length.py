@@ -1,6 +1,6 @@
 """Does it pay to let a training find its own length?
 
-`epochs="auto"` goes on until validation images say that more no longer pays, up to 25 times as long as the default. On
+`epochs="auto"` trains until validation images say that more no longer pays, up to 25 times as long as the default. On
 the sets of `defaults.py`: -ELBO on test images, beside what the default length comes to, and what that costs in
 minibatches.
 

@@ -27,10 +27,10 @@ ROOMS = [
 ]
 # Of the files of evolution: those of one line know nothing of each other.
 EVOLUTION = [
-    ["population", "protocols", "operators.parameters"],
+    ["population", "protocols", "operators", "operators.parameters"],
     ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective"],
     ["roles", "run_state"],
-    ["operators", "archives", "logbook", "strategies", "variation"],
+    ["archives", "logbook", "strategies", "variation"],
     ["toolboxes", "generation"],
     ["deap_bridge", "loop", "stopping"],
     ["algorithms", "baselines"],
@@ -108,7 +108,7 @@ def test_evolution_knows_genomes_and_fitness_alone() -> None:
         ("evolution/population.py", "from . import algorithms", "a step back"),
         ("evolution/population.py", "from evovae.evolution import toolbox", "a step back"),
         ("base/errors.py", "from evovae.base import require_whole", "a circle"),
-        ("runs/folder.py", "def later():\n    from . import results", "a circle"),
+        ("runs/folder.py", "def later():\n    from . import evolution_results", "a circle"),
     ],
 )
 def test_every_kind_of_step_back_is_seen(tmp_path: Path, file: str, line: str, fault: str) -> None:

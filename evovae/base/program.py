@@ -144,6 +144,6 @@ def _one_line(said: str) -> str:
 
 
 def _end(name: str, error: object, status: int) -> None:
-    message = str(error).partition("\n")[0]  # torch's may go on with a stack trace
+    message = str(error).partition("\n")[0]  # torch's may continue with a stack trace
     print(f"{name}: {message}", file=sys.stderr)
     sys.exit(status)

@@ -36,7 +36,7 @@ def using_configuration(path: Path) -> Iterator[None]:
     try:
         yield
     except (InputError, RuntimeError, TypeError) as error:
-        reason = str(error).partition("\n")[0]  # torch's messages may go on with a stack trace
+        reason = str(error).partition("\n")[0]  # torch's messages may continue with a stack trace
         raise InputError(f"{path} has a configuration that this evovae cannot read: {reason}") from error
 
 

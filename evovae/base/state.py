@@ -54,6 +54,10 @@ class State(dict[str, Tensor]):
             )
         return found.to(other.device)
 
+    def all_like(self, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of the names of `others`, each as `like` does: what a module's `load_state_dict` takes."""
+        return {name: self.like(name, other) for name, other in others.items()}
+
 
 class Stateful(Protocol):
     """What can be interrupted and resumed, bit for bit; by convention `restore` takes up what `state` gave."""

@@ -1,4 +1,4 @@
-"""Tables as CSV, and histories that grow while a run goes on."""
+"""Tables as CSV, and histories that grow during a run."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class Explore:
 
 @dataclass(frozen=True)
 class Demo:
-    """Train the default VAE on MNIST, evolve an eight against both baselines, and draw the gallery: within a minute."""
+    """Train the default VAE on MNIST, evolve a three against both baselines, and draw the gallery: within a minute."""
 
     out: Path = Path("runs/demo")
     """Folder for the two runs; an earlier demo in it is replaced."""

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from evovae.base import InputError
+from evovae.runs import CROSSOVERS, SELECTIONS
 
 _VARIED = ("auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda")
 
@@ -21,10 +22,8 @@ NEEDS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("bound", "variational", (True,)),
     ("samples", "variational", (True,)),
     *((name, "algorithm", _VARIED) for name in ("mate", "cxpb", "mutpb", "indpb", "tournsize")),
-    ("alpha", "mate", ("cxBlend",)),
-    ("eta", "mate", ("cxSimulatedBinary",)),
-    ("swap", "mate", ("cxUniform",)),
-    ("tournsize", "select", ("auto", "selTournament")),
+    *((name, "mate", (mate,)) for mate, operator in CROSSOVERS.items() for name in operator.parameters.values()),
+    *((name, "select", ("auto", sel)) for sel, operator in SELECTIONS.items() for name in operator.parameters.values()),
 )
 
 

@@ -25,7 +25,7 @@ from evovae.runs import (
     kept_epoch,
 )
 
-REALISM = ("held_out", "log_prior", "reconstruction_distance")
+REALISM = ("held_out", "log_prior", "typicality")
 
 
 def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _report_evolution(results: EvolutionResults) -> None:
         "mean": f"mean {results.kind.metric} (95%)",
         "held_out": "held-out",
         "log_prior": "log p",
-        "reconstruction_distance": "distance",
+        "typicality": "typicality",
     }
     shown = {name: heading for name, heading in headings.items() if name in summary}
     table.add_column("search", no_wrap=True)
@@ -121,6 +121,8 @@ def _report_evolution(results: EvolutionResults) -> None:
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
+        if "typicality" in shown:
+            texts["typicality"] = f"{row['typicality']:.0%}"
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row).removesuffix(" (nan, nan)")
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
@@ -128,7 +130,10 @@ def _report_evolution(results: EvolutionResults) -> None:
     doubted = f" ({doubts(judges)})" if doubts(judges) else ""
     judged = f"held-out judge's probability{doubted}, " if "held_out" in summary else ""
     whose = "of the images on each front" if results.kind.every_image else "of each replicate's best"
-    print(f"{whose}: {judged}log p(z) per gene, distance to its reconstruction")
+    typical = ", test images that are no more typical" if "typicality" in summary else ""
+    print(f"{whose}: {judged}log p(z) per gene{typical}")
+    if trouble := results.run.environment.get("typicality"):
+        print(f"typicality: {trouble}")
     for role, found in judges.items():
         print(f"{NAMES[role]}: {found}")
 

@@ -1,4 +1,3 @@
-from . import operators as operators
 from .algorithms import eaGenerateUpdate as eaGenerateUpdate
 from .algorithms import eaGenerateUpdate_iter as eaGenerateUpdate_iter
 from .algorithms import eaMuCommaLambda as eaMuCommaLambda

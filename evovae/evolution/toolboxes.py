@@ -12,7 +12,9 @@ from deap import base, tools
 from torch import Tensor
 
 from evovae.base import Draws, InputError, Streams, require_whole
-from evovae.evolution import operators
+from evovae.evolution.operators.crossover import cxBlend
+from evovae.evolution.operators.mutation import mutGaussian
+from evovae.evolution.operators.selection import selTournament
 from evovae.evolution.population import Population
 from evovae.evolution.protocols import Encoding
 from evovae.evolution.roles import all_finite, check_fitness, describe, errors_from
@@ -86,9 +88,9 @@ class Toolbox(base.Toolbox):
         self.register("evaluate", self._evaluate)
         self.register("gradient", self._gradient)
         self.register("project", encoding.project)
-        self.register("mate", operators.cxBlend, alpha=0.5)
-        self.register("mutate", operators.mutGaussian, mu=0.0, sigma=encoding.sigma, indpb=0.2)
-        self.register("select", operators.selTournament, tournsize=3)
+        self.register("mate", cxBlend, alpha=0.5)
+        self.register("mutate", mutGaussian, mu=0.0, sigma=encoding.sigma, indpb=0.2)
+        self.register("select", selTournament, tournsize=3)
 
     def register(self, alias: str, function: Callable[..., Any], *args: Any, **kargs: Any) -> None:
         """Fill the role `alias`, as in DEAP.

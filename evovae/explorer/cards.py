@@ -17,7 +17,7 @@ from evovae.analysis.plots import to_pixels
 from evovae.data import to_unit
 from evovae.encodings import LatentEncoding
 from evovae.explorer.jury import Jury
-from evovae.objectives import Judges, measure_realism
+from evovae.objectives import Judges, RealImages, measure_realism
 
 
 def _require_digits(text: str) -> str:
@@ -49,8 +49,8 @@ class Card(BaseModel):
     """The class that the judge sees."""
     held_out: float | None
     """Probability that the held-out judge gives this class."""
-    reconstruction_distance: float | None
-    """Root mean square between the image and its reconstruction, 0 to 1."""
+    typicality: float | None
+    """Share of the test images, 0 to 1, that are no more typical."""
 
 
 class Model:
@@ -59,10 +59,11 @@ class Model:
     Args:
         encoding: latent vectors of the VAE.
         jury: the judges of images such as these, or None.
+        real: images such as these, or None.
     """
 
-    def __init__(self, encoding: LatentEncoding, jury: Jury | None) -> None:
-        self.encoding, self._jury = encoding, jury
+    def __init__(self, encoding: LatentEncoding, jury: Jury | None, real: RealImages | None) -> None:
+        self.encoding, self._jury, self._real = encoding, jury, real
 
     @property
     def judges(self) -> Judges | None:
@@ -74,7 +75,7 @@ class Model:
         genomes = genomes.to(self.encoding.device)
         with torch.no_grad():
             images = self.encoding.decode(genomes)
-        believed = measure_realism(self.encoding, genomes, self.judges)
+        believed = measure_realism(self.encoding, genomes, self.judges, self._real)
         rows = zip(genomes.tolist(), images.cpu(), believed.to_dict("records"), strict=True)
         return [_card(genome, image, row) for genome, image, row in rows]
 
@@ -101,7 +102,7 @@ def _card(genome: list[float], image: Tensor, row: dict[str, float]) -> Card:
         log_prior=row["log_prior"],
         predicted=None if "predicted" not in row else int(row["predicted"]),
         held_out=_finite(row.get("held_out")),
-        reconstruction_distance=_finite(row.get("reconstruction_distance")),
+        typicality=_finite(row.get("typicality")),
     )
 
 

@@ -7,91 +7,20 @@ number comes from the session's own random stream: the same seed and the same ch
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
-from deap import base
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from torch import Tensor
 
-from evovae import evolution
 from evovae.base import InputError, State, Streams, join
 from evovae.encodings import Encoding
-from evovae.evolution import Population
+from evovae.explorer.breeding import Crossover, draw_mates, vary
+from evovae.explorer.session_record import MOST_FAVOURITES, MOST_GENERATIONS, SIZE, Generation, Individual, Record
 
-SIZE = 20
-"""Individuals of a generation."""
 SURVIVORS = SIZE // 2
 """Chosen ones at most that live on beside their children."""
-LARGEST_SIGMA = 2.0
-MOST_GENERATIONS = 1000
-MOST_FAVOURITES = 1000
-CROSSOVERS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
-    "cxBlend": functools.partial(evolution.cxBlend, alpha=0.5),
-    "cxUniform": functools.partial(evolution.cxUniform, indpb=0.5),
-    "cxSlerp": evolution.cxSlerp,
-    "none": lambda first, second, random: (first, second),
-}
-Crossover = Literal["cxBlend", "cxUniform", "cxSlerp", "none"]
-Sigma = Annotated[float, Field(ge=0, le=LARGEST_SIGMA, allow_inf_nan=False)]
-Number = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise InputError("the text has control characters: expected plain text")
-    return text
-
-
-Origin = Annotated[str, Field(max_length=40), AfterValidator(_printable)]
-"""Where a genome came from, in a few words."""
-
-
-@dataclass(frozen=True)
-class Individual:
-    """How an individual came to be; its genome has its place in `Session.genomes`."""
-
-    generation: Number
-    """That it was made in."""
-    origin: Origin
-    """prior, mutation, crossover, ..., or where a person brought it from."""
-    parents: tuple[Number, ...] = ()
-    """None, one or two earlier individuals."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """`SIZE` individuals side by side."""
-
-    how: Literal["drawn", "bred", "started"]
-    """Drawn from the prior, bred from chosen ones, or started from genomes that were brought."""
-    members: Annotated[tuple[Number, ...], Field(min_length=SIZE, max_length=SIZE)]
-    """Its individuals; survivors keep their numbers."""
-    parent: Number | None = None
-    """The generation that it was bred from."""
-    sigma: Sigma | None = None
-    """Standard deviation of the mutation."""
-    crossover: Crossover | None = None
-    selected: tuple[Number, ...] = ()
-    """Who was chosen in it, the last time that it was bred from."""
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What a session is beside its genomes and its random stream."""
-
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
-    individuals: list[Individual] = field(default_factory=list)
-    generations: Annotated[list[Generation], Field(max_length=MOST_GENERATIONS)] = field(default_factory=list)
-    favourites: Annotated[dict[Number, Origin], Field(max_length=MOST_FAVOURITES)] = field(default_factory=dict)
-    """Where each came from, by a number that is never given again."""
-    next_favourite: Number = 0
-
-
-_RECORD = TypeAdapter(_Record)
 
 
 class Session:
@@ -108,7 +37,7 @@ class Session:
 
     def __init__(self, encoding: Encoding, seed: int) -> None:
         self.encoding = encoding
-        self._record = _Record(seed)
+        self._record = Record(seed)
         self._streams = Streams(seed, 1, encoding.device)
         self.genomes = torch.empty(0, encoding.dim, device=encoding.device, dtype=torch.float32)
         self.kept: dict[int, Tensor] = {}
@@ -193,8 +122,8 @@ class Session:
             raise InputError(f"nobody in generation {generation} is selected: choose one or more")
         crossing = crossover != "none" and len(chosen) > 1
         survivors = chosen[:SURVIVORS]
-        parents = [chosen[mate] for mate in self._draw_mates(len(chosen), SIZE - len(survivors))]
-        children = self._vary(self.genomes[parents], sigma, crossover if crossing else "none")
+        parents = [chosen[mate] for mate in draw_mates(len(chosen), SIZE - len(survivors), self._streams)]
+        children = self._vary(parents, sigma, crossover if crossing else "none")
         families: list[tuple[int, ...]] = [(parent,) for parent in parents]
         if crossing:  # varAnd mates neighbours; the last of an odd number stays single
             for i in range(0, len(parents) - 1, 2):
@@ -216,7 +145,7 @@ class Session:
             raise InputError(f"{count} genomes: expected 1 to {SIZE}, the size of a generation")
         brought = self._bear(self._check(genomes), [origin] * count)
         parents = [brought[place % count] for place in range(SIZE - count)]
-        mutants = self._vary(self.genomes[parents], sigma, "none")
+        mutants = self._vary(parents, sigma, "none")
         families = [(parent,) for parent in parents]
         members = (*brought, *self._bear(mutants, ["mutation"] * len(parents), families))
         return self._add(Generation("started", members, sigma=sigma))
@@ -270,7 +199,7 @@ class Session:
     @property
     def record(self) -> dict[str, Any]:
         """What the session is beside its tensors, for JSON."""
-        return _RECORD.dump_python(self._record, mode="json")
+        return self._record.dumped()
 
     @classmethod
     def restored(cls, encoding: Encoding, state: State, record: object) -> Session:
@@ -279,12 +208,7 @@ class Session:
         Raises:
             InputError: if they are those of no session, or of one with other genomes.
         """
-        try:
-            found = _RECORD.validate_python(record)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            where = "/".join(str(part)[:40] for part in first["loc"])
-            raise InputError(f"the session's record has a fault at {where}: {first['msg']}") from error
+        found = Record.read(record)
         session = object.__new__(cls)
         session.encoding, session._record = encoding, found
         session._streams = Streams(found.seed, 1, encoding.device).restored(state.part("streams"))
@@ -292,22 +216,7 @@ class Session:
         if (len(session.genomes), len(kept)) != (len(found.individuals), len(found.favourites)):
             raise InputError("the session's genomes are not as many as its individuals and favourites: it is damaged")
         session.kept = dict(zip(found.favourites, kept, strict=True))
-        session._require_consistency()
         return session
-
-    def _require_consistency(self) -> None:
-        """Refuse a record whose numbers lead nowhere, or to later ones."""
-        numbers = range(len(self.individuals))
-        whole = bool(self.generations) and all(n < self._record.next_favourite for n in self.favourites)
-        for number, person in enumerate(self.individuals):
-            whole &= person.generation < len(self.generations) and len(person.parents) <= 2
-            whole &= all(parent < number for parent in person.parents)
-        for number, generation in enumerate(self.generations):
-            whole &= all(member in numbers for member in generation.members)
-            whole &= generation.parent is None or generation.parent < number
-            whole &= set(generation.selected) <= set(generation.members)
-        if not whole:
-            raise InputError("the session's individuals and generations do not belong together: it is damaged")
 
     def _require_room(self) -> None:
         if len(self.generations) >= MOST_GENERATIONS:
@@ -322,22 +231,8 @@ class Session:
             raise InputError("the genomes have values that are not finite: expected numbers")
         return genomes.to(self.encoding.device)
 
-    def _draw_mates(self, chosen: int, count: int) -> list[int]:
-        """Draw `count` of the places 0 to `chosen` - 1, evenly, neighbours (0, 1), (2, 3), ... never the same."""
-        mates = self._streams.integers(chosen, 1, count)[0]
-        if chosen > 1:
-            step = 1 + self._streams.integers(chosen - 1, 1, count // 2)[0]
-            mates[1::2] = (mates[: 2 * (count // 2) : 2] + step) % chosen
-        return mates.tolist()
-
-    def _vary(self, genomes: Tensor, sigma: float, crossover: Crossover) -> Tensor:
-        """Return children (K, D) of `genomes` (K, D), as `varAnd` makes them."""
-        toolbox = base.Toolbox()
-        toolbox.register("mate", CROSSOVERS[crossover])
-        toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigma, indpb=1.0)
-        toolbox.register("project", self.encoding.project)
-        parents = Population.unevaluated(genomes.unsqueeze(0), (1.0,), self._streams)
-        return evolution.varAnd(parents, toolbox, cxpb=float(crossover != "none"), mutpb=1.0).genomes[0]
+    def _vary(self, parents: Sequence[int], sigma: float, crossover: Crossover) -> Tensor:
+        return vary(self.genomes[parents], self.encoding, sigma, crossover, self._streams)
 
     def _bear(
         self, genomes: Tensor, origins: Sequence[str], families: Sequence[tuple[int, ...]] | None = None

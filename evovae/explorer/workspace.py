@@ -19,6 +19,7 @@ from evovae.explorer.jury import Jury
 from evovae.explorer.latent_maps import Atlas
 from evovae.explorer.launcher import Evolver
 from evovae.explorer.session_store import Shelf
+from evovae.objectives import RealImages
 from evovae.runs import choose_images, folder_of, genomes, load_vae, tell
 
 TEST_IMAGES = 10_000
@@ -54,7 +55,7 @@ class Explored:
         self.jury.start()
 
     def close(self) -> None:
-        """End what goes on beside the page."""
+        """End what runs beside the page."""
         self.jury.close()
         self.atlas.close()
         self.evolver.close()
@@ -84,7 +85,7 @@ def explore(
         raise InputError(f"{runs} is no folder: expected one that holds runs of evovae evolve")
     tell(images)
     jury = Jury(images, [folder], vae.device)
-    model = Model(LatentEncoding(vae), jury)
+    model = Model(LatentEncoding(vae), jury, RealImages(images, vae.device))
     test = Images(images.test.images[:TEST_IMAGES], images.test.labels[:TEST_IMAGES])
     codes, digest = model.encode(test.images), genomes.digest_of(vae)
     kept = _writable(folder / "explorer")

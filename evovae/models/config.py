@@ -86,7 +86,7 @@ class TrainConfig:
 
     epochs: int | Literal["auto"] | None = None
     """Passes over the training images, fewer when validation images find no better model for long; None: 4, or the
-    number that 900 minibatches take; auto: until going on no longer pays, 25 times that at most."""
+    number that 900 minibatches take; auto: until more no longer pays, 25 times that at most."""
     restarts: tuple[int, ...] = ()
     """Epochs after which the learning rate rises and falls anew."""
     iterations: int | None = None

@@ -14,7 +14,7 @@ MAX_TRAININGS = 25
 WARMUP = 0.1
 """Part of a cycle in which the learning rate rises; of a training by default when the length is to be found."""
 ANNEALING = 0.3, 100
-"""How long the rate falls when going on does not pay: this part of the minibatches so far, at least this number."""
+"""How long the rate falls when more does not pay: this part of the minibatches so far, at least this number."""
 RETREAT = 0.25
 """What the learning rate is multiplied by after a divergence."""
 

@@ -15,13 +15,13 @@ from evovae.base import (
     adam_state,
     join,
     make_generator,
-    multiplies_bfloat16,
     resolve_device,
     restore_adam,
 )
-from evovae.data import Images, as_floats, binarise, corrupt
+from evovae.data import Images, as_floats, binarise
 from evovae.models.config import TrainConfig
-from evovae.models.likelihood import log_mean_exp, log_prior_over_posterior, moments, variance_around
+from evovae.models.likelihood import moments, variance_around
+from evovae.models.losses import loss_terms, loss_without_noise
 from evovae.models.networks import require_room
 from evovae.models.optimisers import StableAdam, suggest_rate
 from evovae.models.schedules import Schedule
@@ -54,7 +54,7 @@ class Epoch:
     validation: float = math.nan
     """The loss on the validation images; NaN where it was not measured."""
     diverged: bool = False
-    """Whether the epoch was taken back: training goes on from the state before, at a quarter of the learning rate."""
+    """Whether the epoch was taken back: training continues from the state before, at a quarter of the learning rate."""
 
     @property
     def elbo(self) -> float:
@@ -86,7 +86,7 @@ class Training:
     when there was no better one for long, the learning rate falls to zero from that state, and training ends.
 
     A training diverges when its loss is not finite, or a hundred times what it was at the beginning. By stable-adam it
-    then goes on from the state that is kept, at a quarter of the learning rate; once.
+    then continues from the state that is kept, at a quarter of the learning rate; once.
 
     Attributes:
         iteration: minibatches so far.
@@ -151,7 +151,7 @@ class Training:
         for group in self._adam.param_groups:
             group["lr"] = rate
         x = binarise(as_floats(self._data.index_select(0, batch)), self.config.binarisation, self._generator)
-        loss, reconstruction, kl = _loss_terms(self.vae, x, self.config, weight, self._generator)
+        loss, reconstruction, kl = loss_terms(self.vae, x, self.config, weight, self._generator)
         self._adam.zero_grad()
         loss.backward()
         self._adam.step()
@@ -184,14 +184,13 @@ class Training:
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, in a training made with the same arguments, or one that goes on for longer.
+        """Take up what `state` gave, in a training made with the same arguments, or in one that is longer.
 
         Raises:
             InputError: if it is that of another.
         """
         state = State(state)
-        weights = state.part("vae")
-        self.vae.load_state_dict({name: weights.like(name, own) for name, own in self.vae.state_dict().items()})
+        self.vae.load_state_dict(state.part("vae").all_like(self.vae.state_dict()))
         self._validation.restore(state.part("validation"))
         self.schedule.restore(state.part("schedule"))
         restore_adam(self._adam, state.part("adam"))
@@ -222,7 +221,7 @@ class Training:
         # The last step comes after the last loss: the state that it leaves must give a finite one, too.
         due = self._validation.due(self.iteration) or self.iteration in self.schedule.ends
         plain = not self.vae.config.variational
-        left = _loss_without_noise(self.vae, x) if due or plain else 0.0
+        left = loss_without_noise(self.vae, x) if due or plain else 0.0
         if plain and math.isfinite(left):
             _fit_codes(self.vae, self._data, self.config, self._generator)
         looked, diverged = math.nan, False
@@ -258,50 +257,8 @@ class Training:
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch in data.split(SOME):
             x = binarise(as_floats(batch), self.config.binarisation, generator)
-            total += _loss_terms(self.vae, x, self.config, self.config.beta, generator)[0] * len(batch)
+            total += loss_terms(self.vae, x, self.config, self.config.beta, generator)[0] * len(batch)
         return float(total) / len(data)
-
-
-def _loss_terms(
-    vae: VAE, x: Tensor, config: TrainConfig, weight: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return loss, reconstruction error and KL, each averaged over the minibatch `x` (B, *data_shape)."""
-    with _autocast(vae, config):
-        mean, log_variance = vae.posterior(corrupt(x, config.corruption, config.corruption_level, generator))
-    if not vae.config.variational:
-        errors = _errors(vae, mean, x, config).mean()
-        return errors, errors, mean.new_zeros(())
-    mean, log_variance = mean.float(), log_variance.float()
-    shape = (config.samples, *mean.shape)  # k B D
-    noise = torch.randn(shape, generator=generator, device=mean.device, dtype=torch.float32)
-    z, kl = vae.reparameterise(mean, log_variance, noise), vae.kl_divergence(mean, log_variance).sum(1).mean()
-    errors = _errors(vae, z.flatten(0, 1), x, config)
-    if config.bound == "iwae":
-        loss = -log_mean_exp(log_prior_over_posterior(z, log_variance, noise) - errors).mean()
-    else:
-        loss = errors.mean() + weight * kl
-    return loss, errors.mean(), kl
-
-
-def _errors(vae: VAE, z: Tensor, x: Tensor, config: TrainConfig) -> Tensor:
-    """Return the reconstruction errors (k, B) of draws `z` (k * B, D) for the minibatch `x` (B, *data_shape)."""
-    with _autocast(vae, config):
-        logits = vae.decode_logits(z)
-    return vae.reconstruction_error(logits.float().unflatten(0, (-1, len(x))), x)
-
-
-def _autocast(vae: VAE, config: TrainConfig) -> torch.autocast:
-    """Bfloat16 matrix products, where they are asked for; weights, noise and likelihoods stay float32."""
-    native = len(vae.config.data_shape) == 3 and multiplies_bfloat16(vae.device)
-    enabled = config.precision == "bfloat16" or (config.precision == "auto" and native)
-    return torch.autocast(vae.device.type, torch.bfloat16, enabled=enabled)
-
-
-@torch.no_grad()
-def _loss_without_noise(vae: VAE, x: Tensor) -> float:
-    mean, log_variance = vae.posterior(x)
-    kl = vae.kl_divergence(mean, log_variance).sum() if vae.config.variational else 0.0
-    return float(vae.reconstruction_error(vae.decode_logits(mean), x).sum() + kl)
 
 
 def _check_vectors(vae: VAE, data: Tensor, config: TrainConfig) -> None:

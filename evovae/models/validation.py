@@ -22,9 +22,9 @@ SOME = 1000
 EVERY = 25
 """Minibatches between two looks, at the least."""
 PAYS = 0.01
-"""Part of what was gained over the mean picture that going on must add, when the length is to be found."""
+"""Part of what was gained over the mean picture that more training must add, when the length is to be found."""
 PATIENCE = 0.25, 100, 3
-"""What going on gets for that: this part of the minibatches so far, at least this number of them, and of looks."""
+"""What it gets for that: this part of the minibatches so far, at least this number of them, and of looks."""
 HOPELESS = 100.0
 """Training diverges when its loss exceeds this many times that of the untrained model, and one nat a pixel."""
 
@@ -106,7 +106,7 @@ class Validation:
         return measured
 
     def exhausted(self, iteration: int) -> bool:
-        """Whether going on has not paid for long."""
+        """Whether more training has not paid for long."""
         part, least, looks = PATIENCE
         waited = iteration - self._pays > max(least, part * iteration)
         return len(self._held_out) > 0 and waited and self._looks >= looks
@@ -129,8 +129,7 @@ class Validation:
 
     def restore(self, state: State) -> None:
         """Take up what `state` gave."""
-        kept = state.part("kept")
-        self._kept = {name: kept.like(name, tensor) for name, tensor in self._vae.state_dict().items()}
+        self._kept = state.part("kept").all_like(self._vae.state_dict())
         self._seen, self._looks, self._pays = (state.number(name) for name in ("seen", "looks", "pays"))
         self.best, self._paid, self._hopeless = (state.real(name) for name in ("best", "paid", "hopeless"))
 

@@ -34,3 +34,5 @@ from .registry import parse as parse
 from .similarity import psnr as psnr
 from .similarity import ssim_to as ssim_to
 from .similarity import structural_similarity as structural_similarity
+from .typicality import Neighbours as Neighbours
+from .typicality import RealImages as RealImages

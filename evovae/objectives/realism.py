@@ -13,6 +13,7 @@ from evovae.base import make_generator
 from evovae.encodings import Encoding
 from evovae.models import VAE, iwae_bound
 from evovae.objectives.judges.store import Judges
+from evovae.objectives.typicality import RealImages
 
 CHUNK = 1000
 SAMPLES = 100
@@ -20,33 +21,31 @@ SAMPLES = 100
 
 
 @torch.no_grad()
-def measure_realism(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None = None) -> pd.DataFrame:
+def measure_realism(
+    encoding: Encoding, genomes: Tensor, judges: Judges | None, real: RealImages | None = None
+) -> pd.DataFrame:
     """Return a row for each of `genomes` (B, D).
-
-    Log-priors belong to their encoding's own scale; the other columns compare encodings, given one `vae` for all.
 
     Args:
         encoding: how genomes become phenotypes.
         genomes: (B, D).
         judges: of images such as these, or None.
-        vae: reconstructs the phenotypes; the encoding's own when left out, if it has one.
+        real: images to compare the phenotypes with, or None.
 
     Columns:
         predicted: the class that the judge sees (the judge that a `digit` objective asks); absent without judges.
-        held_out: probability, 0 to 1, that the held-out judge gives this class; absent without judges.
+        held_out: probability, 0 to 1, that the held-out judge gives this class; absent without judges. It tells whether
+            two classifiers agree, not whether there is anything to see: most take noise for some class.
         log_prior: log p(genome) per gene, in nats: about -1.42 for a draw from N(0, I), lower further out; for an even
-            prior the same everywhere inside its bounds (0 for pixels).
-        reconstruction_distance: root mean square between the phenotype and its own reconstruction by the VAE, 0 to 1
-            for images; absent without a VAE.
-
-    Raises:
-        InputError: if the `vae` reads phenotypes of another shape.
+            prior the same everywhere inside its bounds (0 for pixels). It belongs to the encoding's own scale.
+        pixel_typicality, feature_typicality, typicality: share of the test images, 0 to 1, that are no more typical,
+            as `RealImages` has it; absent where that is not known, the second without judges.
     """
-    vae = encoding.vae if vae is None else vae
-    return pd.concat([_measure(encoding, chunk, judges, vae) for chunk in genomes.split(CHUNK)], ignore_index=True)
+    parts = [_measure(encoding, chunk, judges, real) for chunk in genomes.split(CHUNK)]
+    return pd.concat(parts, ignore_index=True)
 
 
-def _measure(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VAE | None) -> pd.DataFrame:
+def _measure(encoding: Encoding, genomes: Tensor, judges: Judges | None, real: RealImages | None) -> pd.DataFrame:
     phenotypes = encoding.decode(genomes)
     columns = {}
     if judges is not None:
@@ -54,14 +53,15 @@ def _measure(encoding: Encoding, genomes: Tensor, judges: Judges | None, vae: VA
         columns["predicted"] = predicted.squeeze(1)
         columns["held_out"] = judges.held_out(phenotypes).softmax(1).gather(1, predicted).squeeze(1)
     columns["log_prior"] = encoding.log_prior(genomes) / encoding.dim
-    if vae is not None:
-        difference = vae.reconstruct(phenotypes) - phenotypes
-        columns["reconstruction_distance"] = difference.square().flatten(1).mean(1).sqrt()
+    if real is not None:
+        columns |= real.typicality(phenotypes, judges and judges.held_out)
     return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
 
 
 @torch.no_grad()
-def assess_images(images: Tensor, label: int, judges: Judges, vae: VAE, seed: int = 0) -> pd.DataFrame:
+def assess_images(
+    images: Tensor, label: int, judges: Judges, vae: VAE, seed: int = 0, real: RealImages | None = None
+) -> pd.DataFrame:
     """Return what those think of `images` (B, C, H, W), meant to show class `label`, who had no part in making them.
 
     Args:
@@ -70,12 +70,14 @@ def assess_images(images: Tensor, label: int, judges: Judges, vae: VAE, seed: in
         judges: of images such as these.
         vae: trained on images such as these, better not the one that decoded them.
         seed: of the importance samples.
+        real: images such as these, or None.
 
     Columns:
         judge, held_out: probability, 0 to 1, that the judge and the held-out judge give the class.
         log_likelihood: importance-weighted bound on log p(image) under the VAE with 100 samples, in nats; of grey
             pixels taken as probabilities, so that it compares images, and is no density.
         distance: root mean square between the image and its reconstruction by the VAE, 0 to 1.
+        pixel_typicality, feature_typicality, typicality: as `RealImages` has them; absent without such.
     """
     shape = (SAMPLES, len(images), vae.config.latent_dim)
     noise = torch.randn(shape, generator=make_generator(seed, 5), dtype=torch.float32).to(vae.device)
@@ -84,5 +86,6 @@ def assess_images(images: Tensor, label: int, judges: Judges, vae: VAE, seed: in
         "held_out": judges.held_out(images).softmax(1)[:, label],
         "log_likelihood": iwae_bound(vae, images, noise),
         "distance": (vae.reconstruct(images) - images).square().flatten(1).mean(1).sqrt(),
+        **({} if real is None else real.typicality(images, judges.held_out)),
     }
     return pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""One result in one folder: training, evolution, going on, reading back, figures."""
+"""One result in one folder: training, evolution, resuming, reading back, figures."""
 
 import lazy_loader
 

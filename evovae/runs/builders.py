@@ -11,10 +11,10 @@ from evovae.base import InputError, require_memory
 from evovae.encodings import Encoding
 from evovae.evolution import EarlyStopping
 from evovae.objectives import Objective
+from evovae.runs.archive_kinds import kind_of_archive
 from evovae.runs.config import EvolveConfig
-from evovae.runs.searches import BASELINES
+from evovae.runs.operators import CROSSOVERS, SELECTIONS
 
-MOST_OBJECTIVES = 5
 STREAM = 5056
 """Bytes of a replicate's random stream."""
 
@@ -41,61 +41,22 @@ def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding)
     Raises:
         InputError: if algorithm, operators, baselines and limits do not fit the objective or the encoding.
     """
-    several = len(objective.names) > 1
-    algorithm, select = config.algorithm, config.select
-    if algorithm == "auto":
-        algorithm = "eaMuPlusLambda" if several else "eaSimple"
-    if select == "auto":
-        select = "selNSGA2" if several else "selTournament"
+    kind = kind_of_archive(objective.names, objective.weights)
+    algorithm = kind.algorithm if config.algorithm == "auto" else config.algorithm
+    select = kind.select if config.select == "auto" else config.select
     resolved = replace(config, algorithm=algorithm, select=select)  # which checks them together once more
-    if several:
-        _require_many_objectives(resolved, objective.names)
-    else:
-        _require_one_objective(resolved, objective, select_by_default=config.select == "auto")
+    kind.require(resolved, objective)
+    if algorithm == "eaGenerateUpdate" and config.select != "auto":
+        raise InputError(f"{select} is not for eaGenerateUpdate: its strategy selects by itself")
     more = (config.offspring or config.population) > config.population
     if algorithm == "eaMuCommaLambda" and select != "selTournament" and not more:
         raise InputError(
             f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring"
         )
-    if config.mate in ("cxOnePoint", "cxTwoPoint") and encoding.dim < 2:
-        raise InputError(f"mate is {config.mate}: it needs 2 genes or more, and the VAE has {encoding.dim}")
+    if encoding.dim < (least := CROSSOVERS[config.mate].genes):
+        raise InputError(f"mate is {config.mate}: it needs {least} genes or more, and the VAE has {encoding.dim}")
     _require_room(resolved, encoding)
     return resolved
-
-
-def _require_many_objectives(config: EvolveConfig, objectives: tuple[str, ...]) -> None:
-    names = ", ".join(objectives)
-    if len(objectives) > MOST_OBJECTIVES:
-        raise InputError(
-            f"{len(objectives)} objectives are too many: expected at most {MOST_OBJECTIVES}, whose hypervolume can be "
-            "measured in time"
-        )
-    if config.algorithm not in ("eaMuPlusLambda", "eaMuCommaLambda") or config.select != "selNSGA2":
-        raise InputError(
-            f"{config.algorithm} with {config.select} ranks by one objective, not by {names}: "
-            "expected eaMuPlusLambda or eaMuCommaLambda with selNSGA2"
-        )
-    if config.stop_target is not None or config.stop_stagnation is not None:
-        raise InputError(f"of {names} there is no best to stop at: use --stop-evaluations or --stop-seconds")
-    if climbing := _climbing(config):
-        raise InputError(f"{climbing} follows the gradient of one objective, not of {names}")
-
-
-def _require_one_objective(config: EvolveConfig, objective: Objective, select_by_default: bool) -> None:
-    (name,) = objective.names
-    if config.select == "selNSGA2":
-        raise InputError(f"selNSGA2 weighs several objectives: for {name} use selTournament or selBest")
-    if config.algorithm == "eaSimple" and config.select == "selBest":
-        raise InputError("selBest lets everybody survive in eaSimple: use it with --algorithm eaMuPlusLambda")
-    if config.algorithm == "eaGenerateUpdate" and not select_by_default:
-        raise InputError(f"{config.select} is not for eaGenerateUpdate: its strategy selects by itself")
-    if (climbing := _climbing(config)) and not objective.smooth:
-        raise InputError(f"objective {name} has no gradient to ascend: leave {climbing} out of --baselines")
-
-
-def _climbing(config: EvolveConfig) -> str:
-    """Return the baselines that follow a gradient."""
-    return ", ".join(name for name in config.baselines if BASELINES[name].climbs)
 
 
 def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
@@ -110,15 +71,11 @@ def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
 def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
     """Return the toolbox that a `config` without `auto` describes."""
     toolbox = evolution.toolbox(encoding, objective)
-    parameters = {
-        "cxBlend": {"alpha": config.alpha},
-        "cxSimulatedBinary": {"eta": config.eta},
-        "cxUniform": {"indpb": config.swap},
-    }.get(config.mate, {})
-    toolbox.register("mate", getattr(evolution, config.mate), **parameters)
     toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
-    tournament = {"tournsize": config.tournsize} if config.select == "selTournament" else {}
-    toolbox.register("select", getattr(evolution, config.select), **tournament)
+    for role, known in (("mate", CROSSOVERS), ("select", SELECTIONS)):
+        name = getattr(config, role)
+        parameters = {parameter: getattr(config, setting) for parameter, setting in known[name].parameters.items()}
+        toolbox.register(role, getattr(evolution, name), **parameters)
     return toolbox
 
 

@@ -18,6 +18,7 @@ from evovae.base import (
 from evovae.data import DataConfig
 from evovae.encodings import Support
 from evovae.models import TrainConfig, VAEConfig
+from evovae.runs.operators import Mate, Select
 from evovae.runs.searches import Baseline
 
 EPSILON = 1.1920928955078125e-07
@@ -54,7 +55,7 @@ class EvolveConfig:
     """Seed of the random streams."""
     support: Support = "ball"
     """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
-    mate: Literal["cxBlend", "cxUniform", "cxOnePoint", "cxTwoPoint", "cxSimulatedBinary", "cxSlerp"] = "cxBlend"
+    mate: Mate = "cxBlend"
     """Crossover."""
     cxpb: float = 0.5
     """Probability that two neighbours mate."""
@@ -70,7 +71,7 @@ class EvolveConfig:
     """Standard deviation of mutGaussian; initial step size of the CMA-ES."""
     indpb: float = 0.2
     """Probability that a gene of a mutating individual changes."""
-    select: Literal["auto", "selTournament", "selBest", "selNSGA2"] = "auto"
+    select: Literal["auto", Select] = "auto"
     """Selection; auto is selTournament, and selNSGA2 for several objectives."""
     tournsize: int = 3
     """Individuals in a tournament."""

@@ -19,18 +19,19 @@ from evovae.data import ImageSet
 from evovae.encodings import Encoding, LatentEncoding
 from evovae.evolution import EarlyStopping, EvaluationError, Population
 from evovae.models import VAE, VAE_FILE
-from evovae.objectives import Judges, JudgeStore, Objective
+from evovae.objectives import Judges, JudgeStore, Objective, RealImages
 from evovae.runs import genomes
 from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
 from evovae.runs.builders import make_stopping, make_toolbox, require_use_of_genomes, resolve_auto
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
-from evovae.runs.folder import JUDGES, Run, check_out, recording, writing
+from evovae.runs.evolution_results import write_histories, write_searches
+from evovae.runs.folder import JUDGES, Run
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load_again, load_vae, tell
 from evovae.runs.recorder import Search, reference_point
-from evovae.runs.results import write_histories, write_searches
 from evovae.runs.searches import BASELINES, EVOLUTION, SearchMethod, Start
 from evovae.runs.targets import keep_targets, kept_targets
+from evovae.runs.writers import check_out, recording, writing
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class _Plan:
     """Names of the labels."""
     images: str
     """What was read of the image set."""
+    real: RealImages
+    """The image set, to compare what is found with."""
 
     @functools.cached_property
     def toolbox(self) -> base.Toolbox:
@@ -83,7 +86,8 @@ class _Plan:
     @property
     def circumstances(self) -> dict[str, Any]:
         """What the run depends on beside its settings."""
-        return {"device": str(self.encoding.device), "seed": self.config.seed, "images": self.images}
+        known = {"device": str(self.encoding.device), "seed": self.config.seed, "images": self.images}
+        return known | ({"typicality": f"not measured: {self.real.trouble}"} if self.real.trouble else {})
 
     def begin_searches(self) -> dict[str, Search]:
         """Return the evolution and its baselines, by their labels, before they have found anything."""
@@ -227,6 +231,7 @@ def _plan(
         pictures=pictures,
         classes=images.classes,
         images=images.summary,
+        real=RealImages(images, encoding.device),
     )
 
 
@@ -263,7 +268,13 @@ def _fill(run: Run, plan: _Plan, checkpoint: CheckpointConfig, searches: dict[st
 def _write(run: Run, plan: _Plan, searches: dict[str, Search]) -> None:
     """Write what was found, with what the judges say of it where they are there, and how far they can be trusted."""
     write_searches(
-        run, searches, kind=plan.kind, encoding=plan.encoding, judges=plan.found_judges(), classes=plan.classes
+        run,
+        searches,
+        kind=plan.kind,
+        encoding=plan.encoding,
+        judges=plan.found_judges(),
+        real=plan.real,
+        classes=plan.classes,
     )
     if known := plan.judges.known():
         told = {role: asdict(judge.reliability) | {"architecture": judge.architecture} for role, judge in known.items()}

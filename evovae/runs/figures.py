@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,22 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import norm
 
-from evovae.analysis import best_by_evaluations, plots
-from evovae.analysis.plots import cut
+from evovae.analysis import plots
 from evovae.base import InputError, make_generator
 from evovae.data import to_unit
-from evovae.encodings import LatentEncoding
-from evovae.evolution import Decoder
 from evovae.models import VAE
-from evovae.objectives import doubts
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import POPULATION, Run, check_writable
-from evovae.runs.results import EvolutionResults, read_examples, read_training
-from evovae.runs.searches import EVOLUTION, HISTORY, SEARCHES
+from evovae.runs.evolution_figures import draw_curves, draw_figures
+from evovae.runs.evolution_results import EvolutionResults
+from evovae.runs.folder import POPULATION, Run
+from evovae.runs.searches import HISTORY
+from evovae.runs.training_results import read_examples, read_training
+from evovae.runs.writers import check_writable
 
-_NAME = 36
-"""Letters that an objective's name may take beside an axis."""
-FILM_FRAMES, SAMPLES, MANIFOLD, FRONT = 10, 64, 20, 10
+SAMPLES, MANIFOLD = 64, 20
 
 
 def draw(run: Run) -> list[Path]:
@@ -41,8 +36,8 @@ def draw(run: Run) -> list[Path]:
     """
     evolved = isinstance(run.settings, EvolutionSettings)
     if not run.finished and not (run.folder / (POPULATION if evolved else HISTORY)).exists():
-        raise InputError(f"{run.folder} was stopped before it had results: go on with evovae resume {run.folder}")
-    figures = _evolution_figures(EvolutionResults(run)) if evolved else _training_figures(run)
+        raise InputError(f"{run.folder} was stopped before it had results: finish it with evovae resume {run.folder}")
+    figures = draw_figures(EvolutionResults(run)) if evolved else _training_figures(run)
     paths = []
     for name, axes in figures.items():
         paths.append(run.figures / f"{name}.png")
@@ -72,9 +67,7 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
     names = [str(folder.relative_to(common)) for folder in folders]
     if isinstance(runs[0].settings, EvolutionSettings):
         prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
-        evolutions = [EvolutionResults(run) for run in runs]
-        searches = [fitness_curves(found, prefix) for found, prefix in zip(evolutions, prefixes, strict=True)]
-        axes = plots.fitness_curve(functools.reduce(operator.or_, searches), ylabel=_curve_label(evolutions[0]))
+        axes = draw_curves([EvolutionResults(run) for run in runs], prefixes)
     else:
         curves = [training_curve(run) for run in runs]
         labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
@@ -124,21 +117,6 @@ def training_curve(run: Run) -> tuple[np.ndarray, np.ndarray]:
     return known["iterations"].to_numpy(), -known["test_elbo"].to_numpy()[None]
 
 
-def fitness_curves(results: EvolutionResults, prefix: str = "") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return by search, its label after `prefix`, the metric so far, at evaluations that all replicates share.
-
-    Raises:
-        InputError: if a history is missing or damaged.
-    """
-    sign = -1.0 if results.kind.minimise else 1.0
-    curves = {}
-    for label in results.labels:
-        _, evaluations, best = results.curve(label)
-        grid, values = best_by_evaluations(evaluations, sign * best)
-        curves[prefix + label] = (grid, sign * values)
-    return curves
-
-
 def _training_figures(run: Run) -> dict[str, Axes]:
     vae = VAE.load(run.folder)
     history, examples = read_training(run), to_unit(read_examples(run, vae.config.data_shape))
@@ -155,54 +133,3 @@ def _training_figures(run: Run) -> dict[str, Axes]:
             images = vae.decode(vae.codes_from_noise(codes))
             figures["manifold"] = plots.manifold(images.unflatten(0, (MANIFOLD, MANIFOLD)))
     return figures
-
-
-def _evolution_figures(results: EvolutionResults) -> dict[str, Axes]:
-    encoding = LatentEncoding(VAE.load(results.run.folder), results.settings.evolution.support)
-    found = results.population(D=encoding.dim)
-    curve = plots.fitness_curve(fitness_curves(results), ylabel=_curve_label(results))
-    if results.kind.metric == "hypervolume":
-        return {"hypervolume": curve} | _front_figures(results, encoding, found)
-    best = results.hall[(results.hall["search"] == EVOLUTION.label) & (results.hall["rank"] == 0)].reset_index()
-    shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
-    frames = found["frame_genomes"][:5, shown]  # R T D
-    film = encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-    figures = {
-        "fitness": curve,
-        "filmstrip": plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0]),
-    }
-    if len(best):  # a replicate without finite fitness has no best
-        genomes, fitness = results.members(found, best)
-        figures["hall_of_fame"] = plots.hall_of_fame(encoding.decode(genomes), fitness, best, doubts(results.judges))
-    return figures
-
-
-def _front_figures(results: EvolutionResults, encoding: Decoder, found: dict[str, torch.Tensor]) -> dict[str, Axes]:
-    """The fronts of two objectives, and images along that of the first replicate with what is thought of them."""
-    table = results.hall
-    first = table[(table["search"] == EVOLUTION.label) & (table["replicate"] == 0)]
-    if first.empty:
-        return {}
-    seen = first.iloc[_evenly(len(first), FRONT)].reset_index()
-    genomes, fitness = results.members(found, seen)
-    images = encoding.decode(genomes)
-    figures = {"front_images": plots.hall_of_fame(images, fitness, seen, doubts(results.judges))}
-    labels = [
-        f"{cut(name, _NAME)} ({'maximised' if weight > 0 else 'minimised'})"
-        for name, weight in zip(results.settings.names, results.settings.weights, strict=True)
-    ]
-    if len(labels) == 2:
-        halls = {label: f"{method.prefix}hall_fitness" for label, method in SEARCHES.items()}
-        fronts = {label: found[hall] for label, hall in halls.items() if hall in found}
-        figures["front"] = plots.pareto_front(fronts, images, fitness, labels[0], labels[1])
-    return figures
-
-
-def _evenly(count: int, most: int) -> np.ndarray:
-    """Return `most` or fewer places among `count`, from the first to the last."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
-
-
-def _curve_label(results: EvolutionResults) -> str:
-    title = results.kind.title([cut(name, _NAME) for name in results.settings.names])
-    return f"{title}\n{results.doubt}".rstrip()

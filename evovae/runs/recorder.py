@@ -11,12 +11,10 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import History, InputError, State, Streams, join, track
-from evovae.evolution import EarlyStopping, Generation, HallOfFame, ParetoFront, Population
+from evovae.evolution import EarlyStopping, Generation, HallOfFame, Population
 
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip, beside the last."""
-FRONT = 200
-"""Individuals of a front at most that are written, well spread."""
 REFERENCE_DRAWS = 1000
 MOST_DECODED = 100
 """Individuals at most that are decoded again to tell whether decoder or objective gave what is not finite."""
@@ -125,14 +123,6 @@ class Search:
         if last:
             self.gen, self.population = last.number("gen"), like.restored(last.part("population"))
             self._last = lambda: last
-
-    def found(self) -> Population:
-        """What is written: the archive, or of a front at most `FRONT` members, well spread."""
-        if not isinstance(self.archive, ParetoFront):
-            return self.archive.population
-        front = ParetoFront(FRONT)
-        front.update(self.archive.population)
-        return front.population
 
     def _note(self, generation: Generation) -> str:
         """Record a generation; return the archive's metrics in words."""

@@ -9,9 +9,10 @@ from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.evolution import resume_evolution
-from evovae.runs.folder import Run, holding
+from evovae.runs.folder import Run
 from evovae.runs.inputs import load_again
 from evovae.runs.training import resume_training
+from evovae.runs.writers import holding
 
 
 def resume(
@@ -41,7 +42,7 @@ def resume(
     run = Run.open(folder)
     kind = run.config["kind"]
     if kind == "cell":
-        raise InputError(f"{folder} is a cell of a study: give the command of the study again, and it goes on")
+        raise InputError(f"{folder} is a cell of a study: resume it with the command of the study")
     if generations is not None:
         if kind != "evolution":
             raise InputError(f"{folder} is a training: only evolutions have generations")

@@ -50,6 +50,8 @@ class SearchMethod(NamedTuple):
     """Makes its generations."""
     climbs: bool = False
     """Whether it follows the gradient of a single objective."""
+    grey: bool = False
+    """Whether figures draw it grey, as what the others are measured against; these take the palette in order."""
 
 
 def _evolve(start: Start) -> Iterator[Generation]:
@@ -77,10 +79,9 @@ def _ascend(start: Start) -> Iterator[Generation]:
 
 
 EVOLUTION = SearchMethod("evolution", HISTORY, "", _evolve)
-BASELINES: dict[Baseline, SearchMethod] = {
-    "random-search": SearchMethod("random search", "baseline.csv", "baseline_", _search_randomly),
-    "gradient-ascent": SearchMethod("gradient ascent", "gradient.csv", "gradient_", _ascend, climbs=True),
-}
+RANDOM_SEARCH = SearchMethod("random search", "baseline.csv", "baseline_", _search_randomly, grey=True)
+GRADIENT_ASCENT = SearchMethod("gradient ascent", "gradient.csv", "gradient_", _ascend, climbs=True)
+BASELINES: dict[Baseline, SearchMethod] = {"random-search": RANDOM_SEARCH, "gradient-ascent": GRADIENT_ASCENT}
 """By their names on the command line."""
 SEARCHES = {method.label: method for method in (EVOLUTION, *BASELINES.values())}
 """By label."""

@@ -25,10 +25,11 @@ from evovae.models import (
 from evovae.runs import genomes
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, TrainingSettings
-from evovae.runs.folder import EXAMPLES, Run, check_out, recording, writing
+from evovae.runs.folder import EXAMPLES, Run
 from evovae.runs.inputs import from_anywhere, load, load_again, tell
-from evovae.runs.results import find_faults
 from evovae.runs.searches import HISTORY
+from evovae.runs.training_results import find_faults
+from evovae.runs.writers import check_out, recording, writing
 
 STOPPED = "when held-out images had found no better model for long"
 """What a training tells that ended early."""
@@ -141,7 +142,7 @@ class _Job:
         with checkpoints.keeping() as between_steps:
             while not training.done:
                 self._train(run, between_steps)
-        checkpoints.finish()  # with the last state: a longer training goes on from there
+        checkpoints.finish()  # with the last state: a longer training continues from there
         training.keep_best()
         publish()
         if training.schedule.annealing:

@@ -15,7 +15,6 @@ from .script import study as study
 from .script import train_cell as train_cell
 from .script import train_vae as train_vae
 from .trajectories import METHODS as METHODS
-from .trajectories import Method as Method
 from .trajectories import follow as follow
 from .verdicts import CLOSE as CLOSE
 from .verdicts import NOT_REPRODUCED as NOT_REPRODUCED

@@ -98,7 +98,7 @@ def run_all(specs: Iterable[Spec], executor: Executor) -> list[Run]:
 
     Finished cells are skipped; unfinished ones are entered again, and find what they had written. A cell whose worker
     died is tried again, up to three times in all (Dask does so by itself, as often as its scheduler is set to). One
-    that raises is not: it would raise again. The others go on, and what failed is reported at the end. A cell that
+    that raises is not: it would raise again. The others continue, and what failed is reported at the end. A cell that
     another process is at is waited for. Cells compute with one torch thread wherever they run, so that
     they give the same bits.
 
@@ -187,7 +187,7 @@ def run_cell(spec: Spec) -> str | None:
 def _enter(spec: Spec, stack: contextlib.ExitStack) -> Run | None:
     """Return the run to fill; None if it was finished meanwhile.
 
-    A Dask worker goes on with its cell when the study that asked for it is gone: started again, the study meets it.
+    A Dask worker continues its cell when the study that asked for it is gone: started again, the study meets it.
     """
     waiting = False
     while not spec.finished():

@@ -132,8 +132,8 @@ def start(main: Callable[[A], None], arguments: type[A], description: str | None
     """
     refuse_rerun()
     name = Path(sys.argv[0]).name
-    go_on = "interrupted: the same command goes on where it stopped"
-    run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), go_on)
+    interrupted = "interrupted: the same command resumes it"
+    run_program(name, lambda: main(read_options(arguments, sys.argv[1:], name, description)), interrupted)
 
 
 def gather(runs: Iterable[Run], name: str) -> pd.DataFrame:
@@ -192,7 +192,7 @@ def study(name: str, smoke: bool, provenance: str = "provenance.json") -> Iterat
 
     It lies in the source checkout, or below the current folder where evovae is installed without one.
 
-    Its cells are in `runs/NAME` below the current folder, and stay there: the study started again goes on with them. A
+    Its cells are in `runs/NAME` below the current folder, and stay there: the study started again resumes them. A
     smoke run writes to a temporary folder that it removes: only full runs leave results. Studies that share a folder
     name their `provenance` apart.
     """

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,10 +13,10 @@ from torch import Tensor
 
 from evovae import evolution
 from evovae.analysis import at_evaluations
-from evovae.evolution import Generation, Population
+from evovae.evolution import Population
+from evovae.runs import SEARCHES, EvolveConfig, Start
 
-Method = Literal["evolution", "random search", "gradient ascent"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS = tuple(SEARCHES)
 CXPB, MUTPB = 0.5, 0.2
 """Probabilities to mate and to mutate, as in DEAP's examples."""
 
@@ -52,32 +50,23 @@ class Course:
         return max(0, int(np.searchsorted(self.evaluations.mean(0), evaluations, side="right")) - 1)
 
 
-def follow(method: Method, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
+def follow(method: str, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
     """Search from the population `first` until every replicate has spent `budget` evaluations; return the course.
 
-    Evolution is `eaSimple`: it ends once the slowest replicate has, when others have spent a little more;
-    `generation_at` and `table` read it at the budget.
+    The search is one of `METHODS`. Evolution is `eaSimple`: it ends once the slowest replicate has, when others have
+    spent a little more; `generation_at` and `table` read it at the budget.
 
     Raises:
         InputError: if the budget is below 1, or the objective has no gradient to ascend.
     """
-    archive = evolution.HallOfFame(1)
+    archive, stopping = evolution.HallOfFame(1), evolution.EarlyStopping(evaluations=budget)
+    config = EvolveConfig(algorithm="eaSimple", cxpb=CXPB, mutpb=MUTPB, generations=budget)
+    start = Start(first, toolbox, config, budget, archive)
     spent, best, genomes, norms = [], [], [], []
-    for generation in _generations(method, first, toolbox, budget, archive):
+    for generation in stopping(SEARCHES[method].generations(start)):
         spent.append(generation.evaluations)
         best.append(archive.population.wvalues[:, 0, 0])
         genomes.append(archive.genomes[:, 0])
         norms.append(generation.population.genomes.norm(dim=2).mean(1))
     evaluations, values, norm = (torch.stack(columns, 1).cpu().numpy() for columns in (spent, best, norms))
     return Course(evaluations, values, torch.stack(genomes), norm)
-
-
-def _generations(
-    method: Method, first: Population, toolbox: base.Toolbox, budget: int, archive: evolution.HallOfFame
-) -> Iterator[Generation]:
-    if method == "random search":
-        return evolution.random_search_iter(first, toolbox, budget, archive)
-    if method == "gradient ascent":
-        return evolution.gradient_ascent_iter(first, toolbox, budget, halloffame=archive)
-    stopping = evolution.EarlyStopping(evaluations=budget)
-    return stopping(evolution.eaSimple_iter(first, toolbox, CXPB, MUTPB, ngen=budget, halloffame=archive))

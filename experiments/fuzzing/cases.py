@@ -15,7 +15,7 @@ from evovae.cli import report
 from evovae.data import load_images
 from evovae.models import VAE, VAEConfig
 from evovae.objectives import Judge
-from evovae.runs import EvolutionResults, Run, figures, genomes, read_examples, read_training
+from evovae.runs import EvolutionResults, Run, evolution_figures, figures, genomes, read_examples, read_training
 from fuzzing.damage import pack, pack_archive, unpack_archive
 
 import torch
@@ -159,7 +159,7 @@ def read_searches(run: Run) -> None:
 
 
 def read_curves(run: Run) -> None:
-    figures.fitness_curves(EvolutionResults(run))
+    evolution_figures.fitness_curves(EvolutionResults(run))
 
 
 def read_hall(run: Run) -> None:

@@ -123,7 +123,7 @@ def _small_digits() -> Pixels:
     return (load_digits().images[:, None] * (255 / 16)).round().astype(np.uint8)
 
 
-def _shapes(size: int, n: int) -> Pixels:
+def draw_shapes(size: int, n: int) -> Pixels:
     """A disc, a square or a triangle of any colour anywhere on a ground of any colour, drawn at twice the size."""
     random, pictures = np.random.default_rng(0), []
     for i in range(n):
@@ -165,7 +165,7 @@ SETS: dict[str, Callable[[], Pixels]] = {
     "icons": lambda: _icons(32),
     "thirty icons": lambda: _icons(32),
     "photo crops": lambda: _photos(32, 3000),
-    "shapes": lambda: _shapes(40, 2000),
+    "shapes": lambda: draw_shapes(40, 2000),
     "large photo crops": lambda: _photos(64, 2000),
 }
 """Names, and what makes the pictures; "mnist" itself is all of MNIST."""

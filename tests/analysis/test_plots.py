@@ -35,7 +35,7 @@ REALISM = pd.DataFrame(
         "held_out": generator.random(23),
         "predicted": generator.integers(0, 10, 23),
         "log_prior": -generator.random(23),
-        "reconstruction_distance": generator.random(23) / 5,
+        "typicality": generator.random(23),
     }
 )
 FRONTS = np.sort(generator.random((4, 9, 2)), axis=1) * [1, -1]
@@ -50,14 +50,16 @@ FIGURES = {
     ),
     "prior_samples": lambda ax=None: plots.prior_samples(torch.from_numpy(RGB), ax=ax),
     "fitness_curve": lambda ax=None: plots.fitness_curve(
-        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)}, ax=ax
+        {"evolution": (EVALUATIONS, CLIMB), "random search": (EVALUATIONS, CLIMB / 2)},
+        baselines=["random search"],
+        ax=ax,
     ),
     "filmstrip": lambda ax=None: plots.filmstrip(
         GREY[:20].reshape(2, 10, 1, 8, 8), EVALUATIONS[:10], CLIMB[:2, :10], ax=ax
     ),
     "hall_of_fame": lambda ax=None: plots.hall_of_fame(RGB, GREY[:, 0, 0, :2], REALISM, ax=ax),
     "pareto_front": lambda ax=None: plots.pareto_front(
-        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax
+        {"random search": FRONTS / 2, "NSGA-II": FRONTS}, GREY[:9], FRONTS[0], "eightness", "realism", ax=ax
     ),
     "trend": lambda ax=None: plots.trend({"a": (EVALUATIONS, CLIMB)}, "x", "y", ax=ax),
     "latent_map": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], GREY, np.arange(23) % 12, 4, ax),
@@ -279,11 +281,12 @@ def test_replicates_are_drawn_apart_only_when_few_and_wanted():
     assert len(plots.fitness_curve({"evolution": (EVALUATIONS, CLIMB)}, individual=False).lines) == 1
 
 
-def test_random_search_is_grey_wherever_it_stands_and_evolution_takes_the_first_colour():
-    curve, baseline = (EVALUATIONS, CLIMB), "a: random search"
-    ax = plots.fitness_curve({baseline: curve, "random_init: evolution": curve, "other": curve}, individual=False)
+def test_a_baseline_is_grey_wherever_it_stands_and_others_take_the_colours_in_order():
+    curve, baseline = (EVALUATIONS, CLIMB), "a: what is known"
+    curves = {baseline: curve, "random search": curve, "other": curve}
+    ax = plots.fitness_curve(curves, individual=False, baselines=[baseline])
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in ax.lines}
-    assert colours == {baseline: BASELINE, "random_init: evolution": PALETTE[0], "other": PALETTE[1]}
+    assert colours == {baseline: BASELINE, "random search": PALETTE[0], "other": PALETTE[1]}
     assert {text.get_text(): to_hex(text.get_color()).upper() for text in ax.texts} == colours
 
 
@@ -345,14 +348,15 @@ def test_hall_of_fame_shows_fitness_and_realism_under_each_image():
             "held_out": [0.97, np.nan],
             "predicted": [8, 3],
             "log_prior": [-1.4, -0.9],
-            "reconstruction_distance": [0.1, 0.25],
+            "typicality": [0.1, 0.25],
         }
     )
     ax = plots.hall_of_fame(GREY[:2], [0.98765, np.nan], realism)
-    assert texts(ax) == ["0.9877\n8 @ 0.97 · -1.40 · 0.100", "nan\n3 @ nan · -0.90 · 0.250"]
+    assert texts(ax) == ["0.9877\n8 @ 0.97 · -1.40 · 10%", "nan\n3 @ nan · -0.90 · 25%"]
     assert "held-out" in ax.get_title(loc="left")
+    assert "typicality" in ax.get_title(loc="left")
     bare = plots.hall_of_fame(GREY[:2], [0.5, 0.6], realism[["log_prior"]])
-    assert "reconstruction" not in bare.get_title(loc="left")
+    assert "typicality" not in bare.get_title(loc="left")
     several = plots.hall_of_fame(GREY[:2], [[1, 2], [3, 4]], realism)
     assert texts(several)[1].startswith("3, 4\n")
 
@@ -373,7 +377,7 @@ def test_pareto_front_draws_every_replicates_points_in_the_colour_of_their_label
     short = FRONTS.copy()
     short[1, 5:] = np.nan
     fronts = {"a: random search": FRONTS / 2, "NSGA-II": short, "other": torch.from_numpy(FRONTS)}
-    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism")
+    ax = plots.pareto_front(fronts, GREY[:9], FRONTS[0], "eightness", "realism", ["a: random search"])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("eightness", "realism")
     clouds = {line.get_label(): line for line in ax.lines[:3]}
     for label, front in fronts.items():

@@ -30,7 +30,7 @@ from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig, fit
 from evovae.models.config import MAX_LAYERS
 from evovae.models.networks import count_weights
-from evovae.runs import EvolveConfig, builders, genomes, inputs
+from evovae.runs import EvolveConfig, archive_kinds, builders, genomes, inputs
 
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
@@ -436,7 +436,7 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
     """Each line of the code that refuses a setting is met by a row, so that a new refusal cannot go without."""
     met = {place for arguments, _ in ROWS for place in run_cli(arguments).places}
     vectors = ("data_shape", "likelihood needs")  # no command line makes a model of vectors
-    for holder in (VAEConfig, TrainConfig, EvolveConfig, builders):
+    for holder in (VAEConfig, TrainConfig, EvolveConfig, archive_kinds, builders):
         file, (lines, first) = inspect.getsourcefile(holder), inspect.getsourcelines(holder)
         for node in refusals_in(textwrap.dedent("".join(lines))):
             text = ast.unparse(node)

@@ -24,7 +24,7 @@ from PIL import Image
 from evovae import cli
 from evovae.base import InputError, files
 from evovae.runs import EvolutionResults, Run
-from evovae.runs.figures import fitness_curves
+from evovae.runs.evolution_figures import fitness_curves
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
 SMALL_EVOLVE = [
@@ -117,6 +117,7 @@ def test_an_evolution_holds_what_it_promises(evolved: Path) -> None:
     hall = pd.read_csv(evolved / "hall_of_fame.csv")
     assert set(hall["search"]) == {"evolution", "random search"}
     assert hall["held_out"].between(0, 1).all()
+    assert hall[["pixel_typicality", "feature_typicality", "typicality"]].stack().between(0, 1).all()
     assert {p.name for p in (evolved / "figures").iterdir()} == {"fitness.png", "filmstrip.png", "hall_of_fame.png"}
 
 
@@ -306,7 +307,11 @@ def test_a_folder_of_pictures_goes_the_whole_way(tmp_path: Path) -> None:
     )
     assert (tmp_path / "vae" / "figures" / "manifold.png").is_file()
     checked("evolve", "--vae", tmp_path / "vae", "--objective", "ink", "--out", tmp_path / "run", *SMALL_EVOLVE)
-    assert "held_out" not in pd.read_csv(tmp_path / "run" / "hall_of_fame.csv"), "one class leaves nothing to judge"
+    hall = pd.read_csv(tmp_path / "run" / "hall_of_fame.csv")
+    assert "held_out" not in hall, "one class leaves nothing to judge"
+    assert "typicality" not in hall, "among a handful of images nothing is typical"
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["typicality"] == "not measured: fewer than 100 training or 20 test images"
     checked(
         *("evolve", "--vae", tmp_path / "vae" / "vae.safetensors", "--dataset", tmp_path / "pictures"),
         *("--objective", "target:test/1", "--out", tmp_path / "bare", *SMALL_EVOLVE),

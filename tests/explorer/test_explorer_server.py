@@ -15,11 +15,11 @@ from exploring import DIM, explore, make_folder, serving, visiting
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from evovae.data import DataConfig, Images, ImageSet
+from evovae.data import DataConfig, Images, ImageSet, load_images
 from evovae.encodings import LatentEncoding
 from evovae.explorer import make_app, workspace
 from evovae.models import VAE
-from evovae.objectives import ROLES, Judge, JudgeStore, target
+from evovae.objectives import ROLES, Judge, JudgeStore, RealImages, judges_for, target
 from evovae.runs import Run
 from evovae.runs.genomes import read_genomes
 
@@ -80,6 +80,10 @@ def test_images_are_what_the_vae_decodes_with_their_realism(client: TestClient, 
     expected = LatentEncoding(VAE.load(folder)).log_prior(genomes) / DIM
     torch.testing.assert_close(torch.tensor([card["log_prior"] for card in cards]), expected)
     assert all(0 <= card["held_out"] <= 1 and card["predicted"] in range(10) for card in cards)
+    expected = RealImages(load_images("mnist")).typicality(
+        LatentEncoding(VAE.load(folder)).decode(genomes), judges_for(load_images("mnist")).held_out
+    )
+    assert [card["typicality"] for card in cards] == pytest.approx(expected["typicality"].tolist(), abs=0.003)
 
 
 def test_a_picture_and_the_same_test_image_are_encoded_alike(client: TestClient) -> None:

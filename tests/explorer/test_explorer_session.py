@@ -1,7 +1,7 @@
 """A person's breeding, without a page: nothing is lost, everything can be repeated, operators are the library's."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -9,7 +9,9 @@ from refusals import refused
 
 from evovae import LatentEncoding, evolution
 from evovae.base import State
-from evovae.explorer.session import CROSSOVERS, MOST_FAVOURITES, SIZE, Crossover, Session
+from evovae.explorer.breeding import CROSSOVERS, Crossover
+from evovae.explorer.session import Session
+from evovae.explorer.session_record import MOST_FAVOURITES, SIZE
 from evovae.models import VAE, VAEConfig
 
 DIM = 6
@@ -43,6 +45,10 @@ def test_the_same_seed_and_choices_give_the_same_images(encoding: LatentEncoding
         session.breed(0, [2, 9], 0.4, "cxSlerp")
     assert torch.equal(first.genomes, second.genomes)
     assert not torch.equal(first.genomes[:SIZE], Session(encoding, 6).genomes)
+
+
+def test_every_crossover_can_be_asked_for() -> None:
+    assert get_args(Crossover) == tuple(CROSSOVERS)
 
 
 @pytest.mark.parametrize("crossover", list(CROSSOVERS))

@@ -8,7 +8,7 @@ import torch
 from refusals import refused
 
 from evovae.data import Images, ImageSet, to_unit
-from evovae.models import VAE, DivergenceError, TrainConfig, VAEConfig, fit, likelihood, training
+from evovae.models import VAE, DivergenceError, TrainConfig, VAEConfig, fit, likelihood, losses, training
 from evovae.models.schedules import beta, iterations_in, learning_rate
 
 MODEL = VAEConfig(latent_dim=4, hidden=(32,))
@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(few: Images) -> 
 def test_the_loss_is_the_negative_bound_on_the_same_draws(few: Images, bound: str) -> None:
     vae, x = VAE(MODEL), to_unit(few.images[:8])
     config = replace(CONFIG, bound=bound, samples=6)
-    loss, reconstruction, kl = training._loss_terms(vae, x, config, 1.0, torch.Generator().manual_seed(3))
+    loss, reconstruction, kl = losses.loss_terms(vae, x, config, 1.0, torch.Generator().manual_seed(3))
     weights = likelihood.log_importance_weights(
         vae, x, torch.randn(6, 8, 4, generator=torch.Generator().manual_seed(3))
     )

@@ -1,6 +1,7 @@
 """Settings that make no model, no training and no evolution are refused before anything starts."""
 
 import dataclasses
+import inspect
 import math
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import pytest
 import torch
 from refusals import refused
 
+from evovae import evolution
 from evovae.base import require_number, require_whole, shown
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs import EvolveConfig
+from evovae.runs.operators import CROSSOVERS, SELECTIONS, Mate, Select
 from evovae.runs.searches import BASELINES, SEARCHES, Baseline
 
 BASE = {VAEConfig: {"likelihood": "gaussian"}, TrainConfig: {"corruption": "gaussian"}, EvolveConfig: {}}
@@ -214,6 +217,16 @@ def test_what_is_no_number_is_refused_where_one_is_expected(value):
 def test_every_baseline_of_the_register_can_be_asked_for() -> None:
     assert typing.get_args(Baseline) == tuple(BASELINES)
     assert EvolveConfig(baselines=tuple(BASELINES)).baselines == tuple(BASELINES)
+
+
+def test_every_operator_of_the_registers_can_be_asked_for_and_takes_settings_that_there_are() -> None:
+    settings = {field.name for field in dataclasses.fields(EvolveConfig)}
+    for names, register in ((Mate, CROSSOVERS), (Select, SELECTIONS)):
+        assert typing.get_args(names) == tuple(register)
+        for name, operator in register.items():
+            asked = inspect.signature(getattr(evolution, name)).parameters.keys()
+            assert operator.parameters.keys() == asked - {"first", "second", "random", "population", "k"}
+            assert set(operator.parameters.values()) <= settings
 
 
 def test_searches_are_kept_apart_from_one_another() -> None:

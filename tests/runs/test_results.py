@@ -14,6 +14,7 @@ import torch
 from places import FORMATS
 from refusals import refused
 
+from evovae.analysis import plots
 from evovae.base import files, shown, tables
 from evovae.cli import report
 from evovae.data import DataConfig
@@ -22,6 +23,7 @@ from evovae.runs import (
     EvolutionSettings,
     Run,
     TrainingSettings,
+    evolution_figures,
     figures,
     read_examples,
 )
@@ -130,6 +132,22 @@ def test_settings_that_do_not_fit_are_refused(runs: Path, name: str, keys: tuple
         figures.draw(Run.open(runs / name))
 
 
+@pytest.mark.parametrize(
+    ("names", "grey"), [(["eight"], ["random search"]), (["eight", "again"], ["eight: random search"])]
+)
+def test_of_the_searches_in_a_figure_random_search_alone_is_grey(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], grey: list[str]
+) -> None:
+    shutil.copytree(runs / "eight", runs / "again")
+    (runs / "again" / "baseline.csv").unlink()
+    drawn: list[Any] = []
+    monkeypatch.setattr(plots, "save", lambda axes, path: drawn.append(axes))
+    figures.compare([Run.open(runs / name) for name in names], runs / "curves.png")
+    lines = {line.get_label(): line.get_color() for line in drawn[0].lines if not line.get_label().startswith("_")}
+    assert [label for label, colour in lines.items() if colour == plots.BASELINE] == grey
+    assert {label.rpartition(": ")[2] for label in lines} == {"evolution", "random search", "gradient ascent"}
+
+
 @pytest.mark.parametrize("missing", ["names", "weights", "evolution", "data"])
 def test_settings_that_cannot_be_guessed_are_missed(runs: Path, missing: str) -> None:
     path = runs / "eight" / "config.json"
@@ -137,7 +155,7 @@ def test_settings_that_cannot_be_guessed_are_missed(runs: Path, missing: str) ->
     del content[missing]
     path.write_text(json.dumps(content))
     with refused(str(path), f"{missing} is missing"):
-        figures.fitness_curves(EvolutionResults(Run.open(runs / "eight")))
+        evolution_figures.fitness_curves(EvolutionResults(Run.open(runs / "eight")))
 
 
 def test_a_setting_that_is_younger_than_the_run_takes_its_default(runs: Path) -> None:

@@ -362,7 +362,7 @@ def test_a_study_that_was_stopped_in_processes_goes_on_with_dask(tmp_path, survi
     process.send_signal(signal.SIGTERM)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 143
-    assert error.splitlines()[-1] == "study.py: interrupted: the same command goes on where it stopped"
+    assert error.splitlines()[-1] == "study.py: interrupted: the same command resumes it"
     assert study.statuses() == ["finished", "interrupted", "interrupted"]
     assert not any(map(psutil.pid_exists, study.processes(1) + study.processes(2)))
     (study.cells / "go").touch()

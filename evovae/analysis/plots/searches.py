@@ -1,6 +1,6 @@
 """Figures of searches: what they reach, how fast, and the images they find."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -36,16 +36,18 @@ def fitness_curve(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
     ylabel: str = "best fitness",
     individual: bool = True,
+    baselines: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Mean over replicates against evaluations, with the band of its 95% intervals (`mean_interval`).
 
-    Curves take the colours of the palette in order; one whose label ends in "random search" is the baseline, and grey.
+    Curves take the colours of the palette in order.
 
     Args:
         curves: by label, `evaluations (G,)` and `values (R, G)`; NaN leaves a gap.
         ylabel: what the values are.
         individual: also draw every replicate as a thin line, for up to 20 replicates.
+        baselines: labels of the curves that the others are measured against, drawn grey.
         ax: where to draw.
 
     Raises:
@@ -59,7 +61,7 @@ def fitness_curve(
             raise InputError(f"curve {label!r} {x.shape}, {y.shape}: expected evaluations (G,) and values (R, G)")
         shown = np.unique(np.linspace(0, len(x) - 1, _POINTS_ON_A_CURVE).round().astype(int))
         x, y = x[shown], y[:, shown]
-        colour = BASELINE if label.endswith("random search") else next(colours)
+        colour = BASELINE if label in baselines else next(colours)
         if individual and len(y) <= 20:
             for replicate in y:
                 draw_line(ax, x, replicate, color=colour, linewidth=0.5, alpha=0.45)
@@ -79,13 +81,14 @@ def pareto_front(
     positions: ArrayLike,
     xlabel: str,
     ylabel: str,
+    baselines: Collection[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """What the best trade-offs between two objectives are, and what lies along one front of them.
 
-    The points of all replicates are drawn alike, in the colours of `fitness_curve`; another replicate's may dominate
-    those of the front that is shown. Above them stand the images, each with the number that marks its place among the
-    points.
+    The points of all replicates are drawn alike, those of each label in the next colour of the palette; another
+    replicate's may dominate those of the front that is shown. Above them stand the images, each with the number that
+    marks its place among the points.
 
     Args:
         fronts: by label, fitness (R, K, 2); NaN where a replicate has fewer than K.
@@ -93,6 +96,7 @@ def pareto_front(
         positions: (L, 2), their fitness.
         xlabel: what the first objective is.
         ylabel: what the second is.
+        baselines: labels of the fronts that the others are measured against, drawn grey.
         ax: where to draw; the images need room above it.
 
     Raises:
@@ -108,7 +112,7 @@ def pareto_front(
         points = np.asarray(front, dtype=float)
         if points.ndim != 3 or points.shape[2] != 2:
             raise InputError(f"front {label!r} {points.shape}: expected (R, K, 2), two objectives")
-        baseline = label.endswith("random search")
+        baseline = label in baselines
         look: dict[str, Any] = {"color": BASELINE if baseline else next(colours), "zorder": 1.5 if baseline else 2}
         ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=drawn(label), **look)
     draw_numbers(ax, places)
@@ -158,9 +162,9 @@ def hall_of_fame(
     Args:
         images: (K, C, H, W).
         fitness: (K,) or (K, M).
-        realism: a row per image, with columns `log_prior` (per gene), where there is a VAE `reconstruction_distance`
-            (root mean square), and where there are judges `predicted` (the judge's class, its name or number) and
-            `held_out` (the held-out's probability).
+        realism: a row per image, with columns `log_prior` (per gene), where it was measured `typicality` (share of the
+            test images that are no more typical), and where there are judges `predicted` (the judge's class, its name
+            or number) and `held_out` (the held-out's probability).
         doubts: why the judges' word counts for little, if it does.
         ax: where to draw.
     """
@@ -171,16 +175,16 @@ def hall_of_fame(
     ]
     ax = image_grid(images, 5, captions, ax)
     judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
-    distant = ["reconstruction distance"] if "reconstruction_distance" in realism else []
-    words = ["fitness", " · ".join([*judged, "log prior per gene", *distant]), f"({doubts})"]
+    typical = ["typicality"] if "typicality" in realism else []
+    words = ["fitness", " · ".join([*judged, "log prior per gene", *typical]), f"({doubts})"]
     ax.set_title("\n".join(words if doubts else words[:2]))
     return ax
 
 
 def _realism_words(seen: dict[Hashable, Any]) -> list[str]:
     judged = [f"{cut(str(seen['predicted']), _NAME)} @ {seen['held_out']:.2f}"] if "held_out" in seen else []
-    distant = [f"{seen['reconstruction_distance']:.3f}"] if "reconstruction_distance" in seen else []
-    return [*judged, f"{seen['log_prior']:.2f}", *distant]
+    typical = [f"{seen['typicality']:.0%}"] if "typicality" in seen else []
+    return [*judged, f"{seen['log_prior']:.2f}", *typical]
 
 
 @style()

@@ -18,10 +18,11 @@ from evovae.analysis.plots import to_pixels
 from evovae.base import InputError
 from evovae.data import legible, read_picture
 from evovae.evolution import slerp
+from evovae.explorer.breeding import CROSSOVERS
 from evovae.explorer.cards import Asked, Card, Gene, Index, Pixels, pixels_of
 from evovae.explorer.jury import JuryState
 from evovae.explorer.latent_maps import MapState
-from evovae.explorer.session import LARGEST_SIGMA, SIZE
+from evovae.explorer.session_record import LARGEST_SIGMA, SIZE
 from evovae.explorer.workspace import Explored
 from evovae.models import active_units
 from evovae.objectives import CLASS, quoted
@@ -30,7 +31,6 @@ LIMIT = 4.0
 """Sliders reach from -4 to 4."""
 SIGMA = 0.3
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-LABELS = {"cxBlend": "Blend", "cxUniform": "Exchange values", "cxSlerp": "Along the arc", "none": "None"}
 PICTURE_BYTES = 32 << 20
 
 Genome = Annotated[list[Gene], Field(min_length=1, max_length=4096)]
@@ -257,7 +257,7 @@ def _describe(explored: Explored) -> ModelView:
         size=SIZE,
         sigma=SIGMA,
         largest_sigma=LARGEST_SIGMA,
-        crossovers=[Choice(name=name, label=label) for name, label in LABELS.items()],
+        crossovers=[Choice(name=name, label=label) for name, (label, _) in CROSSOVERS.items()],
         crossover="cxBlend",
         objectives=[name for name in asked if len(classes) > 1 and legible(name) == name] + others,
     )

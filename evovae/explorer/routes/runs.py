@@ -80,7 +80,7 @@ def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/runs")
     digest_at = functools.lru_cache(maxsize=256)(lambda path, stamp: genomes.digest_of(VAE.load(path)))
-    model_at = functools.lru_cache(maxsize=4)(lambda path, stamp: Model(LatentEncoding(VAE.load(path)), None))
+    model_at = functools.lru_cache(maxsize=4)(lambda path, stamp: Model(LatentEncoding(VAE.load(path)), None, None))
 
     def get(key: str) -> FilePath:
         runs = run_watcher.find_runs(explored.runs)

@@ -13,9 +13,11 @@ from pydantic import BaseModel, Field
 
 from evovae.analysis.plots import tile, to_pixels
 from evovae.explorer import run_watcher
+from evovae.explorer.breeding import Crossover
 from evovae.explorer.cards import Asked, Card, Index
 from evovae.explorer.routes.latent import Binary, Genome, to_png, to_tensor
-from evovae.explorer.session import SIZE, Crossover, Number, Origin, Session, Sigma
+from evovae.explorer.session import Session
+from evovae.explorer.session_record import SIZE, Number, Origin, Sigma
 from evovae.explorer.workspace import Explored
 from evovae.runs import EvolveConfig, genomes
 

@@ -3,7 +3,7 @@ import { h, iconButton } from "./dom.js";
 import { newCanvas, paint } from "./pixels.js";
 import * as session from "./session.js";
 import { attempt, say } from "./messages.js";
-import { density, judgement, seen, verdict } from "./text.js";
+import { judgement, seen, typical, typicality, verdict } from "./text.js";
 
 /** @typedef {import("./types.js").Card} Card */
 
@@ -48,7 +48,7 @@ export function makeCard(card, { name, origin = name, note, badge, onclick, togg
 function captionParts(card) {
   return [
     h("span", { class: "verdict", title: judgement(card) }, verdict(card)), // empty until there are judges
-    h("span", { class: "prior", title: "The prior’s log-density, nats per gene" }, density(card)),
+    h("span", { class: "typical", title: typicality(card) }, typical(card)),
   ];
 }
 
@@ -61,10 +61,11 @@ export const describe = (figure, card, name) =>
 export function repaint(figure, card) {
   paint(/** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")), card.pixels);
   const judged = /** @type {HTMLElement} */ (figure.querySelector(".verdict"));
-  const prior = figure.querySelector(".prior");
+  const words = /** @type {HTMLElement} */ (figure.querySelector(".typical"));
   judged.textContent = verdict(card);
   judged.title = judgement(card);
-  if (prior) prior.textContent = density(card);
+  words.textContent = typical(card);
+  words.title = typicality(card);
 }
 
 /** @param {string} offer @param {Card} card @param {string} name @param {string} origin */

@@ -49,7 +49,7 @@ async function fresh() {
   adopt(next, true);
 }
 
-/** Goes on with the session of this tab, or begins one. */
+/** Resumes the session of this tab, or begins one. */
 export async function start() {
   const id = sessionStorage.getItem(STORED);
   if (!id) return fresh();

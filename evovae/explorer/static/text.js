@@ -40,8 +40,17 @@ export function judgement(card) {
     `the held-out judge gives that class ${((card.held_out ?? 0) * 100).toFixed(1)}%${doubts ? ` (${doubts})` : ""}`;
 }
 
+/** "53% typical", or what the prior says where typicality is not known. @param {Card} card */
+export const typical = (card) => (card.typicality === null ? density(card) : `${percent(card.typicality)} typical`);
+
+/** The same in a sentence. @param {Card} card */
+export function typicality(card) {
+  const prior = `The prior’s log-density is ${number(card.log_prior)} nats per gene`;
+  return card.typicality === null ? prior : `${percent(card.typicality)} of the test images are no more typical. ${prior}`;
+}
+
 /** @param {Card} card */
-export const density = (card) => `log p ${number(card.log_prior)}`;
+const density = (card) => `log p ${number(card.log_prior)}`;
 
 /** @param {number} share */
 function percent(share) {
@@ -62,6 +71,7 @@ export const aClass = (name) => `${article(name)} ${name}`;
 /** @param {import("./types.js").Model} model */
 export function explanation(model) {
   const judge = "the class that the judge sees, with the held-out judge’s probability of it; and ";
-  return `Under every image: ${model.judges === "ready" ? judge : ""}log p, the prior’s log-density in nats per gene, ` +
-    `about −1.42 for a draw from the prior and lower for rarer genomes. ${model.judges_word}`;
+  return `Under every image: ${model.judges === "ready" ? judge : ""}how typical it is, as the share of the test images ` +
+    "that lie no nearer to real ones; or log p, the prior’s log-density in nats per gene (about −1.42 for a draw from " +
+    `it). ${model.judges_word}`;
 }

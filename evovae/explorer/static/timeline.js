@@ -1,4 +1,4 @@
-/** The tree of generations: a row goes on with the first child; another child begins a row beneath. */
+/** The tree of generations: a row continues with the first child; another child begins a row beneath. */
 import { h } from "./dom.js";
 
 /** @typedef {import("./types.js").Step} Step */

@@ -7,7 +7,7 @@
  * @property {number} log_prior  nats per gene
  * @property {number|null} predicted  the class that the judge sees
  * @property {number|null} held_out  probability, 0..1
- * @property {number} reconstruction_distance
+ * @property {number|null} typicality  share of the test images that are no more typical, 0..1
  *
  * @typedef {object} Model
  * @property {string} name

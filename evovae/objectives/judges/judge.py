@@ -119,9 +119,9 @@ class Judge(nn.Module):
         self.architecture: Architecture = architecture
         self.data_shape, self.classes = data_shape, classes
         self.trained_on, self.digest, self.reliability = "", "", Reliability()
-        self._reduced_by = max(1, min(data_shape[1:]) // READ_SIDE)
         channels, height, width = data_shape
-        read = (channels, height // self._reduced_by, width // self._reduced_by)
+        times = _times(height, width)
+        read = (channels, height // times, width // times)
         # Layers made on the meta device hold no numbers yet: torch's own initialisation would draw global ones.
         with torch.device("meta"):
             self.layers = (build_lenet if architecture == "lenet" else build_convnext)(read, classes).float()
@@ -148,13 +148,20 @@ class Judge(nn.Module):
         Raises:
             InputError: if `x` has another shape than the judge reads.
         """
+        return self.layers(self._read(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer tells the classes by: images (B, C, H, W) in [0, 1] -> (B, F).
+
+        Raises:
+            InputError: if `x` has another shape than the judge reads.
+        """
+        return self.layers[:-1](self._read(x))
+
+    def _read(self, x: Tensor) -> Tensor:
         if tuple(x.shape[1:]) != self.data_shape:
             raise InputError(f"x has shape {tuple(x.shape)}: expected (B, {', '.join(map(str, self.data_shape))})")
-        return self.layers(self.reduced(x))
-
-    def reduced(self, x: Tensor) -> Tensor:
-        """Return images (B, C, H, W) as its layers read them: their sides a whole number of times smaller."""
-        return x if self._reduced_by == 1 else functional.avg_pool2d(x, self._reduced_by)
+        return reduce_images(x)
 
     def save(self, path: str | Path) -> None:
         """Write weights and configuration to one safetensors file, atomically."""
@@ -181,6 +188,16 @@ class Judge(nn.Module):
         judge.trained_on, judge.digest, judge.reliability = config.trained_on, config.digest, config.reliability
         files.load_weights(judge, path, tensors)
         return judge
+
+
+def reduce_images(x: Tensor) -> Tensor:
+    """Return large images (B, C, H, W) with sides a whole number of times smaller, `READ_SIDE` or up to twice that."""
+    times = _times(*x.shape[2:])
+    return x if times == 1 else functional.avg_pool2d(x, times)
+
+
+def _times(height: int, width: int) -> int:
+    return max(1, min(height, width) // READ_SIDE)
 
 
 @torch.no_grad()

@@ -84,7 +84,7 @@ class JudgeStore:
 
         Raises:
             InputError: if a file where it is kept is no judge, or the images are of one class.
-            Interrupted: if Ctrl-C or SIGTERM ends its training, which goes on from there when asked for again.
+            Interrupted: if Ctrl-C or SIGTERM ends its training, which is resumed when asked for again.
         """
         return self._find(role) or self._train(role)
 

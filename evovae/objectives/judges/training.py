@@ -21,7 +21,7 @@ from evovae.base import (
     restore_adam,
 )
 from evovae.data import Images, hold_out, to_unit
-from evovae.objectives.judges.judge import Judge
+from evovae.objectives.judges.judge import Judge, reduce_images
 
 BATCH_SIZE = 64
 ROUND = 100
@@ -153,8 +153,7 @@ class JudgeTraining:
             InputError: if it is that of another.
         """
         state = State(state)
-        weights, own = state.part("judge"), self.judge.state_dict()
-        self.judge.load_state_dict({name: weights.like(name, tensor) for name, tensor in own.items()})
+        self.judge.load_state_dict(state.part("judge").all_like(self.judge.state_dict()))
         restore_adam(self._adam, state.part("adam"))
         self._generator.set_state(state.like("generator", self._generator.get_state()))
         self._order, self._losses = state["order"], state["losses"].tolist()
@@ -200,7 +199,7 @@ class JudgeTraining:
 
 def _reduced(images: Images, judge: Judge) -> Images:
     """Return images as the judge's layers read them, once for all steps, on its device."""
-    pixels = [judge.reduced(to_unit(x)).mul_(255).round_().to(torch.uint8) for x in images.images.split(500)]
+    pixels = [reduce_images(to_unit(x)).mul_(255).round_().to(torch.uint8) for x in images.images.split(500)]
     return Images(torch.cat(pixels), images.labels).to(judge.device)
 
 
