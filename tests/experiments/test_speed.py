@@ -29,14 +29,17 @@ def test_the_notebooks_time_is_that_of_all_its_iterations_and_a_model_that_expla
         "default configuration": [(20.0, 105.4), (25.0, 105.1)],
         "notebook's network": [(200.0, 105.5), (125.0, 100)],
     }
-    of_model = {model: iter(ends[name]) for name, (model, _) in speed_training.OURS.items()}
-    monkeypatch.setattr(speed_training, "time_ours", lambda digits, model, config: next(of_model[model]))
+    of_name = {name: iter(pairs) for name, pairs in ends.items()}
+    monkeypatch.setattr(speed_training, "time_ours", lambda digits, name, *_: next(of_name[name]))
+    monkeypatch.setattr(speed_training, "time_plain", lambda digits, seed, smoke: (40.0, 105.0))
     speed_training.main(speed_training.Arguments(rounds=2, iterations=500))
     table = kept.tables["training"]
-    assert table["notebook_seconds"].tolist() == pytest.approx([1000.0] * 4), "100,000 iterations of 0.01 s"
+    assert table["notebook_seconds"].tolist() == pytest.approx([1000.0] * 6), "100,000 iterations of 0.01 s"
     ratios = table.set_index(["ours", "round"])["ratio"]
     assert ratios["default configuration"].tolist() == pytest.approx([50.0, 40.0])
     assert ratios["notebook's network"].tolist() == pytest.approx([np.nan, 8.0], nan_ok=True)
+    assert ratios[speed_training.PLAIN].tolist() == pytest.approx([25.0, 25.0])
+    assert (table["plain_seconds"] == 40.0).all(), "the library alone is held against the plain loop of its round"
 
 
 def test_a_training_is_timed_with_its_evaluation_and_tells_minus_the_elbo(monkeypatch, digits):
@@ -46,7 +49,8 @@ def test_a_training_is_timed_with_its_evaluation_and_tells_minus_the_elbo(monkey
     images = speed_training.ImageSet("few", few, few, digits.classes)
     model = speed_training.evovae.VAEConfig(latent_dim=2, hidden=(4,))
     config = speed_training.evovae.TrainConfig(iterations=1, device="cpu")
-    seconds, loss = speed_training.time_ours(images, model, config)
+    monkeypatch.setitem(speed_training.OURS, "small", (model, config))
+    seconds, loss = speed_training.time_ours(images, "small", seed=0, smoke=False)
     assert seconds == 3.0
     assert 400 < loss < 700, "of an untrained model: 784 pixels of about log 2"
 
