@@ -13,6 +13,7 @@ from .base import load_state as load_state
 from .base import save_state as save_state
 from .data import load_images as load_images
 from .encodings import CPPNEncoding as CPPNEncoding
+from .encodings import DecoderEncoding as DecoderEncoding
 from .encodings import LatentEncoding as LatentEncoding
 from .encodings import PCAEncoding as PCAEncoding
 from .encodings import PixelEncoding as PixelEncoding

@@ -73,10 +73,10 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             runs = results.run_all(cells(arguments, results.cells, levels), executor)
         found = gather(runs, FOUND)
-        summary = intervals(found, BY, ["psnr", "ssim"]).assign(seen=lambda row: row["level"] == row["trained_level"])
-        results.table("replicates", found, show=False)
+        rows = results.rows("replicates", found)
+        summary = intervals(rows, BY, ["psnr", "ssim"]).assign(seen=lambda row: row["level"] == row["trained_level"])
         results.table("summary", summary)
-        results.table("verdicts", judge(found))
+        results.table("verdicts", judge(rows))
         found["trained"] = found["trained_level"].map("trained at {:g}".format)
         own = found["trained_level"].isin([0.0]) | (found["trained_level"] == found["level"])
         drawn = found[own & found["method"].isin(DRAWN)]

@@ -7,7 +7,9 @@ DEAP runs the same GA (tournaments of 3, blend crossover 0.5, Gaussian mutation 
 EvoTorch's GA has another way: it crosses everybody (at one point), mutates as many genes, lets parents and children
 compete, and as it comes evaluates parents again, 2 N decodes. So it meets ours three times: as both come, with children
 alone evaluated, and so against ours with everybody crossed, where both decode N. Besides: 100 replicates at once,
-NSGA-II selection, a million genomes. Expect the figures in the column `reach`, where there is one.
+against ours one after another and against stock DEAP with a plain Python fitness; a single one, where DEAP has little
+to do and we are expected to be slower (a ratio below 1); NSGA-II selection, a million genomes. Expect the figures in
+the column `reach`, where there is one.
 
     python experiments/speed_evolution.py                  about 2 minutes on two cores, with nothing else running
     python experiments/speed_evolution.py --device cuda
@@ -194,8 +196,11 @@ def ratios(seconds: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def compare_replicates(rounds: int, replicates: int, device: torch.device) -> dict[str, Any]:
-    """Return the row of COIL's problem in three variables (Bentley et al. 2022): together, and one after another."""
+def compare_replicates(rounds: int, replicates: int, device: torch.device) -> list[dict[str, Any]]:
+    """Return the rows of COIL's problem in three variables (Bentley et al. 2022), 50 generations of 20.
+
+    Replicates together against one after another, against as many runs of stock DEAP, and one against one of DEAP's.
+    """
 
     def fitness(x: Tensor) -> Tensor:
         missing = (45.0 - x).sum(-1, keepdim=True).clamp_min(0.0)
@@ -211,12 +216,47 @@ def compare_replicates(rounds: int, replicates: int, device: torch.device) -> di
         return time.perf_counter() - start
 
     seconds(range(2))
-    together, apart = [], []
+    together, apart, alone, deaps = [], [], [], []
     for _ in range(rounds):
         together.append(seconds(range(replicates)))
-        apart.append(sum(seconds(range(r, r + 1)) for r in range(replicates)))
-    found = np.divide(apart, together)
-    return describe(f"{replicates} replicates one after another / together", 20, 20, found, together)
+        each = [seconds(range(r, r + 1)) for r in range(replicates)]
+        apart.append(sum(each))
+        alone.append(np.median(each))
+        deaps.append(np.median([time_stock_coil(box.population(n=20)) for _ in range(min(replicates, 10))]))
+    one, many = np.divide(deaps, alone), replicates * np.divide(deaps, together)
+    return [
+        describe(f"{replicates} replicates one after another / together", 20, 20, np.divide(apart, together), together),
+        describe(f"DEAP, {replicates} runs / ours, {replicates} replicates together", 20, np.nan, many, together),
+        describe("DEAP, one run / ours, one replicate", 20, np.nan, one, alone),
+    ]
+
+
+def time_stock_coil(population: Population) -> float:
+    """Return the seconds of one run of stock DEAP on that problem, from `population`, with bounds by a decorator."""
+
+    def fitness(x: list[float]) -> tuple[float]:
+        return (sum(gene * gene for gene in x) + 1000.0 * max(0.0, sum(45.0 - gene for gene in x)),)
+
+    def bounded(operator: Callable[..., Any]) -> Callable[..., Any]:
+        def vary(*args: Any, **kwargs: Any) -> Any:
+            children = operator(*args, **kwargs)
+            for child in children:
+                child[:] = [min(50.0, max(-50.0, gene)) for gene in child]
+            return children
+
+        return vary
+
+    box = base.Toolbox()
+    box.register("evaluate", fitness)
+    box.register("mate", tools.cxBlend, alpha=0.5)
+    box.register("mutate", tools.mutGaussian, mu=0.0, sigma=0.5, indpb=0.2)
+    box.register("select", tools.selTournament, tournsize=3)
+    for name in ("mate", "mutate"):
+        box.decorate(name, bounded)
+    individuals = population.replicate(0)
+    start = time.perf_counter()
+    stock.eaSimple(individuals, box, CXPB, MUTPB, 50, verbose=False)
+    return time.perf_counter() - start
 
 
 def compare_selection(rounds: int, size: int, objectives_: int) -> dict[str, Any]:
@@ -296,7 +336,7 @@ def main(arguments: Arguments) -> None:
         memory = measure_scale(arguments, scale)  # first: a child's peak begins at its parent's
         seconds = compare_generations(arguments, device, sizes)
         rows = ratios(seconds)
-        rows.append(compare_replicates(arguments.rounds, replicates, device))
+        rows += compare_replicates(arguments.rounds, replicates, device)
         rows += [compare_selection(arguments.rounds, selection, m) for m in (2, 3)]
         table = pd.DataFrame(rows + memory)
         results.table("evolution", table.assign(threads=arguments.threads, device=str(device)))

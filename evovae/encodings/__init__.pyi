@@ -1,9 +1,11 @@
 from .cppn import CPPNEncoding as CPPNEncoding
+from .decoder import DecoderEncoding as DecoderEncoding
 from .encoding import Encoding as Encoding
 from .latent import LatentEncoding as LatentEncoding
 from .pca import PCAEncoding as PCAEncoding
 from .pixel import PixelEncoding as PixelEncoding
 from .priors import SUPPORTS as SUPPORTS
+from .priors import FittedNormal as FittedNormal
 from .priors import StandardNormal as StandardNormal
 from .priors import Uniform as Uniform
 from .supports import Support as Support

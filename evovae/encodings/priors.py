@@ -33,6 +33,9 @@ class StandardNormal:
             at most the 99% quantile of the prior's. `shell`: norm sqrt(D), near which the prior's mass lies.
     """
 
+    sigma = 0.5
+    """A standard deviation for mutation: half the prior's."""
+
     def __init__(self, dim: int, support: Support) -> None:
         require_whole("dim", dim, 1)
         if support not in SUPPORTS:
@@ -71,6 +74,48 @@ class StandardNormal:
         return genomes * torch.where(inside, 1.0, self.radius / norm)
 
 
+class FittedNormal(StandardNormal):
+    """The normal distribution fitted to codes, in whose standardised scale genomes live: N(0, I) for them.
+
+    Prior and supports then mean the same as for a VAE, wherever the codes lie and however they hang together.
+
+    Args:
+        codes: float (N, D), at least 2: latent vectors that are known to decode well, such as those of a plain
+            autoencoder's images, or what a mapping network makes of a generator's noise (W space).
+        support: where genomes may lie, as for `StandardNormal`.
+
+    Attributes:
+        mean: (D,), of the codes.
+        factor: (D, D), lower triangular: codes = mean + factor @ genome.
+
+    Raises:
+        InputError: if the codes are none, or not finite.
+    """
+
+    def __init__(self, codes: Tensor, support: Support = "ball") -> None:
+        if codes.ndim != 2 or len(codes) < 2 or not codes.is_floating_point() or not codes.isfinite().all():
+            found = f"{codes.dtype} {tuple(codes.shape)}"
+            raise InputError(f"codes are {found}: expected finite floats (N, D), N of 2 or more")
+        super().__init__(codes.shape[1], support)
+        exact = codes.double()
+        self.mean = exact.mean(0).float()
+        covariance = torch.cov(exact.T).reshape(self.dim, self.dim)
+        variance = covariance.diagonal()
+        # Directions that the codes do not take get a hundredth of the mean deviation: mutation stays within them.
+        least = 1e-4 * float(variance.mean()) or 1.0
+        self.factor = torch.linalg.cholesky(covariance + least * torch.eye(self.dim).double().to(codes.device)).float()
+
+    def codes(self, genomes: Tensor) -> Tensor:
+        """Return the codes of `genomes`: (B, D) -> (B, D)."""
+        mean, factor = (values.to(genomes.device, genomes.dtype) for values in (self.mean, self.factor))
+        return mean + genomes @ factor.T
+
+    def genomes(self, codes: Tensor) -> Tensor:
+        """Return the genomes of `codes`, not projected: (B, D) -> (B, D)."""
+        mean, factor = (values.to(codes.device, codes.dtype) for values in (self.mean, self.factor))
+        return torch.linalg.solve_triangular(factor, (codes - mean).T, upper=False).T
+
+
 class Uniform:
     """Genes drawn evenly between two bounds, and clipped to them.
 
@@ -85,6 +130,7 @@ class Uniform:
     Attributes:
         low, high: both numbers, or D numbers each.
         width: how far they are apart, a number or D numbers; infinite where one is missing.
+        sigma: a standard deviation for mutation, of the form of `width`: a tenth of it, 0.5 where it is infinite.
 
     Raises:
         InputError: if a lower bound is not below the upper one, they are finite but no float32 numbers, or another
@@ -97,6 +143,7 @@ class Uniform:
         bounds = torch.broadcast_tensors(_values("low", low, dim), _values("high", high, dim))
         _require_bounds(*bounds)
         self.low, self.high, self.width = map(_plain, (*bounds, bounds[1] - bounds[0]))
+        self.sigma = _step(self.width) if isinstance(self.width, float) else tuple(map(_step, self.width))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw `n` genomes float32 (n, D), on the generator's device."""
@@ -148,6 +195,10 @@ def _require_bounds(low: Tensor, high: Tensor) -> None:
         least, most = (bound[~sound][0].item() for bound in (low, high))
         expected = "low < high, float32 numbers whose distance is one too, or infinite"
         raise InputError(f"bounds are {least} and {most}: expected {expected}")
+
+
+def _step(width: float) -> float:
+    return 0.1 * width if math.isfinite(width) else 0.5
 
 
 def _plain(values: Tensor) -> float | tuple[float, ...]:

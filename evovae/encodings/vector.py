@@ -51,8 +51,7 @@ class VectorEncoding(Encoding):
         if low is not None or high is not None:
             prior = Uniform(dim, -math.inf if low is None else low, math.inf if high is None else high)
         super().__init__(prior, resolve_device(device) if vae is None else vae.device)
-        width = prior.width if isinstance(prior, Uniform) else math.inf
-        self.sigma = _step(width) if isinstance(width, float) else tuple(map(_step, width))
+        self.sigma = prior.sigma
         if vae is not None:
             shape, genes = vae.config.data_shape, vae.config.latent_dim
             if len(shape) != 1:
@@ -63,7 +62,3 @@ class VectorEncoding(Encoding):
 
     def _decode(self, genomes: Tensor) -> Tensor:
         return genomes.clone() if self.vae is None else self.vae.decode(self.vae.codes_from_noise(genomes))
-
-
-def _step(width: float) -> float:
-    return 0.1 * width if math.isfinite(width) else 0.5

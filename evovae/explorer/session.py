@@ -108,7 +108,7 @@ class Session:
             generation: a number in `generations`.
             selected: individuals of it, one or more.
             sigma: standard deviation of the mutation, 0 to 2; the prior's is 1.
-            crossover: of `CROSSOVERS`; a single parent has nobody to mate with.
+            crossover: of `breeding.CROSSOVERS`; a single parent has nobody to mate with.
 
         Raises:
             InputError: if there is no such generation or individual in it, nobody is selected, or the session is full.

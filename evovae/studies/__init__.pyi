@@ -16,6 +16,7 @@ from .script import train_cell as train_cell
 from .script import train_vae as train_vae
 from .trajectories import METHODS as METHODS
 from .trajectories import follow as follow
+from .trajectories import record_course as record_course
 from .verdicts import CLOSE as CLOSE
 from .verdicts import NOT_REPRODUCED as NOT_REPRODUCED
 from .verdicts import REPRODUCED as REPRODUCED

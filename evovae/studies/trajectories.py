@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from evovae import evolution
 from evovae.analysis import at_evaluations
-from evovae.evolution import Population
+from evovae.evolution import Generation, Population
 from evovae.runs import SEARCHES, EvolveConfig, Start
 
 METHODS = tuple(SEARCHES)
@@ -49,6 +50,14 @@ class Course:
         """Return the last generation up to which replicates had spent at most `evaluations` on average, or 0."""
         return max(0, int(np.searchsorted(self.evaluations.mean(0), evaluations, side="right")) - 1)
 
+    def genomes_at(self, evaluations: int) -> Tensor:
+        """Return whose the best fitness was (R, D) after the last generation in which each had spent at most as many.
+
+        Those of the first generation, if that spent more.
+        """
+        places = np.maximum(0, (self.evaluations <= evaluations).sum(1) - 1)
+        return self.genomes[torch.from_numpy(places), torch.arange(len(places))]
+
 
 def follow(method: str, first: Population, toolbox: base.Toolbox, budget: int) -> Course:
     """Search from the population `first` until every replicate has spent `budget` evaluations; return the course.
@@ -62,8 +71,13 @@ def follow(method: str, first: Population, toolbox: base.Toolbox, budget: int) -
     archive, stopping = evolution.HallOfFame(1), evolution.EarlyStopping(evaluations=budget)
     config = EvolveConfig(algorithm="eaSimple", cxpb=CXPB, mutpb=MUTPB, generations=budget)
     start = Start(first, toolbox, config, budget, archive)
+    return record_course(stopping(SEARCHES[method].generations(start)), archive)
+
+
+def record_course(generations: Iterable[Generation], archive: evolution.HallOfFame) -> Course:
+    """Return the course of a search's `generations`, which enter their best individuals into `archive`."""
     spent, best, genomes, norms = [], [], [], []
-    for generation in stopping(SEARCHES[method].generations(start)):
+    for generation in generations:
         spent.append(generation.evaluations)
         best.append(archive.population.wvalues[:, 0, 0])
         genomes.append(archive.genomes[:, 0])

@@ -84,7 +84,7 @@ def choose(settings: dict[str, Repair], noisy: Tensor, clean: Tensor, calibrated
 
     def found(repair: Repair) -> tuple[float, Callable[[Tensor], Tensor]]:
         turned = repair(noisy.numpy())
-        gain, offset = np.polyfit(turned.ravel(), clean.numpy().ravel(), 1) if calibrated else (1.0, 0.0)
+        gain, offset = _calibrate(turned, clean.numpy()) if calibrated else (1.0, 0.0)
 
         def whole(images: Tensor) -> Tensor:
             return torch.from_numpy(gain * repair(images.numpy()) + offset).float().clamp(0.0, 1.0)
@@ -94,6 +94,14 @@ def choose(settings: dict[str, Repair], noisy: Tensor, clean: Tensor, calibrated
     tried = {setting: found(repair) for setting, repair in settings.items()}
     best = max(tried, key=lambda setting: tried[setting][0])
     return Chosen(tried[best][1], best)
+
+
+def _calibrate(turned: np.ndarray, clean: np.ndarray) -> tuple[float, float]:
+    """Return gain and offset by least squares; no gain where nothing is left to amplify."""
+    centred = turned - turned.mean(dtype=np.float64)
+    spread = np.square(centred).sum()
+    gain = float((centred * clean).sum() / spread) if spread else 0.0
+    return gain, float(clean.mean(dtype=np.float64) - gain * turned.mean(dtype=np.float64))
 
 
 def fit_linear(noisy: Tensor, clean: Tensor) -> Chosen:

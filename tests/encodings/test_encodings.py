@@ -20,7 +20,9 @@ from evovae.base import Streams
 from evovae.encodings import (
     SUPPORTS,
     CPPNEncoding,
+    DecoderEncoding,
     Encoding,
+    FittedNormal,
     LatentEncoding,
     PCAEncoding,
     PixelEncoding,
@@ -74,6 +76,13 @@ class Case:
     """The prior of each gene."""
 
 
+def decoder(prior: StandardNormal | Uniform) -> DecoderEncoding:
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 6, math.prod(SHAPE))
+    layer.load_state_dict({"weight": normal(math.prod(SHAPE), 6, seed=4), "bias": normal(math.prod(SHAPE), seed=5)})
+    module = torch.nn.Sequential(layer, torch.nn.Tanh(), torch.nn.Unflatten(1, SHAPE)).float()
+    return DecoderEncoding(module, 6, SHAPE, prior=prior, range=(-1, 1))
+
+
 @functools.cache
 def case(name: str) -> Case:
     kind, _, support = name.partition(" ")
@@ -96,11 +105,18 @@ def case(name: str) -> Case:
             return Case(VectorEncoding(6, -1.0, 3.0), (6,), *everywhere, stats.uniform(-1, 4))
         case "coil":
             return Case(VectorEncoding(3, -2.0, 2.0, vae=vector_vae()), (7,), -1.0, 1.0, stats.uniform(-2, 4))
+        case "decoder":
+            return Case(decoder(StandardNormal(6, support)), *images)
+        case "fitted":
+            return Case(decoder(FittedNormal(normal(50, 6) + 1.0, support)), *images)
+        case "even":
+            return Case(decoder(Uniform(6, -1.0, 1.0)), *images[:3], stats.uniform(-1, 2))
     raise AssertionError(name)
 
 
-NORMAL = [f"{kind} {support}" for kind in ("latent", "pca", "cppn") for support in SUPPORTS]
-NAMES = [*NORMAL, "autoencoder", "pixel", "vector", "bounded vector", "coil"]
+KINDS = ("latent", "pca", "cppn", "decoder", "fitted")
+NORMAL = [f"{kind} {support}" for kind in KINDS for support in SUPPORTS]
+NAMES = [*NORMAL, "autoencoder", "pixel", "vector", "bounded vector", "coil", "even"]
 
 
 @pytest.fixture(params=NAMES)

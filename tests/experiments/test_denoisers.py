@@ -17,6 +17,12 @@ def test_calibration_gives_back_the_light_that_a_filter_took(digits: ImageSet) -
     assert torch.allclose(choose(dimmed, clean, clean, False).repair(clean), 0.25 * clean + 0.5)
 
 
+def test_where_a_filter_leaves_nothing_calibration_gives_the_mean(digits: ImageSet) -> None:
+    clean = to_unit(digits.train.images[:20])
+    black = choose({"black": np.zeros_like}, clean, clean, True).repair(clean)
+    torch.testing.assert_close(black, clean.mean().expand_as(clean))
+
+
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_the_chosen_setting_is_the_best_on_the_images_that_choose(

@@ -15,9 +15,11 @@ import training_length
 from places import ROOT
 
 from evovae.base import format_table
+from evovae.cli import report
 from evovae.studies import intervals
 from evovae.studies.script import Results
 
+REALISM = list(report.REALISM)
 ROWS = sorted((ROOT / "results").glob("*/*replicates.csv"))
 
 
@@ -105,6 +107,14 @@ def test_what_is_said_of_the_length_of_training_follows_from_each_training() -> 
     measures = table("training_length", "measures")
     found = pd.DataFrame([training_length.compare(group) for _, group in measures.groupby("set", sort=False)])
     pd.testing.assert_frame_equal(found, table("training_length", "summary"), check_dtype=False, rtol=1e-6)
+
+
+def test_what_the_demo_tells_is_of_the_best_of_each_replicate_beside_it() -> None:
+    summary, best = table("demo", "summary"), table("demo", "best")
+    assert (best.groupby("search").size() == 10).all()
+    found = intervals(best, ["search"], ["fitness"]).rename(columns=lambda name: name.replace("fitness", "mean"))
+    found[REALISM] = best.groupby("search", sort=False)[REALISM].mean().to_numpy()
+    pd.testing.assert_frame_equal(found.drop(columns="replicates"), summary.drop(columns="evaluations"), rtol=1e-6)
 
 
 def test_a_study_leaves_the_rows_that_its_intervals_are_of(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ BAD = {
     "sample_growth": [{"seeds": 0}],
     "latent_size": [{"seeds": -1}],
     "denoising": [{"seeds": 0}],
+    "optimisers": [{"vaes": 0}, {"replicates": 0}, {"budget": 0}],
     "latent_map": [{"seeds": 0}, {"images": 0}, {"images": 10_001}],
     "initialisation": [{"seeds": 0}],
     "reparameterisation": [

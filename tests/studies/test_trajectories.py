@@ -90,3 +90,11 @@ def test_the_table_has_the_last_known_value_of_each_replicate():
 def test_a_budget_is_at_least_one():
     with pytest.raises(InputError, match="evaluations"):
         follow("evolution", *sphere(), 0)
+
+
+def test_genomes_at_a_number_of_evaluations_are_those_within_it_of_each_replicate():
+    course = follow("evolution", *sphere(), 200)
+    for evaluations in (0, 20, 60, int(course.evaluations[0, 3]), 200):
+        genomes, table = course.genomes_at(evaluations), course.table([evaluations])
+        for replicate, best in enumerate(table["best"].fillna(dict(enumerate(course.best[:, 0])))):
+            assert -genomes[replicate].square().sum() == pytest.approx(best)
