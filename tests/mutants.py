@@ -95,12 +95,12 @@ def serve_pytest(tree: Path, tests: list[str], log: Path) -> None:
     sys.exit(int(pytest.main(["-x", "-p", "no:cacheprovider", *tests])))
 
 
-def run_tests(tree: Path, tests: list[str]) -> tuple[int | None, str]:
-    """Return pytest's status, None where it did not come to an end, and what it said."""
+def run_tests(tree: Path, tests: list[str], patience: float | None = None) -> tuple[int | None, str]:
+    """Return pytest's status, None where it does not come to an end in `patience` seconds, and what it said."""
     with tempfile.NamedTemporaryFile() as log:
         process = CONTEXT.Process(target=serve_pytest, args=(tree, tests, Path(log.name)))
         process.start()
-        process.join(PATIENCE)
+        process.join(patience)
         status = process.exitcode
         process.kill()
         process.join()
@@ -118,7 +118,7 @@ def try_mutant(mutant: Mutant, whole: Path) -> bool:
         shutil.copytree(whole, tree, copy_function=os.link)
         (tree / mutant.file).unlink()  # which is the other tree's, too
         (tree / mutant.file).write_text(mutant.source(whole))
-        status, said = run_tests(tree, mutant.tests)
+        status, said = run_tests(tree, mutant.tests, PATIENCE)
     if status not in (PASSED, FAILED, None):
         raise RuntimeError(f"{mutant.file}, {mutant.fault}: pytest ends with {status}\n{said[-2000:]}")
     return status != PASSED
