@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from methods.image_kinds import BALL, CHANGED_DIGITS, FREE, NOTHING, PRIOR, REAL, make_kinds
+from methods.image_kinds import BALL, CHANGED, FREE, NOTHING, PRIOR, REAL, make_kinds
 from methods.realism_measures import make_measures, scores, train_instruments, train_vae
 from scipy.stats import mannwhitneyu
 
@@ -34,6 +34,7 @@ import evovae
 from evovae.analysis import plots
 from evovae.base import files, make_generator, require_counts
 from evovae.data import Images, ImageSet, to_unit
+from evovae.encodings import SUPPORTS
 from evovae.objectives import RealImages
 from evovae.runs import Run
 from evovae.studies import Results, Spec, Workers, gather, start, study
@@ -41,11 +42,11 @@ from evovae.studies import Results, Spec, Workers, gather, start, study
 import torch
 from torch import Tensor
 
-PAIRS = [(REAL, PRIOR), (REAL, FREE), (REAL, CHANGED_DIGITS), (BALL, FREE), *product((PRIOR, BALL, FREE), NOTHING)]
+PAIRS = [(REAL, PRIOR), (REAL, FREE), (REAL, CHANGED), (BALL, FREE), *product((PRIOR, BALL, FREE), NOTHING)]
 """Kinds, the upper and the lower."""
 HELD_BACK = 6000
 """Training images that nobody learns from, to choose measures by."""
-RANKED, KINDS, SUPPORTS, PICTURES = "ranked.csv", "kinds.csv", "supports.csv", "pictures.safetensors"
+RANKED, KINDS, REACHED, PICTURES = "ranked.csv", "kinds.csv", "supports.csv", "pictures.safetensors"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def main(arguments: Arguments) -> None:
         kinds = results.intervals(gather(runs, KINDS), ["split", "kind"], columns, f"{name}kinds")
         results.table(f"{name}kinds", kinds)
         columns = ["fitness", "log_prior", "typicality"]
-        supports = results.intervals(gather(runs, SUPPORTS), ["split", "support"], columns, f"{name}supports")
+        supports = results.intervals(gather(runs, REACHED), ["split", "support"], columns, f"{name}supports")
         results.table(f"{name}supports", supports)
         draw(runs[-1], pairs[pairs["split"] == "confirm"], results, name)
 
@@ -129,7 +130,7 @@ def measure(run: Run, dataset: str, split: str, seed: int, smoke: bool, **sizes:
         | describe(found[f"evolved, {support}"])
         for support, (fitness, log_prior) in reached.items()
     ]
-    run.write_table(SUPPORTS, pd.DataFrame(supports))
+    run.write_table(REACHED, pd.DataFrame(supports))
     files.save_tensors(
         run.folder / PICTURES, "images", {kind: pictures[:10].contiguous() for kind, pictures in kinds.items()}, {}
     )
@@ -178,9 +179,23 @@ def judge(pairs: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw(run: Run, pairs: pd.DataFrame, results: Results, name: str) -> None:
-    """Draw ten images of each kind, and the table of measures and pairs."""
+    """Draw ten images of each kind, and how surely each measure ranks the kinds: of a group of pairs, its worst."""
     pictures = files.load_tensors(run.folder / PICTURES, "images")[0]
-    results.figure(f"{name}kinds", plots.image_table(torch.stack(list(pictures.values())), list(pictures), [""] * 10))
+    shown = [REAL, PRIOR, *(f"evolved, {support}" for support in SUPPORTS[::-1]), CHANGED, *NOTHING]
+    rows = torch.stack([pictures[kind] for kind in shown])
+    results.figure(f"{name}kinds", plots.image_table(rows, shown, [""] * len(rows[0])))
+    lower = pairs["lower"].where(~pairs["lower"].isin(NOTHING), "nothing")
+    groups = pairs.assign(pair=pairs["upper"] + "\nabove " + lower)
+    worst = groups.groupby(["measure", "pair"], sort=False)["probability"].min().unstack()
+    [ax] = plots.panels(1, 1, width=9.0, height=5.0)
+    ax.imshow(worst, vmin=0, vmax=1, cmap="RdBu", aspect="auto")
+    ax.set_xticks(range(worst.shape[1]), list(worst.columns), rotation=30, ha="right")
+    ax.set_yticks(range(len(worst)), list(worst.index))
+    ax.grid(False)
+    for (row, column), value in np.ndenumerate(worst):
+        color = "white" if abs(value - 0.5) > 0.3 else "black"
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
+    results.figure(f"{name}ranking", ax)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 REAL, PRIOR, FREE, BALL = "real images", "draws from the prior", "evolved, free", "evolved, ball"
-CHANGED_DIGITS = "adversarial images"
+CHANGED = "adversarial images"
 NOTHING = ["adversarial pixels", "evolved pixels", "uniform noise", "normal noise", "shuffled pixels", "another set"]
 """Kinds that show nothing of what the images show, and were not decoded."""
 REACH, STEPS = 0.2, 40
@@ -61,7 +61,7 @@ def make_kinds(
         REAL: real,
         PRIOR: vae.decode(vae.sample_prior(count, generator)),
         **evolved,
-        CHANGED_DIGITS: attack(real[attacked], (labels[attacked] + 1) % classes, judge, REACH, STEPS),
+        CHANGED: attack(real[attacked], (labels[attacked] + 1) % classes, judge, REACH, STEPS),
         "adversarial pixels": attack(start, wanted, judge, 1.0, 5 * STEPS),
         "evolved pixels": pixels.decode(evolve(pixels, judge, classes, seed, **sizes)[0]),
         **noise(real[:count], generator),
