@@ -15,7 +15,7 @@ distribution, whatever their size. The house takes that which holds and has the 
 in the geometric mean over all distributions and sizes. Expect the bootstraps not to hold: their ends lie within the
 range of two or three values.
 
-    python experiments/interval_coverage.py            about 5 minutes on one core
+    python experiments/interval_coverage.py            about 2 minutes on one core
     python experiments/interval_coverage.py --smoke    seconds, leaving no results
 """
 
