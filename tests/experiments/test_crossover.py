@@ -49,7 +49,7 @@ def test_a_cell_has_the_best_at_the_budget_and_norms_in_units_of_the_shell(
     asked = []
     monkeypatch.setattr(crossover, "follow", lambda *given: asked.append(given) or course)
     monkeypatch.setattr(
-        crossover, "assess_images", lambda images, label, *_: pd.DataFrame({"label": [label] * len(images)})
+        crossover, "assess_images", lambda images, label, *_, real: pd.DataFrame({"label": [label] * len(images)})
     )
     monkeypatch.setattr(evovae, "judges_for", lambda images: SimpleNamespace(judge=None, held_out=None))
     cell = {"dim": DIM, "objective": "target:test/0", "operator": operator, "support": "free"}
@@ -68,12 +68,12 @@ def test_a_cell_has_the_best_at_the_budget_and_norms_in_units_of_the_shell(
     assert set(drift["operator"]) == {operator}
 
 
-def table(objective: str, dim: int, operator: str, support: str, fitness: float, distance: float) -> pd.DataFrame:
+def table(objective: str, dim: int, operator: str, support: str, fitness: float, typicality: float) -> pd.DataFrame:
     cell = {"dim": dim, "objective": objective, "operator": operator, "support": support}
-    return pd.DataFrame(cell | {"replicate": range(3), "fitness": fitness, "distance": distance})
+    return pd.DataFrame(cell | {"replicate": range(3), "fitness": fitness, "typicality": typicality})
 
 
-def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective(tmp_path):
+def test_fitness_is_drawn_upwards_against_typicality_in_the_words_of_its_objective(tmp_path):
     found = pd.concat(
         [
             table("digit:3", 8, "cxBlend", "free", 30.0, 0.2),
@@ -86,8 +86,8 @@ def test_fitness_is_drawn_upwards_against_distance_in_the_words_of_its_objective
     crossover.draw_cost(found, kept)
     digit, target = kept.figures["cost"].figure.axes
     assert [(ax.get_xlabel(), ax.get_ylabel()) for ax in (digit, target)] == [
-        ("distance", "log-odds"),
-        ("distance", "error"),
+        ("typicality", "log-odds"),
+        ("typicality", "error"),
     ]
     assert (digit.get_yscale(), target.get_yscale()) == ("linear", "log")
     points = {tuple(line.get_xydata()[0].round(6)) for line in digit.lines if len(line.get_xydata()) == 1}

@@ -3,12 +3,14 @@
 import shutil
 from types import SimpleNamespace
 
+import defaults
 import numpy as np
 import pandas as pd
 import published_results
 import pytest
 import reproduce_example
 import reproduce_notebook
+import training_length
 from published import coil, iwae
 from published.coil import DISTANCES
 from published.fooling import PYRIBS, judge_digits, judge_speed, speeds
@@ -340,6 +342,35 @@ def test_distances_of_nearly_nothing_are_close_and_no_interval_reaches_below_it(
     assert coil.judge(row | {"distance_from_constraints_ours": 0.7}) == "not reproduced"
     scattered = compare(runs_of("coil", pipelines=3, spread=0.9), runs_of("coil"))
     assert scattered[f"{coil.DISTANCES[0]}_low"].iloc[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("auto", "verdict"), [(100.9, "holds"), (101.1, "FAILS"), (99.1, "holds"), (98.9, "pays"), (150.0, "FAILS")]
+)
+def test_a_length_of_its_own_pays_or_fails_by_one_percent_of_the_default(auto, verdict):
+    rows = [
+        (length, seed, nelbo + seed) for length, nelbo in (("default", 99), ("auto", auto - 1)) for seed in (0, 1, 2)
+    ]
+    group = pd.DataFrame(rows, columns=["length", "seed", "nelbo"]).assign(set="a", mean_picture=200.0, iterations=900)
+    found = training_length.compare(group)
+    assert found["verdict"] == verdict
+    assert found["difference"] == pytest.approx(auto - 100)
+    assert found["difference_low"] == pytest.approx(found["difference_high"]), "seeds are compared with themselves"
+    no_better = group.assign(mean_picture=group["nelbo"].max())
+    assert training_length.compare(no_better)["verdict"] == ("FAILS" if auto >= 100 else verdict)
+
+
+@pytest.mark.parametrize(
+    ("model", "excess", "verdict"),
+    [("mlp", 2.9, "holds"), ("mlp", 3.1, "FAILS"), ("mlp gaussian", 5.9, "holds"), ("mlp gaussian", 6.1, "FAILS")],
+)
+def test_defaults_hold_within_three_percent_of_the_best_rate_or_of_what_a_gaussian_gains(model, excess, verdict):
+    rows = [(rate, seed, 100.0 + excess * (rate != 2.0)) for rate in defaults.RATES for seed in (0, 1)]
+    group = pd.DataFrame(rows, columns=["rate", "seed", "nelbo"])
+    group = group.assign(model=model, set="a", mean_picture=300.0, active_units=5, iterations=900)
+    assert defaults.judge(group)["verdict"] == verdict
+    assert defaults.judge(group.assign(active_units=0))["verdict"] == "FAILS"
+    assert defaults.judge(group.assign(mean_picture=101.0))["verdict"] == "FAILS", "a seed worse than the mean picture"
 
 
 def test_the_published_results_stand_in_the_gallery_as_they_were_found(monkeypatch, tmp_path):
