@@ -354,7 +354,7 @@ def prepare(folder: Path) -> None:
     (folder / "truncated" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(5000))[:20])
     (folder / "truncated" / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(50)))
     (folder / "full" / "thesis.tex").write_text("precious")
-    (folder / "taken" / "eight").write_text("no folder")
+    (folder / "taken" / "three").write_text("no folder")
     (folder / "file").write_text("not a folder")
     VAE(SMALL_VAE).save(folder / "bare.safetensors")
     VAE(VAEConfig(latent_dim=1, hidden=(4,))).save(folder / "one.safetensors")
