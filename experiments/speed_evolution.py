@@ -22,6 +22,7 @@ import multiprocessing
 import random
 import resource
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -44,9 +45,10 @@ import torch
 from torch import Tensor
 
 try:
-    import evotorch
-    from evotorch.algorithms import GeneticAlgorithm
-    from evotorch.operators import GaussianMutation, OnePointCrossOver
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of torch.jit, which it still uses
+        import evotorch
+        from evotorch.algorithms import GeneticAlgorithm
+        from evotorch.operators import GaussianMutation, OnePointCrossOver
 except ImportError:
     evotorch = None
 
