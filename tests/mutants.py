@@ -30,6 +30,8 @@ PATIENCE = 300.0
 """Seconds that tests may take; a fault that makes them wait for ever is noticed."""
 PASSED, FAILED = 0, 1
 """Exit statuses of pytest; others are no verdict."""
+LOST = 255
+"""What multiprocessing says where it could not read a status."""
 # Imported once, in the process that all others are copies of. Nothing of evovae's: that is what differs.
 PRELOADED = [
     "torch", "pandas", "scipy.stats", "matplotlib.figure", "deap.tools", "moocore", "safetensors.torch", "rich", "tyro",
@@ -119,6 +121,8 @@ def try_mutant(mutant: Mutant, whole: Path) -> bool:
         (tree / mutant.file).unlink()  # which is the other tree's, too
         (tree / mutant.file).write_text(mutant.source(whole))
         status, said = run_tests(tree, mutant.tests, PATIENCE)
+        if status == LOST:
+            status, said = run_tests(tree, mutant.tests, PATIENCE)
     if status not in (PASSED, FAILED, None):
         raise RuntimeError(f"{mutant.file}, {mutant.fault}: pytest ends with {status}\n{said[-2000:]}")
     return status != PASSED
