@@ -44,8 +44,10 @@ OPERATORS: dict[str, dict[str, float]] = {
 DRAWN = RANDOM_SEARCH.label
 POINTS = 40
 """On a curve of drift."""
-MEASURES = ["fitness", "norm", "population_norm", "judge", "held_out", "log_likelihood", "distance"]
-MEASURES += ["pixel_typicality", "feature_typicality", "typicality"]
+MEASURES = [
+    "fitness", "norm", "population_norm", "judge", "held_out", "log_likelihood", "distance", "pixel_typicality",
+    "feature_typicality", "typicality",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ where the lower kind was not decoded. The measures of evovae are chosen by the s
 are, in the median, no less typical than real ones, by the first split as well. Expect the judges to be blind to
 exaggeration, likelihood to prefer it, pixels to prefer blur, and the stricter of two to hold.
 
-    python experiments/realism.py --workers 2                      about half an hour on two cores
+    python experiments/realism.py --workers 2     about an hour on two busy cores
     python experiments/realism.py --dataset /usr/share/datasets/fashion-mnist --name fashion_ --workers 2
     python experiments/realism.py --smoke                          seconds, leaving no results
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from evovae.base import InputError, require_whole, resolve_device
+from evovae.base import InputError, make_generator, require_whole, resolve_device
 from evovae.encodings.encoding import Encoding
-from evovae.encodings.priors import FittedNormal, StandardNormal, Uniform
+from evovae.encodings.priors import StandardNormal, Uniform
 
 BATCH_SIZE = 256
 """Codes that a decoder is given at once, if not told otherwise."""
@@ -73,7 +73,7 @@ class DecoderEncoding(Encoding):
         super().__init__(prior, _device_of(decode, device))
         self.sigma = prior.sigma if sigma is None else sigma
         self._call, self._encode, self._range, self._batch_size = decode, encode, range, batch_size
-        self._require_sound(self.sample(2, torch.Generator().manual_seed(0)))
+        self._require_sound(self.sample(2, make_generator(0)))
 
     def _decode(self, genomes: Tensor) -> Tensor:
         phenotypes = torch.cat([self._made(chunk) for chunk in genomes.split(self._batch_size)])  # a copy, also of one
@@ -92,13 +92,11 @@ class DecoderEncoding(Encoding):
             raise InputError("this decoder has no encoder: expected one, to find the genome of an image")
         if self._range is not None:
             phenotypes = self._range[0] + phenotypes * (self._range[1] - self._range[0])
-        codes = self._encode(phenotypes).flatten(1)
-        return self.prior.genomes(codes) if isinstance(self.prior, FittedNormal) else codes
+        return self.prior.genomes(self._encode(phenotypes).flatten(1))
 
     def _made(self, genomes: Tensor) -> Tensor:
         """Return what the decoder makes of some genomes, refused if it is of another shape."""
-        codes = self.prior.codes(genomes) if isinstance(self.prior, FittedNormal) else genomes
-        made = self._call(codes.unflatten(1, self.latent_shape))
+        made = self._call(self.prior.codes(genomes).unflatten(1, self.latent_shape))
         expected = (len(genomes), *self.shape)
         if not isinstance(made, Tensor) or not made.is_floating_point() or tuple(made.shape) != expected:
             found = f"{made.dtype} {tuple(made.shape)}" if isinstance(made, Tensor) else type(made).__name__

@@ -24,7 +24,19 @@ PerGene = float | Sequence[float] | np.ndarray | Tensor
 """A number, or one value a gene."""
 
 
-class StandardNormal:
+class Prior:
+    """What all priors share: genes in the scale of the codes that are decoded, unless a prior has its own."""
+
+    def codes(self, genomes: Tensor) -> Tensor:
+        """Return the codes of `genomes`: (B, D) -> (B, D)."""
+        return genomes
+
+    def genomes(self, codes: Tensor) -> Tensor:
+        """Return the genomes of `codes`, not projected: (B, D) -> (B, D)."""
+        return codes
+
+
+class StandardNormal(Prior):
     """N(0, I) over `dim` genes, with a support that keeps genomes near where its mass lies.
 
     Args:
@@ -116,7 +128,7 @@ class FittedNormal(StandardNormal):
         return torch.linalg.solve_triangular(factor, (codes - mean).T, upper=False).T
 
 
-class Uniform:
+class Uniform(Prior):
     """Genes drawn evenly between two bounds, and clipped to them.
 
     A bound may be missing: of a gene with one, the distance from it is drawn as |N(0, 1)|, and one without any is drawn
