@@ -23,7 +23,12 @@ from .models import TrainConfig as TrainConfig
 from .models import VAEConfig as VAEConfig
 from .models import evaluate as evaluate
 from .models import fit as fit
+from .objectives import Realism as Realism
 from .objectives import judges_for as judges_for
+from .runs import EvolveConfig as EvolveConfig
+from .runs import Problem as Problem
+from .runs import evolve as evolve
+from .runs import resume as resume
 
 __version__: str
 SPINS: str

@@ -23,7 +23,7 @@ import pandas as pd
 from evovae import runs
 from evovae.base import InputError, require_counts
 from evovae.models import VAE, VAE_FILE, VAEConfig
-from evovae.runs import EvolveConfig
+from evovae.runs import EvolveConfig, ProblemConfig
 from evovae.studies import start, study
 
 import torch
@@ -68,8 +68,8 @@ def make_folder(root: Path) -> Path:
     """Put a small VAE into `root`, and an evolution beside it; return the VAE's folder."""
     (root / "vae").mkdir()
     VAE(VAEConfig(latent_dim=4, hidden=(16,))).save(root / "vae" / VAE_FILE)
-    small = EvolveConfig("ink", population=4, generations=2, replicates=2, baselines=())
-    runs.evolve(root / "vae", small, root / "light", dataset="mnist")
+    small = EvolveConfig(population=4, generations=2, replicates=2, baselines=())
+    runs.evolve_named(ProblemConfig(vae=str(root / "vae"), objective="ink"), small, root / "light", dataset="mnist")
     return root / "vae"
 
 

@@ -34,7 +34,7 @@ from evovae import runs
 from evovae.base import InputError
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
-from evovae.runs import HISTORY, EvolveConfig
+from evovae.runs import HISTORY, EvolveConfig, ProblemConfig
 from evovae.studies import Results, start, study
 
 VIEWS = ("breed", "sliders", "map", "watch", "kept")
@@ -98,9 +98,8 @@ def main(arguments: Arguments) -> None:
         small = arguments.smoke
         train = TrainConfig(train_images=2000, epochs=1) if small else TrainConfig()
         runs.train(DataConfig(), VAEConfig(), train, root / "vae")
-        runs.evolve(
-            root / "vae", EvolveConfig(population=20, generations=5) if small else EvolveConfig(), root / "eight"
-        )
+        config = EvolveConfig(population=20, generations=5) if small else EvolveConfig()
+        runs.evolve_named(ProblemConfig(vae=str(root / "vae")), config, root / "eight")
         with (
             serving(root / "vae") as address,
             sync_playwright() as playwright,

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from evovae import runs
 from evovae.explorer import make_app, workspace
 from evovae.models import VAE, VAEConfig
-from evovae.runs import EvolveConfig
+from evovae.runs import EvolveConfig, ProblemConfig
 
 DIM = 4
 PORT = 8000
@@ -21,8 +21,8 @@ def make_folder(root: Path) -> Path:
     """Fill `root` with a VAE and an evolution, and return the VAE's path."""
     (root / "vae").mkdir()
     VAE(VAEConfig(latent_dim=DIM, hidden=(16,))).save(root / "vae" / "vae.safetensors")
-    small = EvolveConfig("ink", population=6, generations=5, replicates=2, baselines=())
-    runs.evolve(root / "vae", small, root / "light", dataset="mnist")
+    small = EvolveConfig(population=6, generations=5, replicates=2, baselines=())
+    runs.evolve_named(ProblemConfig(vae=str(root / "vae"), objective="ink"), small, root / "light", dataset="mnist")
     return root / "vae"
 
 

@@ -77,8 +77,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json(read_bytes(path, MAX_JSON), path)
 
 
-def parse_json(content: bytes, name: str | Path, most: int = MAX_JSON) -> dict[str, Any]:
+def parse_json(content: bytes, name: str | Path, most: int | None = None) -> dict[str, Any]:
     """Return the JSON object that the `content` of the file `name` holds, with the checks of `read_json`."""
+    most = MAX_JSON if most is None else most
     if len(content) > most:
         raise _too_large(name, len(content), most)
     try:

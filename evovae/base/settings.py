@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from evovae.base.checks import hints_of
 from evovae.base.errors import InputError, shown
@@ -50,5 +50,15 @@ def _build(cls: Any, values: Any) -> Any:
     if missing := sorted(needed - values.keys()):
         raise InputError(f"{missing[0]} is missing")
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    nested = {name: _build(hints[name], value) for name, value in values.items() if is_dataclass(hints[name])}
+    holders = {name: _dataclass_in(hint) for name, hint in hints.items()}
+    nested = {
+        name: _build(holders[name], value)
+        for name, value in values.items()
+        if holders[name] and (value is not None or is_dataclass(hints[name]))
+    }
     return cls(**settings | nested)
+
+
+def _dataclass_in(hint: Any) -> Any:
+    """Return the dataclass that a type is, or may be beside None; None without one."""
+    return next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)

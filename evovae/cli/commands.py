@@ -16,7 +16,7 @@ from evovae.base import InputError, Interrupted, read_options, run_program
 from evovae.cli.conflicts import require_effect
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
-from evovae.runs import CheckpointConfig, EvolveConfig
+from evovae.runs import CheckpointConfig, EvolveConfig, ProblemConfig
 
 if TYPE_CHECKING:
     from evovae.runs import Run
@@ -57,15 +57,14 @@ class Train:
 
 @dataclass(frozen=True)
 class Evolve:
-    """Evolve images in the latent space of a trained VAE, against random search with the same number of evaluations."""
+    """Evolve what a VAE or another generator makes, against random search with the same number of evaluations."""
 
-    vae: Path
-    """A VAE: a run folder of evovae train, or a .safetensors file."""
     out: Path
     """Run folder to make."""
+    problem: ProblemConfig = field(default_factory=ProblemConfig)
     evolution: EvolveConfig = field(default_factory=EvolveConfig)
     dataset: str | None = None
-    """Image set for targets and judges; None: the one that the VAE's run folder remembers."""
+    """Image set for targets, judges and typicality; None: the one that the VAE's run folder remembers."""
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
     genomes: Path | None = None
@@ -76,12 +75,12 @@ class Evolve:
 
     def run(self) -> None:
         """Evolve, draw, and print the results."""
-        require_effect(self.evolution)
+        require_effect(self.problem, self.evolution)
         from evovae import runs
 
         _show(
-            runs.evolve(
-                self.vae,
+            runs.evolve_named(
+                self.problem,
                 self.evolution,
                 self.out,
                 dataset=self.dataset,
@@ -107,6 +106,10 @@ class Resume:
     """Where its images are now; None: where the run remembers them. They must be the same."""
     data_dir: str | None = None
     """Where torchvision's image sets are now; None: what the run remembers."""
+    trust: bool = False
+    """Run the code that the run names (FILE.py:...), though no command of yours has named it yet."""
+    changed: bool = False
+    """Continue though files that the problem is made of have changed since: the result is another."""
 
     def run(self) -> None:
         """Continue, draw, and print the results."""
@@ -119,6 +122,8 @@ class Resume:
                 epochs=self.epochs,
                 dataset=self.dataset,
                 data_dir=self.data_dir,
+                trust=self.trust,
+                changed=self.changed,
             )
         )
 

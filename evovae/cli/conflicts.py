@@ -21,6 +21,8 @@ NEEDS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("beta_warmup", "bound", ("elbo",)),
     ("bound", "variational", (True,)),
     ("samples", "variational", (True,)),
+    ("components", "encoding", ("pca",)),
+    ("support", "encoding", ("latent", "pca", "cppn")),
     *((name, "algorithm", _VARIED) for name in ("mate", "cxpb", "mutpb", "indpb", "tournsize")),
     *((name, "mate", (mate,)) for mate, operator in CROSSOVERS.items() for name in operator.parameters.values()),
     *((name, "select", ("auto", sel)) for sel, operator in SELECTIONS.items() for name in operator.parameters.values()),

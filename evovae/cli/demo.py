@@ -10,7 +10,7 @@ from evovae.base import format_number
 from evovae.cli import report
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
-from evovae.runs import CONFIG, EvolveConfig, Run, check_out, figures, kept_epoch
+from evovae.runs import CONFIG, EvolveConfig, ProblemConfig, Run, check_out, figures, kept_epoch
 
 FOLDER = Path("runs/demo")
 OBJECTIVE = "digit:3"
@@ -38,9 +38,9 @@ def run(out: Path, seed: int = 0) -> None:
     start = time.perf_counter()
     vae = runs.train(DataConfig(), VAEConfig(), TrainConfig(seed=seed), out / "vae", overwrite=True)
     trained = time.perf_counter()
-    three = runs.evolve(
-        vae.folder,
-        EvolveConfig(seed=seed, objective=OBJECTIVE, baselines=("random-search", "gradient-ascent")),
+    three = runs.evolve_named(
+        ProblemConfig(vae=str(vae.folder), objective=OBJECTIVE),
+        EvolveConfig(seed=seed, baselines=("random-search", "gradient-ascent")),
         out / "three",
         overwrite=True,
     )

@@ -25,7 +25,23 @@ from evovae.runs import (
     kept_epoch,
 )
 
-REALISM = ("held_out", "log_prior", "typicality")
+REALISM = {
+    "held_out": "held-out",
+    "log_prior": "log p",
+    "typicality": "typicality",
+    "novelty": "novelty",
+    "discriminator": "discriminator",
+}
+"""What is reported beside fitness, and its heading."""
+SHARES = ("typicality", "novelty")
+"""Of these, what is a share of real images or references."""
+LEGEND = {
+    "held_out": "held-out judge's probability",
+    "log_prior": "log p(z) per gene",
+    "typicality": "test images that are no more typical",
+    "novelty": "references whose nearest other is no further away",
+    "discriminator": "the discriminator's verdict",
+}
 
 
 def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
@@ -48,7 +64,7 @@ def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
                 "search": label,
                 "evaluations": evaluations[:, -1].mean(),
                 **dict(zip(("mean", "mean_low", "mean_high"), mean, strict=True)),
-                **images[[name for name in REALISM if name in images]].mean().to_dict(),
+                **images[[name for name in (*REALISM, *results.settings.measures) if name in images]].mean().to_dict(),
             }
         )
     return pd.DataFrame(rows)
@@ -103,17 +119,12 @@ def _report_evolution(results: EvolutionResults) -> None:
     config, generations = results.settings.evolution, results.curve(EVOLUTION.label).generations[-1]
     table = Table(
         box=box.SIMPLE,
-        title=f"{escape(f'{config.objective} {results.doubt}'.strip())}, "
+        title=f"{escape(f'{results.settings.objective} {results.doubt}'.strip())}, "
         f"{_count(config.replicates, 'replicate')} of "
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
-    headings = {
-        "evaluations": "evals",
-        "mean": f"mean {results.kind.metric} (95%)",
-        "held_out": "held-out",
-        "log_prior": "log p",
-        "typicality": "typicality",
-    }
+    measures = dict(zip(results.settings.measures, results.settings.measures, strict=True))
+    headings = {"evaluations": "evals", "mean": f"mean {results.kind.metric} (95%)"} | REALISM | measures
     shown = {name: heading for name, heading in headings.items() if name in summary}
     table.add_column("search", no_wrap=True)
     for heading in shown.values():
@@ -121,21 +132,28 @@ def _report_evolution(results: EvolutionResults) -> None:
     for row in summary.to_dict("records"):
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
-        if "typicality" in shown:
-            texts["typicality"] = f"{row['typicality']:.0%}"
+        texts |= {name: f"{row[name]:.0%}" for name in SHARES if name in shown}
         texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row).removesuffix(" (nan, nan)")
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
     judges = results.judges
     doubted = f" ({doubts(judges)})" if doubts(judges) else ""
-    judged = f"held-out judge's probability{doubted}, " if "held_out" in summary else ""
     whose = "of the images on each front" if results.kind.every_image else "of each replicate's best"
-    typical = ", test images that are no more typical" if "typicality" in summary else ""
-    print(f"{whose}: {judged}log p(z) per gene{typical}")
-    if trouble := results.run.environment.get("typicality"):
-        print(f"typicality: {trouble}")
+    legend = {name: text for name, text in LEGEND.items() if name in summary}
+    print(f"{whose}: {', '.join(legend.values())}".replace(LEGEND["held_out"], LEGEND["held_out"] + doubted))
+    _print_missing(results.run.environment.get("not_measured") or {})
     for role, found in judges.items():
         print(f"{NAMES[role]}: {found}")
+
+
+def _print_missing(reasons: dict[str, str]) -> None:
+    """Say what is not known of the images, by its reason: of the measures that most runs have."""
+    by_reason: dict[str, list[str]] = {}
+    for name in ("held_out", "typicality"):
+        if name in reasons:
+            by_reason.setdefault(reasons[name], []).append(REALISM[name])
+    for reason, names in by_reason.items():
+        print(f"{' and '.join(names)}: not measured: {reason}")
 
 
 def print_info() -> None:

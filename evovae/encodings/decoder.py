@@ -39,6 +39,10 @@ class DecoderEncoding(Encoding):
         batch_size: codes that are decoded at once, as memory allows.
         device: where genomes live; that of a module's weights when left out, else the CPU.
 
+    Attributes:
+        decoder: `decode`, as it was given.
+        shape: of a phenotype.
+
     Raises:
         InputError: if what is given does not fit together, or two draws from the prior do not decode to finite numbers
             of this shape and range.
@@ -72,7 +76,7 @@ class DecoderEncoding(Encoding):
             raise InputError(f"decode is {type(decode).__name__}: expected a function or a module")
         super().__init__(prior, _device_of(decode, device))
         self.sigma = prior.sigma if sigma is None else sigma
-        self._call, self._encode, self._range, self._batch_size = decode, encode, range, batch_size
+        self.decoder, self._encode, self._range, self._batch_size = decode, encode, range, batch_size
         self._require_sound(self.sample(2, make_generator(0)))
 
     def _decode(self, genomes: Tensor) -> Tensor:
@@ -96,7 +100,7 @@ class DecoderEncoding(Encoding):
 
     def _made(self, genomes: Tensor) -> Tensor:
         """Return what the decoder makes of some genomes, refused if it is of another shape."""
-        made = self._call(self.prior.codes(genomes).unflatten(1, self.latent_shape))
+        made = self.decoder(self.prior.codes(genomes).unflatten(1, self.latent_shape))
         expected = (len(genomes), *self.shape)
         if not isinstance(made, Tensor) or not made.is_floating_point() or tuple(made.shape) != expected:
             found = f"{made.dtype} {tuple(made.shape)}" if isinstance(made, Tensor) else type(made).__name__

@@ -29,9 +29,9 @@ def toolbox(
     weights: Sequence[float] | None = None,
     *,
     constraints: Callable[[Tensor], Tensor] | None = None,
-    population: bool = False,
-    random: bool = False,
-    reevaluate: bool = False,
+    population: bool | None = None,
+    random: bool | None = None,
+    reevaluate: bool | None = None,
 ) -> Toolbox:
     """Return a toolbox that evolves genomes of `encoding` for `objective`.
 
@@ -42,7 +42,8 @@ def toolbox(
     and returns whole populations, or genomes.
 
     An objective is asked for the individuals that changed, up to 1,024 of all replicates mixed, without knowing whose
-    they are, and a fitness counts until the genome changes. For one that needs more there are the last three arguments.
+    they are, and a fitness counts until the genome changes. For one that needs more there are the last three arguments;
+    left out, they are what the objective's own attributes of these names say, else False.
 
     Args:
         encoding: how genomes become phenotypes.
@@ -62,7 +63,9 @@ def toolbox(
         InputError: if weights are no finite numbers other than 0.
     """
     weights = _check_weights(getattr(objective, "weights", (1.0,)) if weights is None else weights)
-    return Toolbox(encoding, objective, weights, constraints, population, random, reevaluate)
+    asked = {"population": population, "random": random, "reevaluate": reevaluate}
+    needs = {name: bool(getattr(objective, name, False)) if need is None else need for name, need in asked.items()}
+    return Toolbox(encoding, objective, weights, constraints, **needs)
 
 
 class Toolbox(base.Toolbox):

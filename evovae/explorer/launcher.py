@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,31 +43,34 @@ class Evolver:
     ) -> None:
         self._encoding, self._context = encoding, context
         self._vae, self._data, self._root = vae, data, root
-        self._digest = genomes.digest_of(encoding.vae)
+        self._digest = genomes.owner_of(encoding)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._kept = tempfile.TemporaryDirectory(prefix="evovae-")
         self.started: set[Path] = set()
         """Run folders of the evolutions that were started here."""
 
-    def start(self, favourites: Tensor, use: Literal["initial", "target"], config: EvolveConfig) -> tuple[Path, str]:
+    def start(
+        self, favourites: Tensor, use: Literal["initial", "target"], objective: str, config: EvolveConfig
+    ) -> tuple[Path, str]:
         """Start an evolution with `favourites` (K, D), and return its run folder and the command.
 
         Args:
             favourites: the first individuals of each replicate, or the one whose image is the target.
-            use: as what they serve.
-            config: the rest; as a target they are the objective themselves.
+            use: as what they serve; as a target they are the objective themselves.
+            objective: what for, otherwise.
+            config: the rest.
 
         Raises:
             InputError: if the settings describe no evolution.
             BusyError: if one is running.
         """
         if use == "target":
-            config = replace(config, objective="target:genome/0")
+            objective = "target:genome/0"
             if len(favourites) != 1:
                 raise InputError(f"{len(favourites)} favourites as the target: choose one")
         else:
-            resolve_auto(config, objectives.parse(config.objective, self._context), self._encoding)
+            resolve_auto(config, objectives.parse(objective, self._context), self._encoding)
             if len(favourites) > config.population:
                 raise InputError(f"{len(favourites)} favourites in a population of {config.population}: choose fewer")
         with self._lock:
@@ -82,7 +84,7 @@ class Evolver:
             options = {
                 "--vae": self._vae,
                 "--genomes": brought,
-                "--objective": config.objective,
+                "--objective": objective,
                 "--population": config.population,
                 "--generations": config.generations,
                 "--replicates": config.replicates,

@@ -1,3 +1,4 @@
+from .custom import custom as custom
 from .expressions import CLASS as CLASS
 from .expressions import quoted as quoted
 from .functions import BOLD as BOLD
@@ -26,8 +27,10 @@ from .judges.store import measure as measure
 from .judges.training import JudgeRound as JudgeRound
 from .judges.training import JudgeTraining as JudgeTraining
 from .judges.training import train_judge as train_judge
+from .realism import Realism as Realism
 from .realism import assess_images as assess_images
 from .realism import measure_realism as measure_realism
+from .references import References as References
 from .registry import REGISTRY as REGISTRY
 from .registry import Context as Context
 from .registry import parse as parse

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, beside, numbers_on, require_number
+from evovae.base import Draws, InputError, beside, numbers_on, require_number
 from evovae.data import to_unit
 from evovae.objectives.judges.judge import log_odds
 from evovae.objectives.similarity import ssim_to
@@ -28,15 +28,21 @@ class Objective:
 
     names: tuple[str, ...]
     weights: tuple[float, ...]
-    function: Callable[[Tensor], Tensor]
+    function: Callable[..., Tensor]
     smooth: bool = True
     """Whether it has a gradient in all its parts; counting has none."""
     judged: bool = False
     """Whether it asks a judge."""
+    population: bool = False
+    """Whether it needs whole populations (`evolution.toolbox`): phenotypes (R, N, ...) -> (R, N, M)."""
+    random: bool = False
+    """Whether it draws: it is called with streams, too."""
+    reevaluate: bool = False
+    """Whether its values do not last."""
 
-    def __call__(self, phenotypes: Tensor) -> Tensor:
-        """Return the fitness (B, M) of `phenotypes` (B, C, H, W)."""
-        return self.function(phenotypes)
+    def __call__(self, phenotypes: Tensor, *random: Draws) -> Tensor:
+        """Return the fitness (B, M) of `phenotypes` (B, ...), (R, N, M) of (R, N, ...); `random` where it draws."""
+        return self.function(phenotypes, *random)
 
 
 def target(image: Tensor, name: str = "target") -> Objective:
@@ -121,8 +127,7 @@ def weighted_sum(terms: list[tuple[float, Objective]], name: str) -> Objective:
 
     The weight turns each term the way it is meant, so that a positive coefficient always asks for more of it.
     """
-    smooth, judged = (all(o.smooth for _, o in terms), any(o.judged for _, o in terms))
-    return Objective((name,), (1.0,), functools.partial(_total, terms), smooth, judged)
+    return Objective((name,), (1.0,), functools.partial(_total, terms), **_joined([o for _, o in terms]))
 
 
 def _total(terms: list[tuple[float, Objective]], x: Tensor) -> Tensor:
@@ -136,12 +141,26 @@ def several(objectives: list[Objective]) -> Objective:
     if len(set(names)) < len(names):
         raise InputError(f"objectives {', '.join(names)}: each may be named once")
     weights = tuple(weight for o in objectives for weight in o.weights)
-    smooth, judged = all(o.smooth for o in objectives), any(o.judged for o in objectives)
-    return Objective(names, weights, functools.partial(_side_by_side, objectives), smooth, judged)
+    return Objective(names, weights, functools.partial(_side_by_side, objectives), **_joined(objectives))
 
 
 def _side_by_side(objectives: list[Objective], x: Tensor) -> Tensor:
     return torch.cat([objective(x) for objective in objectives], dim=1)
+
+
+def _joined(objectives: list[Objective]) -> dict[str, bool]:
+    """Return what is true of objectives that are asked together; refuse those that must be asked alone."""
+    for objective in objectives:
+        if objective.population or objective.random:
+            need = "whole populations" if objective.population else "draws"
+            raise InputError(
+                f"objective {', '.join(objective.names)} needs {need}: expected it alone, in no sum or list"
+            )
+    return {
+        "smooth": all(o.smooth for o in objectives),
+        "judged": any(o.judged for o in objectives),
+        "reevaluate": any(o.reevaluate for o in objectives),
+    }
 
 
 def penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coefficient: float) -> Objective:
@@ -160,7 +179,7 @@ def penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coe
     """
     require_number("coefficient", coefficient)
     function = functools.partial(_penalised, objective, constraints, coefficient)
-    return Objective(objective.names, objective.weights, function, objective.smooth, objective.judged)
+    return Objective(objective.names, objective.weights, function, **_joined([objective]))
 
 
 def _penalised(objective: Objective, constraints: Callable[[Tensor], Tensor], coefficient: float, x: Tensor) -> Tensor:

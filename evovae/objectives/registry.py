@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from evovae.base import InputError, files, shown
 from evovae.data import MAX_PICTURE_BYTES, ImageSet, class_names, read_picture
+from evovae.objectives.custom import custom
 from evovae.objectives.expressions import CLASS, Sum, Term, take_apart
 from evovae.objectives.functions import (
     Objective,
@@ -34,7 +36,8 @@ from evovae.objectives.functions import (
 class Context:
     """What a named objective may need beyond its name."""
 
-    images: ImageSet
+    images: ImageSet | None
+    """None: there are none to aim at, or to judge by."""
     judge: Callable[[Tensor], Tensor]
     """The judge: images (B, C, H, W) to logits (B, K)."""
     genomes: Tensor | None = None
@@ -43,6 +46,15 @@ class Context:
     """Genomes (B, D) to phenotypes (B, C, H, W)."""
     pictures: dict[str, Tensor] | None = field(default_factory=dict)
     """Of files that targets name, by path, uint8 (C, H, W): read when first named. None: no file may be named."""
+    load: Callable[[str], Any] | None = None
+    """FILE.py:FUNCTION or MODULE:FUNCTION to the function, whose code it runs; None: no code may be named."""
+    phenotypes: Callable[[], Tensor] = lambda: torch.empty(0)
+    """Some of those (2, ...) that the objective will be asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a phenotype."""
+        return tuple(self.phenotypes().shape[1:]) if self.images is None else self.images.shape
 
 
 class _Build(Protocol):
@@ -72,6 +84,8 @@ def _build_class(argument: str, context: Context) -> Objective:
 
 
 def _classes_told_apart(name: str, context: Context) -> tuple[str, ...]:
+    if context.images is None:
+        raise InputError(f"objective {name!r}: a judge reads images of known classes; give such a set with --dataset")
     if len(context.images.classes) < 2:
         raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
     return context.images.classes
@@ -105,15 +119,17 @@ REGISTRY: dict[str, tuple[str, _Build]] = {
 def parse(spec: str, context: Context) -> Objective:
     """Return the objective that `spec` names.
 
-    `digit:8` is one; `digit:8+0.01*boldness` a weighted sum (terms turned the way they are meant); `digit:3,digit:8`
-    two at once. SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0. FILE
+    `digit:8` is one, and so is `mine.py:redness`, a function of one's own (`custom`) in a file or a module;
+    `digit:8+0.01*boldness` is a weighted sum (terms turned the way they are meant); `digit:3,digit:8` are two at once.
+    SPLIT/INDEX is train/N or test/N, or genome/N for the image of a kept genome; they count from 0. FILE
     is a picture, brought to the shape of the image set. How names with `+` or `,` in them are read, and when they need
     quotes, says `expressions`.
 
     Raises:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.
     """
-    objectives = [_build_sum(part, context) for part in take_apart(spec, context.images.classes)]
+    classes = () if context.images is None else context.images.classes
+    objectives = [_build_sum(part, context) for part in take_apart(spec, classes)]
     return objectives[0] if len(objectives) == 1 else several(objectives)
 
 
@@ -125,6 +141,8 @@ def _build_sum(part: Sum, context: Context) -> Objective:
 
 
 def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
+    if term.name not in REGISTRY and _names_code(term):
+        return None if term.factor is None else _finite(term.factor, term.text), _build_own(term, context)
     if term.name not in REGISTRY:
         known = "; ".join(description for description, _ in REGISTRY.values())
         if term.factor is not None and term.factor.strip() in REGISTRY:
@@ -137,6 +155,21 @@ def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
         if "*" not in term.argument:
             raise
         raise InputError(f"{error}; {_ORDER}") from error
+
+
+def _names_code(term: Term) -> bool:
+    """Whether a term names a file of code, or a module that there is."""
+    if term.name.endswith(".py"):
+        return True
+    top = term.name.partition(".")[0]
+    return bool(term.argument) and top.isidentifier() and importlib.util.find_spec(top) is not None
+
+
+def _build_own(term: Term, context: Context) -> Objective:
+    spec = f"{term.name}:{term.argument}"
+    if context.load is None:
+        raise InputError(f"objective {shown(spec)} is code: it can only be named in a command")
+    return custom(context.load(spec), context.phenotypes(), term.argument)
 
 
 _ORDER = "the number comes first, as in 0.5*digit:8, and a difference is a sum, as in digit:8+-0.5*ink"
@@ -156,9 +189,10 @@ def _find_image(argument: str, context: Context) -> Tensor:
     if not re.fullmatch("(train|test|genome)/[0-9]{1,9}", argument):
         return _read_file(argument, context)
     split, _, index = argument.partition("/")
-    images = context.images
-    splits = {"train": images.train.images, "test": images.test.images, "genome": context.genomes}
-    found, number = splits[split], int(index)
+    images, number = context.images, int(index)
+    if images is None and split != "genome":
+        raise InputError(f"image {argument!r} is not there: give an image set with --dataset")
+    found = context.genomes if split == "genome" or images is None else getattr(images, split).images
     if found is None:
         raise InputError(f"image {argument!r} is not there: no genomes were given; give them with --genomes")
     if number >= len(found):
@@ -178,5 +212,8 @@ def _read_file(name: str, context: Context) -> Tensor:
         path = Path(os.path.expanduser(name))
         if not os.path.isfile(path):
             raise InputError(f"image {name!r} is no file: expected {places}, or a picture; check the spelling")
-        context.pictures[name] = read_picture(files.read_bytes(path, MAX_PICTURE_BYTES), name, context.images.shape)
+        shape = context.shape
+        if len(shape) != 3:
+            raise InputError(f"image {name!r}: phenotypes have shape {shape}, and no picture is like them")
+        context.pictures[name] = read_picture(files.read_bytes(path, MAX_PICTURE_BYTES), name, shape)
     return context.pictures[name]

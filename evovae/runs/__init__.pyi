@@ -14,9 +14,9 @@ from .checkpoints import restore as restore
 from .config import CheckpointConfig as CheckpointConfig
 from .config import EvolutionSettings as EvolutionSettings
 from .config import EvolveConfig as EvolveConfig
+from .config import ProblemConfig as ProblemConfig
 from .config import TrainingSettings as TrainingSettings
 from .evolution import evolve as evolve
-from .evolution import resume_evolution as resume_evolution
 from .evolution_results import EvolutionResults as EvolutionResults
 from .folder import CONFIG as CONFIG
 from .folder import ENVIRONMENT as ENVIRONMENT
@@ -30,8 +30,11 @@ from .inputs import load as load
 from .inputs import load_again as load_again
 from .inputs import load_vae as load_vae
 from .inputs import tell as tell
+from .named_problems import evolve_named as evolve_named
 from .operators import CROSSOVERS as CROSSOVERS
 from .operators import SELECTIONS as SELECTIONS
+from .phenotypes import Phenotypes as Phenotypes
+from .problem import Problem as Problem
 from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search
 from .recorder import reference_point as reference_point

@@ -19,13 +19,16 @@ STREAM = 5056
 """Bytes of a replicate's random stream."""
 
 
-def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
-    """Raise `InputError` unless an evolution needs, and can use, the `count` genomes that are given; None: none are."""
+def require_use_of_genomes(config: EvolveConfig, objective: str, count: int | None) -> None:
+    """Raise `InputError` unless an evolution needs, and can use, the `count` genomes that are given; None: none are.
+
+    The `objective` is as it was named.
+    """
     if count is None:
         if config.seeded:
             raise InputError("seeded is True: it has no effect without genomes; give them with --genomes")
         return
-    if not config.seeded and "genome/" not in config.objective:
+    if not config.seeded and "genome/" not in objective:
         raise InputError(
             "genomes are given: they have no effect without --seeded or an objective such as target:genome/0"
         )
@@ -36,7 +39,7 @@ def require_use_of_genomes(config: EvolveConfig, count: int | None) -> None:
 
 
 def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding) -> EvolveConfig:
-    """Return `config` with algorithm and selection in the place of `auto`.
+    """Return `config` with algorithm and selection in the place of `auto`, and the encoding's `sigma` if it is one.
 
     Raises:
         InputError: if algorithm, operators, baselines and limits do not fit the objective or the encoding.
@@ -44,7 +47,8 @@ def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding)
     kind = kind_of_archive(objective.names, objective.weights)
     algorithm = kind.algorithm if config.algorithm == "auto" else config.algorithm
     select = kind.select if config.select == "auto" else config.select
-    resolved = replace(config, algorithm=algorithm, select=select)  # which checks them together once more
+    sigma = encoding.sigma if config.sigma is None and isinstance(encoding.sigma, float) else config.sigma
+    resolved = replace(config, algorithm=algorithm, select=select, sigma=sigma)  # which checks them together once more
     kind.require(resolved, objective)
     if algorithm == "eaGenerateUpdate" and config.select != "auto":
         raise InputError(f"{select} is not for eaGenerateUpdate: its strategy selects by itself")
@@ -54,7 +58,7 @@ def resolve_auto(config: EvolveConfig, objective: Objective, encoding: Encoding)
             f"{select} lets all {config.population} offspring of eaMuCommaLambda survive: give more with --offspring"
         )
     if encoding.dim < (least := CROSSOVERS[config.mate].genes):
-        raise InputError(f"mate is {config.mate}: it needs {least} genes or more, and the VAE has {encoding.dim}")
+        raise InputError(f"mate is {config.mate}: it needs {least} genes or more, and the encoding has {encoding.dim}")
     _require_room(resolved, encoding)
     return resolved
 
@@ -71,7 +75,8 @@ def _require_room(config: EvolveConfig, encoding: Encoding) -> None:
 def make_toolbox(encoding: Encoding, objective: Objective, config: EvolveConfig) -> base.Toolbox:
     """Return the toolbox that a `config` without `auto` describes."""
     toolbox = evolution.toolbox(encoding, objective)
-    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=config.sigma, indpb=config.indpb)
+    sigma = encoding.sigma if config.sigma is None else config.sigma
+    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigma, indpb=config.indpb)
     for role, known in (("mate", CROSSOVERS), ("select", SELECTIONS)):
         name = getattr(config, role)
         parameters = {parameter: getattr(config, setting) for parameter, setting in known[name].parameters.items()}

@@ -25,16 +25,52 @@ EPSILON = 1.1920928955078125e-07
 """Of float32: smaller steps from a gene of 1 get lost in rounding."""
 LARGE = 1e15
 """Of what genes are moved by: squares of such numbers, and their sums, stay within float32."""
+EncodingName = Literal["latent", "pixels", "pca", "cppn"]
 Algorithm = Literal["auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda", "eaGenerateUpdate"]
 
 
 @dataclass(frozen=True)
-class EvolveConfig:
-    """One evolution: what for, how many, with which operators."""
+class ProblemConfig:
+    """What is evolved, and for what, by names that a command can give."""
 
+    vae: str | None = None
+    """A VAE: a run folder of evovae train, or a .safetensors file."""
+    generator: str | None = None
+    """Another decoder instead: FILE.py:FACTORY or MODULE:FACTORY, whose code is run and gives an encoding, or a .pt2 or
+    .onnx file."""
+    range: tuple[float, float] | None = None
+    """What a .pt2 or .onnx file gives for black and for white, such as -1 1; None: what the file says, or 0 to 1."""
+    encoding: EncodingName = "latent"
+    """How genomes become images: codes of the VAE or the generator; or pixels, pca or cppn, of the --dataset, with no
+    model at all."""
+    components: int = 32
+    """Genes of the encoding pca."""
+    support: Support = "ball"
+    """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
     objective: str = "digit:8"
     """class:NAME, digit:K, target:test/7 or target:FILE, ssim:test/7, target:genome/0, ink, symmetry, boldness or
-    lightness; digit:8+0.1*ink is a sum; digit:3,digit:8 are two objectives, for NSGA-II."""
+    lightness, or FILE.py:FUNCTION, whose code is run; digit:8+0.1*ink is a sum; digit:3,digit:8 are two objectives, for
+    NSGA-II."""
+    weights: tuple[float, ...] | None = None
+    """One for each objective, positive to maximise; None: what each objective is meant for."""
+
+    def __post_init__(self) -> None:
+        """Refuse what names no problem, or two."""
+        require_types(self)
+        require_whole("components", self.components, 1)
+        if self.vae is not None and self.generator is not None:
+            raise InputError("a VAE and a generator are given: expected one; leave --vae or --generator out")
+        for name in ("vae", "generator"):
+            if self.encoding != "latent" and getattr(self, name) is not None:
+                raise InputError(f"encoding is {self.encoding}: it needs no {name}; leave --{name} out")
+        if self.range is not None and not (len(self.range) == 2 and self.range[0] < self.range[1]):
+            raise InputError(f"range is {self.range}: expected two numbers, the smaller first")
+
+
+@dataclass(frozen=True)
+class EvolveConfig:
+    """One evolution: how many, with which operators, for how long."""
+
     algorithm: Algorithm = "auto"
     """DEAP's algorithm; auto is eaSimple, and eaMuPlusLambda for several objectives. eaGenerateUpdate asks and tells a
     separable CMA-ES, which starts from the initial population's mean."""
@@ -53,8 +89,6 @@ class EvolveConfig:
     """Independent repetitions R, evolved side by side."""
     seed: int = 0
     """Seed of the random streams."""
-    support: Support = "ball"
-    """Where genomes may lie: anywhere, |gene| at most 3, norm at most the prior's 99% quantile, or norm sqrt(D)."""
     mate: Mate = "cxBlend"
     """Crossover."""
     cxpb: float = 0.5
@@ -67,8 +101,9 @@ class EvolveConfig:
     """cxUniform: probability that a gene is exchanged."""
     mutpb: float = 0.2
     """Probability that an individual mutates."""
-    sigma: float = 0.5
-    """Standard deviation of mutGaussian; initial step size of the CMA-ES."""
+    sigma: float | None = None
+    """Standard deviation of mutGaussian; initial step size of the CMA-ES. None: what suits the encoding, 0.5 for a
+    VAE."""
     indpb: float = 0.2
     """Probability that a gene of a mutating individual changes."""
     select: Literal["auto", Select] = "auto"
@@ -105,7 +140,8 @@ class EvolveConfig:
             if not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}: expected a probability from 0 to 1")
         for name in ("alpha", "eta", "sigma"):
-            require_number(name, getattr(self, name), most=LARGE)
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), most=LARGE)
         self._require_an_algorithm()
         self._require_limits()
 
@@ -122,7 +158,7 @@ class EvolveConfig:
             raise InputError(f"{chances}: {self.algorithm} needs a sum of at most 1")
         if self.algorithm == "eaMuCommaLambda" and (self.offspring or self.population) < self.population:
             raise InputError(f"offspring is {self.offspring}: expected at least the population, {self.population}")
-        if self.algorithm == "eaGenerateUpdate":
+        if self.algorithm == "eaGenerateUpdate" and self.sigma is not None:
             require_number("sigma, the step size that the CMA-ES starts with,", self.sigma, EPSILON, LARGE)
         if len(set(self.baselines)) < len(self.baselines):
             raise InputError(f"baselines are {self.baselines}: name each once")
@@ -182,21 +218,31 @@ class TrainingSettings:
 class EvolutionSettings:
     """What the configuration of an evolution run holds."""
 
-    vae: str
-    """Where the VAE came from."""
+    problem: ProblemConfig | None
+    """As a command named it; None: it was made in Python, and is needed again to resume."""
     evolution: EvolveConfig
-    data: DataConfig
     names: tuple[str, ...]
     """Of the objectives."""
     weights: tuple[float, ...]
     """DEAP's, one for each objective."""
+    data: DataConfig | None = None
+    """The image set; None: there is none."""
     images: str = ""
     """Digest of the image set; empty in a run older than digests."""
     classes: tuple[str, ...] = ()
     """Of the image set, the name of each label; empty in a run older than names."""
     genomes: str = ""
     """Where the genomes came from that were given; empty: none were."""
+    sources: tuple[str, ...] = ()
+    """Files of the user's that the problem is made of, each as the SHA-256 of its content, a space and its path."""
+    measures: tuple[str, ...] = ()
+    """Names of what is reported of the best beside fitness and realism."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+
+    @property
+    def objective(self) -> str:
+        """What is evolved for: as a command named it, else the names."""
+        return ", ".join(self.names) if self.problem is None else self.problem.objective
 
     def __post_init__(self) -> None:
         """Refuse names and weights that belong to no objectives."""

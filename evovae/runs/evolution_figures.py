@@ -8,25 +8,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from torch import Tensor
 
 from evovae.analysis import best_by_evaluations, plots
 from evovae.analysis.plots import cut
-from evovae.encodings import LatentEncoding
-from evovae.models import VAE
 from evovae.objectives import doubts
 from evovae.runs.evolution_results import EvolutionResults
+from evovae.runs.phenotypes import Phenotypes
 from evovae.runs.searches import EVOLUTION, SEARCHES
 
 _NAME = 36
 """Letters that an objective's name may take beside an axis."""
-FILM_FRAMES, FRONT = 10, 10
+FILM_FRAMES, FILM_REPLICATES, FRONT = 10, 5, 10
 
 
 def draw_figures(results: EvolutionResults) -> dict[str, Axes]:
     """Draw the figures of the archive's kind, but those for which there is nothing to show."""
-    encoding = LatentEncoding(VAE.load(results.run.folder), results.settings.evolution.support)
-    evolved = _Evolved(results, encoding, results.population(D=encoding.dim))
+    evolved = _Evolved(results, Phenotypes(results))
     drawn = {name: FIGURES[name](evolved) for name in results.kind.figures}
     return {name: axes for name, axes in drawn.items() if axes is not None}
 
@@ -60,21 +57,19 @@ class _Evolved(NamedTuple):
     """What the figures of an evolution are drawn from."""
 
     results: EvolutionResults
-    encoding: LatentEncoding
-    found: dict[str, Tensor]
-    """Of the population file."""
+    phenotypes: Phenotypes
 
 
 def _draw_metric(evolved: _Evolved) -> Axes:
     return draw_curves([evolved.results])
 
 
-def _draw_filmstrip(evolved: _Evolved) -> Axes:
-    found = evolved.found
-    shown = _evenly(len(found["frame_generations"]), FILM_FRAMES)
-    frames = found["frame_genomes"][:5, shown]  # R T D
-    film = evolved.encoding.decode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-    return plots.filmstrip(film, found["frame_generations"][shown], found["frame_fitness"][:5, shown, 0])
+def _draw_filmstrip(evolved: _Evolved) -> Axes | None:
+    phenotypes, found = evolved.phenotypes, evolved.phenotypes.found
+    shown = np.array(phenotypes.moments)[_evenly(len(phenotypes.moments), FILM_FRAMES)].tolist()
+    film = phenotypes.at(shown, FILM_REPLICATES)
+    fitness = found["frame_fitness"][:FILM_REPLICATES, shown, 0]
+    return plots.filmstrip(film, found["frame_generations"][shown], fitness)
 
 
 def _draw_best(evolved: _Evolved) -> Axes | None:
@@ -91,8 +86,7 @@ def _draw_images(evolved: _Evolved, rows: pd.DataFrame) -> Axes | None:
     """Images of the archive, and what is thought of them."""
     if rows.empty:
         return None
-    genomes, fitness = evolved.results.members(evolved.found, rows)
-    return plots.hall_of_fame(evolved.encoding.decode(genomes), fitness, rows, doubts(evolved.results.judges))
+    return plots.hall_of_fame(*evolved.phenotypes.best(rows), rows, doubts(evolved.results.judges))
 
 
 def _draw_fronts(evolved: _Evolved) -> Axes | None:
@@ -100,15 +94,17 @@ def _draw_fronts(evolved: _Evolved) -> Axes | None:
     results, rows = evolved.results, _along_front(evolved.results)
     if len(results.settings.names) != 2 or rows.empty:
         return None
-    genomes, fitness = results.members(evolved.found, rows)
+    images, fitness = evolved.phenotypes.best(rows)
     labels = [
         f"{cut(name, _NAME)} ({'maximised' if weight > 0 else 'minimised'})"
         for name, weight in zip(results.settings.names, results.settings.weights, strict=True)
     ]
     halls = {label: f"{method.prefix}hall_fitness" for label, method in SEARCHES.items()}
-    fronts = {label: evolved.found[hall] for label, hall in halls.items() if hall in evolved.found}
+    fronts = {
+        label: evolved.phenotypes.found[hall] for label, hall in halls.items() if hall in evolved.phenotypes.found
+    }
     grey = [label for label, method in SEARCHES.items() if method.grey]
-    return plots.pareto_front(fronts, evolved.encoding.decode(genomes), fitness, labels[0], labels[1], grey)
+    return plots.pareto_front(fronts, images, fitness, labels[0], labels[1], grey)
 
 
 FIGURES: dict[str, Callable[[_Evolved], Axes | None]] = {

@@ -1,11 +1,10 @@
-"""What searches leave in a run folder: written, and read back and checked."""
+"""What searches left in a run folder, read back and checked."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import MAX_NUMBER, InputError, files, from_json, require_types, shown
-from evovae.encodings import Encoding
-from evovae.evolution import Population
-from evovae.objectives import ROLES, Judges, RealImages, Reliability, doubts, measure_realism
-from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
+from evovae.objectives import ROLES, Reliability, doubts
+from evovae.runs.archive_kinds import kind_of_archive
 from evovae.runs.config import EvolutionSettings
 from evovae.runs.folder import HALL_OF_FAME, JUDGES, POPULATION, Run
-from evovae.runs.recorder import Search
 from evovae.runs.searches import EVOLUTION, SEARCHES
 
 _SHAPES = {
@@ -230,65 +226,3 @@ class EvolutionResults:
             path = self.run.folder / HALL_OF_FAME
             raise InputError(f"{path} has images that {POPULATION} has not: they do not belong together")
         return found["hall_genomes"][replicates, ranks], found["hall_fitness"][replicates, ranks]
-
-
-def write_histories(run: Run, searches: dict[str, Search]) -> None:
-    """Write the histories of those `searches`, by their names in `SEARCHES`, that have begun."""
-    for label, search in searches.items():
-        if content := search.history.content:
-            files.write_bytes(run.folder / SEARCHES[label].history, content)
-
-
-def write_searches(
-    run: Run,
-    searches: dict[str, Search],
-    *,
-    kind: ArchiveKind,
-    encoding: Encoding,
-    judges: Judges | None,
-    real: RealImages,
-    classes: Sequence[str],
-) -> None:
-    """Write all that those `searches` found that have begun, if any, into `run`; `classes` name what judges see."""
-    searches = {label: search for label, search in searches.items() if search.frames}
-    if not searches:
-        return
-    write_histories(run, searches)
-    tensors: dict[str, Tensor] = {}
-    halls = []
-    for label, search in searches.items():
-        prefix = SEARCHES[label].prefix
-        generations, genomes, fitness = zip(*search.frames, strict=True)
-        found = kind.found(search.archive)
-        tensors |= {
-            f"{prefix}hall_genomes": found.genomes,
-            f"{prefix}hall_fitness": found.fitness,
-            f"{prefix}frame_generations": torch.tensor(generations),
-            f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
-            f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
-        }
-        believed = measure_realism(encoding, found.genomes.flatten(0, 1), judges, real)
-        if judges is not None:
-            believed["predicted"] = [classes[label] for label in believed["predicted"]]
-        halls.append(_hall_table(label, found, kind.fitness, believed))
-        if label == EVOLUTION.label:
-            population = cast(Population, search.population)
-            tensors |= {"genomes": population.genomes, "fitness": population.fitness}
-    reference = searches[EVOLUTION.label].reference
-    files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
-    run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
-
-
-def _hall_table(label: str, found: Population, columns: tuple[str, ...], believed: pd.DataFrame) -> pd.DataFrame:
-    fitness = found.fitness
-    replicates, size = fitness.shape[:2]
-    table = pd.DataFrame(
-        {
-            "search": label,
-            "replicate": np.repeat(np.arange(replicates), size),
-            "rank": np.tile(np.arange(size), replicates),
-        }
-    )
-    table[list(columns)] = fitness.flatten(0, 1).cpu().numpy()
-    table = pd.concat([table, believed], axis=1)
-    return table[table[columns[0]].notna()]  # a replicate may have met fewer individuals than the archive holds

@@ -90,8 +90,8 @@ def axis_settings(run: Run) -> dict[str, Any]:
     if isinstance(settings, EvolutionSettings):
         return {
             "kind": "evolution",
-            "objective": settings.evolution.objective,
-            "image set": settings.data.dataset,
+            "objective": settings.objective,
+            "image set": settings.data and settings.data.dataset,
             "hypervolume reference": EvolutionResults(run).reference,
         }
     return {

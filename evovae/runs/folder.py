@@ -113,6 +113,7 @@ class Run:
             raise InputError(f"{self.folder} is of kind {shown(kind)}: expected a run of {' or '.join(SETTINGS)}")
         assert self._known is not None
         if self._known.settings is None:
+            config = _with_problem(config) if kind == "evolution" else config
             self._known.settings = from_json(SETTINGS[kind], config, self.folder / CONFIG)
         return self._known.settings
 
@@ -189,6 +190,19 @@ class Run:
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV file, atomically."""
         files.write_bytes(self.folder / name, format_table(table))
+
+
+def _with_problem(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an evolution as it is now: once the problem stood among the search's settings."""
+    if "vae" not in config:
+        return config
+    moved = {name: value for name, value in config.items() if name != "vae"}
+    problem = {"vae": config["vae"]}
+    if isinstance(search := config.get("evolution"), dict):
+        names = ("objective", "support")
+        problem |= {name: search[name] for name in names if name in search}
+        moved["evolution"] = {name: value for name, value in search.items() if name not in names}
+    return moved | {"problem": problem}
 
 
 def _now() -> str:

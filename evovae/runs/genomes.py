@@ -1,16 +1,18 @@
-"""Genomes that were kept: their file, JSON or safetensors, and the VAE that they belong to."""
+"""Genomes that were kept: their file, JSON or safetensors, and the model that they belong to."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evovae.base import InputError, files, shown
+from evovae.encodings import DecoderEncoding, Encoding, LatentEncoding
 from evovae.models import VAE
 
 GENOMES_FILE = "genomes.safetensors"
@@ -25,10 +27,22 @@ def digest_of(vae: VAE) -> str:
     config = {field.name: (getattr(vae.config, field.name), field.default) for field in fields(vae.config)}
     # Without defaults: a setting that is added one day must not part a VAE from the genomes that were kept of it.
     special = {name: value for name, (value, default) in config.items() if value != default}
-    digest = hashlib.sha256(json.dumps(special, sort_keys=True).encode())
-    for name, tensor in sorted(vae.state_dict().items()):
-        if name == "data_mean" and not tensor.any():
-            continue  # as if there were none: a VAE older than it is still the same
+    # Without a mean that is none: a VAE older than it is still the same.
+    weights = {name: w for name, w in vae.state_dict().items() if name != "data_mean" or w.any()}
+    return _digest(json.dumps(special, sort_keys=True), weights)
+
+
+def owner_of(encoding: Encoding) -> str:
+    """Return what tells an encoding from another: a SHA-256 of its model; empty where it has none that is known."""
+    if isinstance(encoding, LatentEncoding):
+        return digest_of(encoding.vae)
+    model = encoding.decoder if isinstance(encoding, DecoderEncoding) else None
+    return _digest(type(model).__qualname__, model.state_dict()) if isinstance(model, nn.Module) else ""
+
+
+def _digest(words: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(words.encode())
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -53,14 +67,14 @@ def to_safetensors(genomes: Tensor, digest: str) -> bytes:
     return files.tensors_to_bytes(KIND, {"genomes": genomes}, {"vae": digest})
 
 
-def read_genomes(path: str | Path, vae: VAE) -> Tensor:
+def read_genomes(path: str | Path, encoding: Encoding) -> Tensor:
     """Return the genomes float32 (K, D), on the CPU, that a .json or .safetensors file holds.
 
     Raises:
-        InputError: if the file is missing, damaged, or named otherwise; if they are of another VAE or another D, not
-            finite, none, or more than `MOST_GENOMES`.
+        InputError: if the file is missing, damaged, or named otherwise; if they are of another encoding or another D,
+            not finite, none, or more than `MOST_GENOMES`.
     """
-    path, dim = Path(path), vae.config.latent_dim
+    path, dim = Path(path), encoding.dim
     if path.suffix.lower() == ".json":
         tensors, owner = _read_json(path)
     elif path.suffix.lower() == ".safetensors":
@@ -68,8 +82,9 @@ def read_genomes(path: str | Path, vae: VAE) -> Tensor:
         owner = config.get("vae")
     else:
         raise InputError(f"{path} is no file of genomes: expected one named .json or .safetensors")
-    if owner != digest_of(vae):
-        raise InputError(f"{path} holds genomes of another VAE, {shown(owner)}: expected the VAE they were kept of")
+    if owner != owner_of(encoding):
+        model = "VAE" if isinstance(encoding, LatentEncoding) else "generator"
+        raise InputError(f"{path} holds genomes of another {model}, {shown(owner)}: expected the one they were kept of")
     files.check_tensors(path, tensors, {"genomes": "float32 K D"}, D=dim)
     genomes = tensors["genomes"]
     if len(genomes) > MOST_GENOMES:

@@ -129,6 +129,8 @@ def _remembered(vae_path: str | Path, required: bool) -> tuple[DataConfig, str]:
     """Return the image set that a VAE's run remembers, and its digest, empty if that is not known."""
     try:
         settings = Run.open(folder_of(vae_path)).settings
+        if settings.data is None:
+            raise InputError("its run had none")
     except InputError as error:
         if not required:
             return DataConfig(), ""

@@ -8,20 +8,25 @@ from pathlib import Path
 from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs.config import EvolutionSettings
-from evovae.runs.evolution import resume_evolution
+from evovae.runs.evolution import resume_problem
 from evovae.runs.folder import Run
 from evovae.runs.inputs import load_again
+from evovae.runs.named_problems import resume_named
+from evovae.runs.problem import Problem
 from evovae.runs.training import resume_training
 from evovae.runs.writers import holding
 
 
 def resume(
     folder: str | Path,
+    problem: Problem | None = None,
     *,
     generations: int | None = None,
     epochs: int | None = None,
     dataset: str | None = None,
     data_dir: str | None = None,
+    trust: bool = False,
+    changed: bool = False,
 ) -> Run:
     """Continue the run in `folder` where it was stopped, whatever stopped it; nothing to do if it is finished.
 
@@ -30,14 +35,17 @@ def resume(
 
     Args:
         folder: a run of training or evolution.
+        problem: what is evolved, if it was made in Python: the same as before.
         generations: continue an evolution, finished or not, up to this number.
         epochs: continue a training, finished or not, up to this number, the learning rate rising and falling once more.
         dataset: where its images are now; None: where the run remembers them.
         data_dir: where torchvision's image sets are now; None: what the run remembers.
+        trust: run the code that the run names, though no command of this user has named it.
+        changed: continue though files that the problem is made of have changed since.
 
     Raises:
         InputError: if the folder is no run, its state is damaged, or another process is writing to it, or the
-            images are others than those that it began with.
+            images, the problem or its files are others than those that it began with.
     """
     run = Run.open(folder)
     kind = run.config["kind"]
@@ -51,20 +59,33 @@ def resume(
         if kind != "training":
             raise InputError(f"{folder} is an evolution: only trainings have epochs")
         require_whole("epochs", epochs, 1)
+    if problem is not None and not isinstance(run.settings, EvolutionSettings):
+        raise InputError(f"{folder} is a training: only evolutions have a problem")
     images = None
     if dataset is not None or data_dir is not None:
-        images = load_again(_moved(run.settings.data, dataset, data_dir), run.settings.images, moved=True)
+        if (moved := _moved(run.settings.data, dataset, data_dir)) is None:
+            raise InputError(f"{folder} began without an image set: leave --dataset and --data-dir out")
+        images = load_again(moved, run.settings.images, moved=True)
     with holding(run):  # what is read is what no other process will have changed
         settings = run.settings
-        settings = replace(settings, data=_moved(settings.data, dataset, data_dir))
         if isinstance(settings, EvolutionSettings):
-            resume_evolution(run, settings, generations, images)
+            settings = replace(settings, data=_moved(settings.data, dataset, data_dir))
+            if problem is not None:
+                resume_problem(run, settings, problem, generations)
+            elif settings.problem is None:
+                how = f"evovae.resume({str(folder)!r}, problem)"
+                raise InputError(f"{folder} evolves a problem that was made in Python: resume it there, with {how}")
+            else:
+                resume_named(run, settings, generations, images, trust=trust, changed=changed)
         else:
+            settings = replace(settings, data=_moved(settings.data, dataset, data_dir) or settings.data)
             resume_training(run, settings, epochs, images)
     return run
 
 
-def _moved(data: DataConfig, dataset: str | None, data_dir: str | None) -> DataConfig:
+def _moved(data: DataConfig | None, dataset: str | None, data_dir: str | None) -> DataConfig | None:
     """Return where images are now; None: where they were."""
+    if data is None:
+        return None
     data = data if dataset is None else replace(data, dataset=dataset)
     return data if data_dir is None else replace(data, data_dir=data_dir)

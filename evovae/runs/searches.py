@@ -57,7 +57,9 @@ class SearchMethod(NamedTuple):
 def _evolve(start: Start) -> Iterator[Generation]:
     population, toolbox, config, _, archive, state = start
     if config.algorithm == "eaGenerateUpdate":
-        evolution.SeparableCMAES(population, config.sigma, config.population).register(toolbox)
+        sigma = toolbox.encoding.sigma if config.sigma is None else config.sigma
+        step = sum(sigma) / len(sigma) if isinstance(sigma, tuple) else sigma
+        evolution.SeparableCMAES(population, step, config.population).register(toolbox)
         return evolution.eaGenerateUpdate_iter(toolbox, config.generations + 1, archive, state)
     cxpb, mutpb, ngen = config.cxpb, config.mutpb, config.generations
     if config.algorithm == "eaSimple":

@@ -30,7 +30,7 @@ from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig, fit
 from evovae.models.config import MAX_LAYERS
 from evovae.models.networks import count_weights
-from evovae.runs import EvolveConfig, archive_kinds, builders, genomes, inputs
+from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs
 
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
@@ -361,8 +361,8 @@ def prepare(folder: Path) -> None:
     VAE(VAEConfig(data_shape=(3,), latent_dim=2, hidden=(4,))).save(folder / "vectors.safetensors")
     with contextlib.chdir(folder):
         runs.train(DataConfig(), SMALL_VAE, TrainConfig(iterations=1, train_images=100, device="cpu"), "vae")
-        small = EvolveConfig(population=4, generations=1, replicates=1, device="cpu", objective="ink", baselines=())
-        runs.evolve("vae", small, "eight")
+        small = EvolveConfig(population=4, generations=1, replicates=1, device="cpu", baselines=())
+        runs.evolve_named(ProblemConfig(vae="vae", objective="ink"), small, "eight")
     shutil.copy(folder / "eight" / "config.json", folder / "killed")
     kept = genomes.to_json(torch.zeros(3, 2), genomes.digest_of(VAE.load(folder / "vae")))
     (folder / "kept.json").write_bytes(kept)

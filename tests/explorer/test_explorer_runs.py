@@ -35,6 +35,7 @@ from evovae.runs import (
     Checkpoints,
     EvolutionResults,
     EvolveConfig,
+    ProblemConfig,
     Run,
     recording,
 )
@@ -52,8 +53,8 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evolve(vae: Path, out: Path, objective: str = "ink", generations: int = GENERATIONS) -> Path:
     small = {"population": 10, "replicates": 2, "hall_of_fame": 2, "baselines": (), "device": "cpu"}
-    config = EvolveConfig(objective=objective, generations=generations, **small)
-    return runs.evolve(vae, config, out, checkpoint=CheckpointConfig(checkpoint_every=1)).folder
+    named, config = ProblemConfig(vae=str(vae), objective=objective), EvolveConfig(generations=generations, **small)
+    return runs.evolve_named(named, config, out, checkpoint=CheckpointConfig(checkpoint_every=1)).folder
 
 
 @pytest.fixture(scope="module")

@@ -177,7 +177,7 @@ def test_favourites_are_exported(client: TestClient, session: str, folder: Path,
         for which, expected in (("favourites/file", genomes), ("favourites/1/file", genomes[1:])):
             path = tmp_path / f"kept.{kind}"
             path.write_bytes(client.get(f"/api/sessions/{session}/{which}?format={kind}").content)
-            assert torch.equal(read_genomes(path, VAE.load(folder)), expected)
+            assert torch.equal(read_genomes(path, LatentEncoding(VAE.load(folder))), expected)
     picture = Image.open(io.BytesIO(client.get(f"/api/sessions/{session}/favourites/0/file?format=png").content))
     small = np.asarray(picture.convert("L").resize((28, 28), Image.Resampling.NEAREST))
     np.testing.assert_array_equal(small, decoded(folder, genomes[:1])[0])

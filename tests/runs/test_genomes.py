@@ -16,7 +16,7 @@ from evovae.base import Interrupted, files
 from evovae.data import DataConfig
 from evovae.encodings import LatentEncoding
 from evovae.models import VAE, TrainConfig, VAEConfig
-from evovae.runs import CheckpointConfig, Checkpoints, EvolveConfig, Run
+from evovae.runs import CheckpointConfig, Checkpoints, EvolveConfig, ProblemConfig, Run
 from evovae.runs.genomes import GENOMES_FILE, MOST_GENOMES, digest_of, read_genomes, to_json, to_safetensors
 
 SMALL = VAEConfig(data_shape=(1, 8, 8), hidden=(4,), latent_dim=3)
@@ -42,7 +42,7 @@ def test_kept_genomes_come_back_to_the_last_bit(tmp_path, ending):
     vae = VAE(SMALL)
     odd = torch.tensor([[0.1, -0.0, 1e-45], [torch.finfo(torch.float32).max, 1 / 3, -100.0]])
     genomes = torch.cat((draw(200), odd))
-    found = read_genomes(write(tmp_path, ending, genomes, vae), vae)
+    found = read_genomes(write(tmp_path, ending, genomes, vae), LatentEncoding(vae))
     assert torch.equal(found.view(torch.int32), genomes.view(torch.int32))
 
 
@@ -55,7 +55,7 @@ def test_the_same_genomes_give_the_same_bytes(ending):
 def test_an_ending_may_be_in_capitals(tmp_path):
     vae = VAE(SMALL)
     path = write(tmp_path, "json", draw(2), vae).rename(tmp_path / "KEPT.JSON")
-    assert torch.equal(read_genomes(path, vae), draw(2))
+    assert torch.equal(read_genomes(path, LatentEncoding(vae)), draw(2))
 
 
 def test_a_digest_tells_vaes_apart_and_outlives_a_file(tmp_path):
@@ -84,33 +84,33 @@ def test_a_digest_tells_vaes_apart_and_outlives_a_file(tmp_path):
 def test_genomes_that_do_not_fit_are_refused(tmp_path, ending, genomes, word):
     path = write(tmp_path, ending, genomes, VAE(SMALL))
     with refused(str(path), word):
-        read_genomes(path, VAE(SMALL))
+        read_genomes(path, LatentEncoding(VAE(SMALL)))
 
 
 @WRITERS
 def test_genomes_of_another_vae_are_refused(tmp_path, ending):
     path = write(tmp_path, ending, draw(2), VAE(SMALL, seed=1))
     with refused(str(path), "another VAE"):
-        read_genomes(path, VAE(SMALL))
+        read_genomes(path, LatentEncoding(VAE(SMALL)))
 
 
 @WRITERS
 def test_a_missing_or_damaged_file_is_refused(tmp_path, ending):
     with refused("none", "not there"):
-        read_genomes(tmp_path / f"none.{ending}", VAE(SMALL))
+        read_genomes(tmp_path / f"none.{ending}", LatentEncoding(VAE(SMALL)))
     path = write(tmp_path, ending, draw(2), VAE(SMALL))
     path.write_bytes(path.read_bytes()[:-5])
     with refused(str(path)):
-        read_genomes(path, VAE(SMALL))
+        read_genomes(path, LatentEncoding(VAE(SMALL)))
 
 
 def test_files_of_other_kinds_are_refused(tmp_path):
     vae = VAE(SMALL)
     vae.save(tmp_path / "vae.safetensors")
     with refused("vae.safetensors", "kind 'vae'", "genomes"):
-        read_genomes(tmp_path / "vae.safetensors", vae)
+        read_genomes(tmp_path / "vae.safetensors", LatentEncoding(vae))
     with refused("kept.png", ".json or .safetensors"):
-        read_genomes(tmp_path / "kept.png", vae)
+        read_genomes(tmp_path / "kept.png", LatentEncoding(vae))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_json_that_holds_no_genomes_is_refused(tmp_path, changes, word):
     path = write(tmp_path, "json", draw(2), VAE(SMALL))
     path.write_text(json.dumps(json.loads(path.read_bytes()) | changes))
     with refused(str(path), word):
-        read_genomes(path, VAE(SMALL))
+        read_genomes(path, LatentEncoding(VAE(SMALL)))
 
 
 def test_more_json_than_is_read_is_not_written(tmp_path):
@@ -164,9 +164,11 @@ def kept(vae: Path, tmp_path: Path) -> Path:
 
 
 def evolve(vae: Path, out: Path, kept: Path | None = None, generations: int = 3, **settings) -> Run:
-    small = {"objective": "ink", "population": 6, "replicates": 2, "device": "cpu", "baselines": BASELINES}
+    small = {"population": 6, "replicates": 2, "device": "cpu", "baselines": BASELINES}
+    asked = {name: settings.pop(name) for name in ("objective", "support") if name in settings}
+    named = ProblemConfig(vae=str(vae), **{"objective": "ink"} | asked)
     config = EvolveConfig(generations=generations, **small | settings)
-    return runs.evolve(vae, config, out, checkpoint=CheckpointConfig(checkpoint_every=1), genomes_path=kept)
+    return runs.evolve_named(named, config, out, checkpoint=CheckpointConfig(checkpoint_every=1), genomes_path=kept)
 
 
 def last_genomes(run: Run) -> torch.Tensor:
@@ -176,7 +178,7 @@ def last_genomes(run: Run) -> torch.Tensor:
 def test_a_seeded_population_begins_with_the_genomes_and_goes_on_with_its_draws(vae, kept, tmp_path):
     seeded = last_genomes(evolve(vae, tmp_path / "seeded", kept, 0, seeded=True))
     drawn = last_genomes(evolve(vae, tmp_path / "drawn", generations=0))
-    given = LatentEncoding(VAE.load(vae)).project(read_genomes(kept, VAE.load(vae)))
+    given = LatentEncoding(VAE.load(vae)).project(read_genomes(kept, LatentEncoding(VAE.load(vae))))
     assert given[2].norm() < 4
     assert all(torch.equal(replicate, given) for replicate in seeded[:, :3])
     assert torch.equal(seeded[:, 3:], drawn[:, 3:])
@@ -235,7 +237,7 @@ def test_a_run_goes_on_from_its_folder_alone(vae, kept, tmp_path, stop_at, stop,
     kept.unlink()
     run = runs.resume(tmp_path / "run")
     assert survive_faults.checksums(run.folder) == survive_faults.checksums(straight.folder)
-    assert torch.equal(read_genomes(run.folder / GENOMES_FILE, VAE.load(vae))[:2], draw(3)[:2])
+    assert torch.equal(read_genomes(run.folder / GENOMES_FILE, LatentEncoding(VAE.load(vae)))[:2], draw(3)[:2])
 
 
 def test_a_run_killed_before_it_kept_anything_takes_the_file_that_was_named(vae, kept, tmp_path):
@@ -252,9 +254,11 @@ def test_a_run_killed_before_it_kept_anything_takes_the_file_that_was_named(vae,
 
 def test_a_run_may_be_replaced_by_one_that_begins_with_its_genomes(vae, kept, tmp_path):
     run = evolve(vae, tmp_path / "run", kept, seeded=True)
-    config = EvolveConfig(generations=0, population=6, replicates=1, objective="target:genome/0", device="cpu")
-    again = runs.evolve(vae, config, run.folder, overwrite=True, genomes_path=run.folder / GENOMES_FILE)
-    assert torch.equal(read_genomes(again.folder / GENOMES_FILE, VAE.load(vae)), read_genomes(kept, VAE.load(vae)))
+    named = ProblemConfig(vae=str(vae), objective="target:genome/0")
+    config = EvolveConfig(generations=0, population=6, replicates=1, device="cpu")
+    again = runs.evolve_named(named, config, run.folder, overwrite=True, genomes_path=run.folder / GENOMES_FILE)
+    encoding = LatentEncoding(VAE.load(vae))
+    assert torch.equal(read_genomes(again.folder / GENOMES_FILE, encoding), read_genomes(kept, encoding))
 
 
 def test_genomes_that_are_given_need_a_use_and_a_use_needs_genomes(vae, kept, tmp_path):

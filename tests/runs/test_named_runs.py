@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -19,16 +20,18 @@ from evovae.cli import report
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.objectives import ROLES, Judge, JudgeStore
-from evovae.runs import EvolutionResults, EvolveConfig, Run, figures
+from evovae.runs import EvolutionResults, EvolveConfig, ProblemConfig, Run, figures
 from evovae.runs.targets import TARGETS_FILE, kept_targets
 
 NAMES = ("$5", "Größe", "a+b", "a,b", 'say "a"', "x$y$z", "猫", "nan")
 SMALL = VAEConfig(latent_dim=3, hidden=(8,))
 
 
-def evolve_config(objective: str, **options: object) -> EvolveConfig:
-    small = {"population": 8, "generations": 3, "replicates": 2, "baselines": (), "device": "cpu"}
-    return EvolveConfig(objective, **{**small, **options})  # type: ignore[arg-type]
+SMALL_EVOLUTION = EvolveConfig(population=8, generations=3, replicates=2, baselines=(), device="cpu")
+
+
+def evolve(vae: Path, objective: str, out: Path, config: EvolveConfig = SMALL_EVOLUTION) -> runs.Run:
+    return runs.evolve_named(ProblemConfig(vae=str(vae), objective=objective), config, out)
 
 
 def make_pictures(folder: Path, classes: tuple[str, ...], count: int = 4) -> None:
@@ -73,7 +76,7 @@ def test_names_of_any_letters_go_the_whole_way(root: Path, tmp_path: Path, capsy
     for number, objective in enumerate(
         ("class:größe", "class:a+b,class:$5,class:a,b", '0.5*class:猫+class:"say ""a"""')
     ):
-        run = runs.evolve(root / "vae", evolve_config(objective), tmp_path / f"{number}")
+        run = evolve(root / "vae", objective, tmp_path / f"{number}")
         assert set(EvolutionResults(run).hall["predicted"]) <= set(NAMES)
         report.report(run)
         assert f"classes: {', '.join(sorted(NAMES))}\n" in capsys.readouterr().out
@@ -83,7 +86,7 @@ def test_names_of_any_letters_go_the_whole_way(root: Path, tmp_path: Path, capsy
 
 
 def test_a_judge_sees_names_and_an_older_run_has_numbers(root: Path, tmp_path: Path) -> None:
-    run = runs.evolve(root / "vae", evolve_config("ink"), tmp_path / "run")
+    run = evolve(root / "vae", "ink", tmp_path / "run")
     named = EvolutionResults(run).hall
     content = json.loads((run.folder / "config.json").read_text())
     del content["classes"]
@@ -103,7 +106,7 @@ def test_a_judge_sees_names_and_an_older_run_has_numbers(root: Path, tmp_path: P
 def test_a_class_that_is_not_there_is_refused_and_nothing_is_written(root: Path, tmp_path: Path) -> None:
     for objective in ("class:dog", "digit:3"):
         with refused(objective.partition(":")[2], "$5, Größe, a+b"):
-            runs.evolve(root / "vae", evolve_config(objective), tmp_path / "run")
+            evolve(root / "vae", objective, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -111,12 +114,12 @@ def test_a_class_that_is_not_there_is_refused_and_nothing_is_written(root: Path,
 def test_pictures_of_one_class_or_of_none_are_evolved_without_judges(tmp_path: Path, folder: str) -> None:
     make_pictures(tmp_path / "made", ("only",), 6)
     vae = train(tmp_path / folder, tmp_path / "vae")
-    run = runs.evolve(vae.folder, evolve_config("ink"), tmp_path / "run")
+    run = evolve(vae.folder, "ink", tmp_path / "run")
     assert "predicted" not in EvolutionResults(run).hall
     assert len(figures.draw(run)) == 3
     for objective in ("class:only", "class:x", "digit:0"):
         with refused(objective, "one class"):
-            runs.evolve(vae.folder, evolve_config(objective), tmp_path / "other")
+            evolve(vae.folder, objective, tmp_path / "other")
 
 
 def test_a_name_that_no_line_can_hold_is_written_so_that_one_can(tmp_path: Path) -> None:
@@ -132,10 +135,10 @@ def test_a_name_that_no_line_can_hold_is_written_so_that_one_can(tmp_path: Path)
 def test_a_run_goes_on_with_its_target_whatever_became_of_the_file(root: Path, tmp_path: Path, change: str) -> None:
     picture = tmp_path / "goal.png"
     shutil.copy(root / "pictures" / "猫" / "1.png", picture)
-    config = evolve_config(f"target:{picture},ssim:{picture}", generations=6)
-    whole = runs.evolve(root / "vae", config, tmp_path / "whole")
+    config, objective = replace(SMALL_EVOLUTION, generations=6), f"target:{picture},ssim:{picture}"
+    whole = evolve(root / "vae", objective, tmp_path / "whole", config)
     with pytest.raises(Interrupted), mock.patch("evovae.runs.evolution._search", side_effect=KeyboardInterrupt):
-        runs.evolve(root / "vae", config, tmp_path / "cut")
+        evolve(root / "vae", objective, tmp_path / "cut", config)
     picture.unlink()
     if change == "changed":
         shutil.copy(root / "pictures" / "$5" / "1.png", picture)
@@ -145,7 +148,7 @@ def test_a_run_goes_on_with_its_target_whatever_became_of_the_file(root: Path, t
 
 
 def test_a_run_without_pictures_keeps_none(root: Path, tmp_path: Path) -> None:
-    run = runs.evolve(root / "vae", evolve_config("target:test/0"), tmp_path / "run")
+    run = evolve(root / "vae", "target:test/0", tmp_path / "run")
     assert not (run.folder / TARGETS_FILE).exists()
     assert kept_targets(run.folder, (1, 12, 12)) == {}
 
@@ -174,7 +177,7 @@ def test_trainings_are_compared_by_what_test_images_came_to(root: Path, tmp_path
 def test_trainings_that_are_measured_otherwise_are_refused(root: Path, tmp_path: Path) -> None:
     vae = Run.open(root / "vae")
     plain = train(root / "pictures", tmp_path / "plain", model=VAEConfig(latent_dim=3, hidden=(8,), variational=False))
-    evolved = runs.evolve(root / "vae", evolve_config("ink"), tmp_path / "run")
+    evolved = evolve(root / "vae", "ink", tmp_path / "run")
     for other, words in ((plain, ("'reconstruction error'", "'-ELBO'")), (evolved, ("'evolution'", "'training'"))):
         with refused(str(other.folder), *words, "no common axis"):
             figures.compare([vae, other], tmp_path / "x.png")

@@ -78,13 +78,12 @@ def make_router(explored: Explored) -> APIRouter:
         with shelf.borrow(identity) as session:
             brought = session.favourite_genomes(body.favourites)
         config = EvolveConfig(
-            objective=body.objective,
             generations=body.generations,
             population=body.population,
             replicates=body.replicates,
             seed=body.seed,
         )
-        folder, command = explored.evolver.start(brought, body.use, config)
+        folder, command = explored.evolver.start(brought, body.use, body.objective, config)
         return EvolutionStarted(key=run_watcher.key_of(folder, explored.runs), command=command)
 
     return router

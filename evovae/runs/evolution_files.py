@@ -1,0 +1,89 @@
+"""What searches leave in a run folder, written."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from evovae.base import files
+from evovae.evolution import Population
+from evovae.objectives import Judges, measure_realism
+from evovae.runs.archive_kinds import ArchiveKind
+from evovae.runs.folder import HALL_OF_FAME, POPULATION, Run
+from evovae.runs.phenotypes import to_keep
+from evovae.runs.problem import Problem
+from evovae.runs.recorder import Search
+from evovae.runs.searches import EVOLUTION, SEARCHES
+
+
+def write_histories(run: Run, searches: dict[str, Search]) -> None:
+    """Write the histories of those `searches`, by their names in `SEARCHES`, that have begun."""
+    for label, search in searches.items():
+        if content := search.history.content:
+            files.write_bytes(run.folder / SEARCHES[label].history, content)
+
+
+def write_searches(
+    run: Run,
+    searches: dict[str, Search],
+    *,
+    kind: ArchiveKind,
+    problem: Problem,
+    judges: Judges | None,
+) -> None:
+    """Write all that those `searches` found that have begun, if any, into `run`."""
+    searches = {label: search for label, search in searches.items() if search.frames}
+    if not searches:
+        return
+    write_histories(run, searches)
+    tensors: dict[str, Tensor] = {}
+    halls = []
+    for label, search in searches.items():
+        prefix = SEARCHES[label].prefix
+        generations, genomes, fitness = zip(*search.frames, strict=True)
+        found = kind.found(search.archive)
+        tensors |= {
+            f"{prefix}hall_genomes": found.genomes,
+            f"{prefix}hall_fitness": found.fitness,
+            f"{prefix}frame_generations": torch.tensor(generations),
+            f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
+            f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
+        }
+        halls.append(_hall_table(label, found, kind.fitness, _reported(problem, found.genomes.flatten(0, 1), judges)))
+        if label == EVOLUTION.label:
+            population = cast(Population, search.population)
+            tensors |= {"genomes": population.genomes, "fitness": population.fitness}
+            tensors |= to_keep(problem.encoding, found.genomes, tensors["frame_genomes"])
+    reference = searches[EVOLUTION.label].reference
+    files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
+    run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
+
+
+def _reported(problem: Problem, genomes: Tensor, judges: Judges | None) -> pd.DataFrame:
+    """Return what is reported of `genomes` (B, D) beside their fitness: realism, and the problem's measures."""
+    realism = problem.realism
+    found = measure_realism(
+        problem.encoding, genomes, judges, realism.real, realism.known, realism.discriminator, problem.measured
+    )
+    if realism.images is not None and judges is not None:
+        found["predicted"] = [realism.images.classes[label] for label in found["predicted"]]
+    return found
+
+
+def _hall_table(label: str, found: Population, columns: tuple[str, ...], believed: pd.DataFrame) -> pd.DataFrame:
+    fitness = found.fitness
+    replicates, size = fitness.shape[:2]
+    table = pd.DataFrame(
+        {
+            "search": label,
+            "replicate": np.repeat(np.arange(replicates), size),
+            "rank": np.tile(np.arange(size), replicates),
+        }
+    )
+    table[list(columns)] = fitness.flatten(0, 1).cpu().numpy()
+    table = pd.concat([table, believed], axis=1)
+    return table[table[columns[0]].notna()]  # a replicate may have met fewer individuals than the archive holds

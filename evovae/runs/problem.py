@@ -1,0 +1,134 @@
+"""A problem: what is evolved, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evovae.base import InputError, files, make_generator
+from evovae.encodings import Encoding
+from evovae.objectives import Objective, Realism, custom
+
+PROBES = 2
+"""Genomes that are decoded to tell one problem from another."""
+PROBE_FILE, KIND = "problem.safetensors", "problem"
+TOLERANCE = 1e-3
+"""Part of the range of phenotypes or fitness by which two machines may differ."""
+
+
+class Problem:
+    """What is evolved, for what, and what is reported beside: the subject of a recorded run.
+
+        problem = Problem(DecoderEncoding(generator, 100, (3, 64, 64)), lambda images: images[:, 0].mean((1, 2)))
+        run = evovae.evolve(problem, evovae.EvolveConfig(population=50), out="runs/red")
+
+    Args:
+        encoding: how genomes become phenotypes.
+        objective: phenotypes (B, ...) -> fitness (B, M), or (B,); it may have the attributes that `objectives.custom`
+            names. It sees the individuals that changed, of all replicates, in any order.
+        weights: one for each of the M objectives, positive to maximise; the objective's own when left out, or 1.
+        measures: phenotypes (B, ...) -> (B, K), reported of the best: what else is to be known of them.
+        realism: what the best are compared with; nothing when left out.
+        population, random, reevaluate: what the objective needs, as `evolution.toolbox` has it; the objective's own
+            attributes when left out.
+        name: of the objective, in tables and figures; the function's own when left out.
+
+    Attributes:
+        objective: with names, weights and what it needs.
+        measure_names: K; the function's own `names`, or measure_0, measure_1, ...
+        shape: of a phenotype.
+
+    Raises:
+        InputError: if objective or measures, asked for two draws from the prior, give what does not fit.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        objective: Callable[..., Any],
+        weights: Sequence[float] | None = None,
+        *,
+        measures: Callable[[Tensor], Tensor] | None = None,
+        realism: Realism | None = None,
+        population: bool | None = None,
+        random: bool | None = None,
+        reevaluate: bool | None = None,
+        name: str = "",
+    ) -> None:
+        self.encoding, self.measures = encoding, measures
+        self._genomes = encoding.sample(PROBES, make_generator(0))
+        with torch.no_grad():
+            self._phenotypes = encoding.decode(self._genomes)
+        self.shape = tuple(self._phenotypes.shape[1:])
+        needs = {"population": population, "random": random, "reevaluate": reevaluate}
+        self.objective: Objective = custom(objective, self._phenotypes, name, weights, **needs)
+        self.measure_names = self._names_of_measures()
+        self.realism = replace(realism or Realism(), device=encoding.device)
+        self.realism.missing(self.shape)  # refuses what does not fit
+
+    def measured(self, phenotypes: Tensor) -> dict[str, Tensor]:
+        """Return the measures of `phenotypes` (B, ...) by name, each (B,)."""
+        return dict(zip(self.measure_names, self._measure(phenotypes).T, strict=True))
+
+    def keep(self, folder: Path) -> None:
+        """Write into a run folder what tells this problem from another: phenotypes and fitness of two genomes."""
+        files.save_tensors(folder / PROBE_FILE, KIND, self._probe(), {})
+
+    def require_same(self, folder: Path) -> None:
+        """Refuse to be another problem than the one that a run began with; where it kept nothing, any will do.
+
+        Raises:
+            InputError: if genomes decode to other phenotypes, or those have another fitness.
+        """
+        if not (folder / PROBE_FILE).is_file():
+            return
+        kept, _ = files.load_tensors(folder / PROBE_FILE, KIND)
+        files.check_tensors(folder / PROBE_FILE, kept, {"genomes": "float32 K D"})
+        for name, now in self._probe().items():
+            before = kept.get(name)
+            if before is None or before.shape != now.shape or not _close(before, now):
+                raise InputError(f"the problem has other {name} than that which {folder} began with")
+
+    def _probe(self) -> dict[str, Tensor]:
+        tensors = {"genomes": self._genomes, "phenotypes": self._phenotypes, "fitness": self._fitness()}
+        return {name: tensor.cpu() for name, tensor in tensors.items()}
+
+    def _fitness(self) -> Tensor:
+        """Fitness of the probes; none where it depends on more than the phenotypes."""
+        objective = self.objective
+        if objective.population or objective.random or objective.reevaluate or objective.judged:
+            return torch.empty(0)
+        with torch.no_grad():
+            return objective(self._phenotypes)
+
+    def _names_of_measures(self) -> tuple[str, ...]:
+        count = self._measure(self._phenotypes).shape[1]
+        names = tuple(getattr(self.measures, "names", ())) or tuple(f"measure_{k}" for k in range(count))
+        if len(names) != count:
+            raise InputError(f"the measures have {len(names)} names: expected {count}, one for each column")
+        return names
+
+    @torch.no_grad()
+    def _measure(self, phenotypes: Tensor) -> Tensor:
+        """Return the measures (B, K); K is 0 without any."""
+        if self.measures is None:
+            return phenotypes.new_empty(len(phenotypes), 0)
+        found = self.measures(phenotypes)
+        if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(phenotypes):
+            given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"the measures are {given} for {len(phenotypes)} phenotypes: expected a tensor (B, K)")
+        return found
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    known = one.isfinite()
+    if not torch.equal(known, other.isfinite()):
+        return False
+    values = one[known]
+    spread = float(values.max() - values.min()) if len(values) else 0.0
+    return bool(((values - other[known]).abs() <= TOLERANCE * (spread or 1.0)).all())
