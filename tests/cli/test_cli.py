@@ -311,7 +311,7 @@ def test_a_folder_of_pictures_goes_the_whole_way(tmp_path: Path) -> None:
     assert "held_out" not in hall, "one class leaves nothing to judge"
     assert "typicality" not in hall, "among a handful of images nothing is typical"
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
-    assert environment["typicality"] == "not measured: fewer than 100 training or 20 test images"
+    assert environment["not_measured"]["typicality"] == "fewer than 100 training or 20 test images"
     checked(
         *("evolve", "--vae", tmp_path / "vae" / "vae.safetensors", "--dataset", tmp_path / "pictures"),
         *("--objective", "target:test/1", "--out", tmp_path / "bare", *SMALL_EVOLVE),
