@@ -25,6 +25,9 @@ from .errors import InputError as InputError
 from .errors import shown as shown
 from .files import load_state as load_state
 from .files import save_state as save_state
+from .imports import failure as failure
+from .imports import load_named as load_named
+from .imports import source_of as source_of
 from .locks import LOCK as LOCK
 from .locks import InUseError as InUseError
 from .locks import locked as locked

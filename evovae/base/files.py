@@ -77,10 +77,10 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json(read_bytes(path, MAX_JSON), path)
 
 
-def parse_json(content: bytes, name: str | Path) -> dict[str, Any]:
+def parse_json(content: bytes, name: str | Path, most: int = MAX_JSON) -> dict[str, Any]:
     """Return the JSON object that the `content` of the file `name` holds, with the checks of `read_json`."""
-    if len(content) > MAX_JSON:
-        raise _too_large(name, len(content), MAX_JSON)
+    if len(content) > most:
+        raise _too_large(name, len(content), most)
     try:
         found = json.loads(content.decode())
     except (ValueError, RecursionError, MemoryError) as error:
