@@ -23,8 +23,8 @@ from evovae.models import VAE
 def export_decoder(vae: VAE, path: str | Path, *, overwrite: bool = False) -> None:
     """Write the decoder of `vae` to a file, atomically: codes (B, D) from N(0, I) -> data (B, *data_shape) in [0, 1].
 
-    B may vary. Of a plain autoencoder the normal distribution fitted to its codes is part of it. The encoder is left out. Nothing in
-    a .pt2 is pickled; `torch.export.load` reads it, and `load_generator` either file.
+    B may vary. The encoder is left out; the normal distribution fitted to a plain autoencoder's codes is part of it.
+    Nothing in a .pt2 is pickled. `torch.export.load` reads it, `load_generator` either file.
 
     Args:
         vae: what is written, as it is on the CPU.
@@ -32,7 +32,7 @@ def export_decoder(vae: VAE, path: str | Path, *, overwrite: bool = False) -> No
         overwrite: replace a file that is there.
 
     Raises:
-        InputError: if the path has another ending or cannot be written to, a file is there, what the format needs is not
+        InputError: if the path has another ending, cannot be written to or is taken, what the format needs is not
             installed, or the VAE's data are not in [0, 1].
     """
     path = Path(path)
@@ -88,7 +88,9 @@ def _onnx(program: torch.export.ExportedProgram, metadata: str) -> bytes:
     try:
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise InputError("an .onnx file needs onnxscript, which is not installed: pip install 'evovae[onnx]'") from error
+        raise InputError(
+            "an .onnx file needs onnxscript, which is not installed: pip install 'evovae[onnx]'"
+        ) from error
     exported = torch.onnx.export(program, (), dynamo=True, external_data=False, verbose=False)
     assert exported is not None
     model = exported.model_proto

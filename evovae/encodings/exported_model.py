@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from evovae.base import InputError, shown
+from evovae.base import MAX_NUMBER, InputError, shown
 
 METADATA = "evovae"
 """Under which evovae says, in JSON, what it has exported."""
@@ -44,11 +43,11 @@ class ExportedModel:
         if self.metadata.get("format") != FORMAT:
             found = shown(self.metadata.get("format"))
             raise InputError(f"its metadata has format {found}: this evovae reads format {FORMAT}")
-        found = self.metadata.get("range")
-        sound = isinstance(found, list) and len(found) == 2 and all(type(x) in (int, float) for x in found)
-        if not sound or not all(math.isfinite(x) and abs(x) < 1e30 for x in found) or found[0] >= found[1]:
-            raise InputError(f"its metadata has range {shown(found)}: expected two numbers, the least first")
-        return float(found[0]), float(found[1])
+        limits: Any = self.metadata.get("range")
+        sound = isinstance(limits, list) and len(limits) == 2 and all(type(x) in (int, float) for x in limits)
+        if not sound or not all(-MAX_NUMBER <= x <= MAX_NUMBER for x in limits) or limits[0] >= limits[1]:
+            raise InputError(f"its metadata has range {shown(limits)}: expected two numbers, the least first")
+        return float(limits[0]), float(limits[1])
 
 
 def describe(range: tuple[float, float]) -> str:

@@ -46,8 +46,8 @@ def load_generator(
         support: where genomes of a file may lie (`StandardNormal`): its codes are drawn from N(0, I).
 
     Raises:
-        InputError: if there is no such thing, it is damaged or of another form, or its phenotypes are not finite numbers
-            of this range.
+        InputError: if there is no such thing, it is damaged or of another form, or its phenotypes are not finite
+            numbers of this range.
     """
     if (read := READERS.get(Path(spec).suffix)) is None:
         return _from_factory(spec, range)
@@ -88,7 +88,7 @@ def _encoding(
 
 @torch.no_grad()
 def _require_alone(encoding: Encoding) -> None:
-    """Refuse a decoder that makes something else of a code when it stands alone: of a batch it may know one size only."""
+    """Refuse a decoder that makes something else of a code when it stands alone."""
     genomes = encoding.sample(3, make_generator(0))
     together, alone = encoding.decode(genomes), encoding.decode(genomes[:1])
     if not (together[:1] - alone).abs().max() <= TOLERANCE:

@@ -15,6 +15,9 @@ from evovae.encodings.exported_model import METADATA, ExportedModel
 FATAL = 4
 """The severity from which onnxruntime speaks on standard error; what it raises is told anyway."""
 
+ELSEWHERE = b"\n\x08location"
+"""How a tensor in an .onnx file names another file that it is in: the first key of its `external_data`."""
+
 
 class OnnxDecoder:
     """A decoder that onnxruntime runs, on the CPU, with torch's number of threads. It passes no gradient.
@@ -30,7 +33,10 @@ class OnnxDecoder:
         options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = FATAL
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+        self.session.disable_fallback()
         self._run_options = onnxruntime.RunOptions()
         self._run_options.log_severity_level = FATAL
 
@@ -54,14 +60,15 @@ def read_onnx(path: Path) -> ExportedModel:
     except ImportError as error:
         raise InputError(f"{path} needs onnxruntime, which is not installed: pip install 'evovae[onnx]'") from error
     content = files.read_bytes(path)
+    if ELSEWHERE in content:  # onnxruntime would look for it in the current folder, and no run would remember it
+        raise InputError(f"{path} keeps its weights in another file: expected one; export it with external_data=False")
     try:
         decoder = OnnxDecoder(content)
         codes, phenotypes = decoder.session.get_inputs(), decoder.session.get_outputs()
         metadata = decoder.session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's, of which there are many
         reason = " ".join(str(error).split())[:300]
-        beside = "; export it with external_data=False" if "external" in reason else ""
-        raise InputError(f"{path} cannot be read as an .onnx file ({reason}){beside}") from error
+        raise InputError(f"{path} cannot be read as an .onnx file ({reason}); export it again") from error
     if len(codes) != 1 or len(phenotypes) != 1:
         found = f"{len(codes)} inputs and {len(phenotypes)} outputs"
         raise InputError(f"{path} has {found}: expected codes and phenotypes alone")
@@ -80,7 +87,9 @@ def _latent_shape(codes: Any, path: Path) -> tuple[int, ...]:
         raise InputError(f"{path} has {fixed}: expected any size; export it with a dynamic first dimension")
     sizes = tuple(codes.shape[1:])
     if not sizes or not all(isinstance(size, int) for size in sizes):
-        raise InputError(f"{path} reads codes of shape {shown(codes.shape)}: expected sizes, of which only the first varies")
+        raise InputError(
+            f"{path} reads codes of shape {shown(codes.shape)}: expected sizes, of which only the first varies"
+        )
     return sizes
 
 

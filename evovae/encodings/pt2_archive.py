@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from evovae.base import InputError, files, shown
-from evovae.encodings.aten_graph import DTYPES, AtenGraph, argument
+from evovae.encodings.aten_graph import AtenGraph, argument
+from evovae.encodings.aten_operators import DTYPES
 from evovae.encodings.exported_model import METADATA, ExportedModel
 
 FORMAT = 8
@@ -34,10 +35,8 @@ def read_pt2(path: Path) -> ExportedModel:
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path} cannot be used: {error}") from error
     except Exception as error:  # whatever zipfile, torch and this file stumble on in a damaged archive
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{path} cannot be read as a .pt2 archive of torch.export ({type(error).__name__}: {reason}); export it again"
-        ) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(f"{path} cannot be read as a .pt2 of torch.export ({reason}); export it again") from error
 
 
 class _Archive:
@@ -125,7 +124,9 @@ def _model(archive: _Archive, name: str, program: dict[str, Any]) -> ExportedMod
     extra = f"extra/{METADATA}.json"
     metadata = archive.read_json(extra) if extra in archive.records else {}
     limits = [limit["max_val"] for limit in program["range_constraints"].values()]
-    return ExportedModel(decode, latent_shape, shape[1:], metadata, min((int(n) for n in limits if n is not None), default=None))
+    return ExportedModel(
+        decode, latent_shape, shape[1:], metadata, min((int(n) for n in limits if n is not None), default=None)
+    )
 
 
 def _latent_shape(described: dict[str, Any]) -> tuple[int, ...]:
@@ -164,5 +165,3 @@ def _tensor(memory: bytearray, described: dict[str, Any]) -> Tensor:
     if 0 in sizes:  # its record is empty, and torch makes no tensor of that
         return torch.empty(sizes, dtype=dtype)
     return torch.frombuffer(memory, dtype=dtype).as_strided(sizes, strides, offset)
-
-
