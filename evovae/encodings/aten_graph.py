@@ -6,6 +6,7 @@ of calls of operators that only compute, with tensors and plain values: a file c
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class _Here:
 class _Call:
     """One operator, what it is given, and the names of what it gives."""
 
-    function: Callable[..., Any]
+    target: str
     args: list[Any]
     kwargs: dict[str, Any]
     results: Any
@@ -87,7 +88,7 @@ class AtenGraph(nn.Module):
         known: dict[str, Any] = {**weights, self._codes: codes}
         for call in self._calls:
             args, kwargs = (_resolved(given, known, codes.device) for given in (call.args, call.kwargs))
-            found = call.function(*args, **kwargs)
+            found = _function(call.target)(*args, **kwargs)
             if most is not None:
                 _require_small(found, most)
             _bind(call.results, found, known)
@@ -100,33 +101,34 @@ class AtenGraph(nn.Module):
 def _call(node: dict[str, Any]) -> _Call | None:
     """Return what a node of a file's graph calls; None if that computes nothing."""
     target = str(node["target"])
-    function = SIZES.get(target) or _operator(target)
-    if function is None:
+    if target.startswith(tuple(f"torch.ops.aten.{name}." for name in CHECKS)):
         return None
+    _function(target)
     inputs = [(str(given["name"]), argument(given["arg"])) for given in node["inputs"]]
     results = [argument(result) for result in node["outputs"]]
     bound = results[0] if len(results) == 1 else results
     if target in SIZES:
-        return _Call(function, [value for _, value in inputs], {}, bound, ())
+        return _Call(target, [value for _, value in inputs], {}, bound, ())
     kwargs = dict(inputs)
     if kwargs.get("train") not in (None, False) or kwargs.get("training") not in (None, False):
         raise InputError("it was exported in training mode: call eval() on the module, and export it again")
     if kwargs.get("dropout_p") not in (None, 0, 0.0):
         raise InputError("it drops units out at random: call eval() on the module, and export it again")
-    return _Call(function, [], kwargs, bound, ())
+    return _Call(target, [], kwargs, bound, ())
 
 
-def _operator(target: str) -> Callable[..., Any] | None:
-    """Return the operator of a name such as torch.ops.aten.add.Tensor; None of one that computes nothing."""
+@functools.lru_cache(maxsize=1024)
+def _function(target: str) -> Callable[..., Any]:
+    """Return the function of a name such as torch.ops.aten.add.Tensor, if it only computes."""
+    if target in SIZES:
+        return SIZES[target]
     found = re.fullmatch(r"torch\.ops\.aten\.(\w+)\.(\w+)", target)
     name, overload = found.groups() if found else ("", "")
-    if name in CHECKS:
-        return None
     if found and ("rand" in name or name.startswith(("bernoulli", "normal"))):
         raise InputError(f"it draws random numbers ({shown(target)}): expected one phenotype for each code")
     if {name, name.removesuffix("_")}.isdisjoint(OPERATORS):
         raise InputError(f"it calls {shown(target)}: expected torch's own operators, those that only compute")
-    known = getattr(getattr(torch.ops.aten, name, None), overload, None)
+    known: Callable[..., Any] | None = getattr(getattr(torch.ops.aten, name, None), overload, None)
     if known is None:
         raise InputError(f"it calls {shown(target)}, which torch {torch.__version__} has not")
     if not isinstance(known, torch._ops.OpOverload) or (known._schema.is_mutable and not name.endswith("_")):
@@ -176,7 +178,7 @@ def _with_last(calls: list[_Call], keep: set[str]) -> Iterator[_Call]:
     reverse = []
     for call in reversed(calls):
         names = set(_names([call.args, call.kwargs, call.results]))
-        reverse.append(_Call(call.function, call.args, call.kwargs, call.results, tuple(sorted(names - needed))))
+        reverse.append(_Call(call.target, call.args, call.kwargs, call.results, tuple(sorted(names - needed))))
         needed |= names
     yield from reversed(reverse)
 

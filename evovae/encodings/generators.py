@@ -80,7 +80,7 @@ def _encoding(
     except InputError as error:
         hint = "" if range_given or "expected range" not in str(error) else "; give its range, such as --range -1 1"
         raise InputError(f"{error}{hint}") from error
-    except RuntimeError as error:  # torch's, of operators that fail for some codes
+    except Exception as error:  # torch's or onnxruntime's, of operators that fail for some codes
         raise InputError(f"it cannot be run: {' '.join(str(error).split())[:300]}") from error
     encoding.differentiable = model.differentiable
     return encoding

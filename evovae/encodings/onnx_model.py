@@ -29,6 +29,7 @@ class OnnxDecoder:
     def __init__(self, content: bytes) -> None:
         import onnxruntime
 
+        self._content = content
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -39,6 +40,10 @@ class OnnxDecoder:
         self.session.disable_fallback()
         self._run_options = onnxruntime.RunOptions()
         self._run_options.log_severity_level = FATAL
+
+    def __reduce__(self) -> tuple[type[OnnxDecoder], tuple[bytes]]:
+        """Let other processes make a session of their own."""
+        return OnnxDecoder, (self._content,)
 
     def __call__(self, codes: Tensor) -> Tensor:
         """Return the phenotypes (B, *shape) of codes (B, *latent_shape)."""

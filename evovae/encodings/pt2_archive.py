@@ -78,13 +78,15 @@ def _read(content: bytes, path: Path) -> ExportedModel:
 def _require_program(archive: _Archive, path: Path) -> str:
     """Return the name of the one program in an archive, and refuse one with pickled or compiled parts."""
     names = list(archive.records)
-    if "serialized_exported_program.json" in names or "version" in names:
+    if "serialized_exported_program.json" in names:
         raise InputError(f"{path} was written by torch 2.7 or older: {NEWER}")
     if compiled := [name for name in names if name.startswith("data/aotinductor/")]:
         raise InputError(f"{path} is compiled for one machine ({shown(compiled[0])}): expected torch.export.save's")
     programs = [name for name in names if name.startswith("models/") and name.endswith(".json")]
     if len(programs) != 1:
-        raise InputError(f"{path} holds {len(programs)} programs: expected one, as torch.export.save writes it")
+        raise InputError(
+            f"{path} holds {len(programs)} programs: expected one, as torch.export.save writes it; is it complete?"
+        )
     for folder, plain in (("data/weights/", "weight_"), ("data/constants/", "tensor_")):
         for record in names:
             inner = record.removeprefix(folder)
