@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -163,7 +164,12 @@ def _tensor(memory: bytearray, described: dict[str, Any]) -> Tensor:
     sizes, strides = ([int(size["as_int"]) for size in described[what]] for what in ("sizes", "strides"))
     offset, dtype = int(described["storage_offset"]["as_int"]), DTYPES[described["dtype"]]
     if min([offset, *sizes, *strides]) < 0:
-        raise InputError(f"it holds a tensor of sizes {sizes} and strides {strides}: expected none below 0")
+        raise InputError(
+            f"it holds a tensor of sizes {shown(sizes)} and strides {shown(strides)}: expected none below 0"
+        )
     if 0 in sizes:  # its record is empty, and torch makes no tensor of that
         return torch.empty(sizes, dtype=dtype)
-    return torch.frombuffer(memory, dtype=dtype).as_strided(sizes, strides, offset)
+    stored = torch.frombuffer(memory, dtype=dtype)
+    if math.prod(sizes) > len(stored):  # a stride of 0 would make any size of a few bytes
+        raise InputError(f"it holds a tensor of sizes {shown(sizes)} in {len(stored)} numbers: it is damaged")
+    return stored.as_strided(sizes, strides, offset)

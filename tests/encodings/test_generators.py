@@ -219,6 +219,11 @@ def reach(values: dict[str, Any]) -> None:
     values["config"]["layers.0.weight"]["tensor_meta"]["storage_offset"] = {"as_int": 1}
 
 
+def stretch(values: dict[str, Any]) -> None:
+    described = values["config"]["layers.0.weight"]["tensor_meta"]
+    described["sizes"], described["strides"] = [{"as_int": 2**40}], [{"as_int": 0}]
+
+
 def damaged() -> bytes:
     content = bytearray(PT2.read_bytes())
     content[200] ^= 1
@@ -256,6 +261,7 @@ ODD_PT2: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "too large": (graph(node("upsample_nearest2d", "scale_factors", {"as_floats": [1e4, 1e4]})), ["tensor of shape"]),
     "misfits": (graph(node("upsample_nearest2d", "scale_factors", {"as_floats": [3.0]})), ["generator", "export it"]),
     "weights beyond": (lambda: edited(PT2, reach, "model_weights_config.json"), ["out of bounds"]),
+    "a weight of 4 TiB": (lambda: edited(PT2, stretch, "model_weights_config.json"), ["in 768 numbers"]),
     "random": (
         graph(lambda g: g["nodes"][-1].update(target="torch.ops.aten.randn_like.default")),
         ["draws random numbers"],
