@@ -32,10 +32,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from fuzzing.cases import Case, configurations, idx_files, npz_files, pictures, tables, tensors
+from fuzzing.cases import Case, configurations, generators, idx_files, npz_files, pictures, tables, tensors
 from fuzzing.damage import (
     damage_archive,
     damage_bytes,
+    damage_export,
     damage_gzip,
     damage_json,
     damage_picture,
@@ -59,7 +60,7 @@ class Arguments:
     """Inputs of each format."""
     first: int = 0
     """Number of the first one."""
-    formats: tuple[str, ...] = ("idx", "idx.gz", "npz", "pictures", "safetensors", "json", "csv")
+    formats: tuple[str, ...] = ("idx", "idx.gz", "npz", "pictures", "safetensors", "json", "csv", "pt2", "onnx")
     """Which formats."""
     seed: int = 0
     """Seed of the mutations."""
@@ -116,7 +117,8 @@ def summarise(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
 def supervise(name: str, numbers: range, seed: int) -> list[Outcome]:
     """Read inputs in a process of its own; what kills or stops it is a crash, and another process takes its place."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["evovae.runs.figures", "evovae.objectives.judges.store", "evovae.cli.report"])
+    entered = ["runs.figures", "objectives.judges.store", "cli.report", "encodings.generators"]
+    context.set_forkserver_preload([f"evovae.{module}" for module in entered])
     outcomes: list[Outcome] = []
     while len(outcomes) < len(numbers):
         ours, theirs = context.Pipe(duplex=False)
@@ -232,6 +234,8 @@ FORMATS: dict[str, tuple[Callable[[Path], list[Case]], Callable[[bytes, np.rando
     "safetensors": (tensors, damage_tensors),
     "json": (configurations, damage_json),
     "csv": (tables, damage_table),
+    "pt2": (lambda folder: generators(folder, ".pt2"), damage_export),
+    "onnx": (lambda folder: generators(folder, ".onnx"), damage_bytes),
 }
 
 if __name__ == "__main__":

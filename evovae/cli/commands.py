@@ -14,6 +14,7 @@ import tyro
 
 from evovae.base import InputError, Interrupted, read_options, run_program
 from evovae.cli.conflicts import require_effect
+from evovae.cli.export import Export
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs import CheckpointConfig, EvolveConfig, ProblemConfig
@@ -215,6 +216,7 @@ Command = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
     | Annotated[Explore, tyro.conf.subcommand("explore")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
@@ -225,7 +227,7 @@ def main() -> None:
     run_program("evovae", lambda: parse(sys.argv[1:]).run())
 
 
-def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Explore | Demo | Info:
+def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Explore | Export | Demo | Info:
     """Return the command that `arguments` ask for.
 
     Raises:

@@ -1,6 +1,7 @@
 from .cppn import CPPNEncoding as CPPNEncoding
 from .decoder import DecoderEncoding as DecoderEncoding
 from .encoding import Encoding as Encoding
+from .export import export_decoder as export_decoder
 from .generators import load_generator as load_generator
 from .latent import LatentEncoding as LatentEncoding
 from .pca import PCAEncoding as PCAEncoding

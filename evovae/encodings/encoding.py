@@ -17,7 +17,8 @@ class Encoding(ABC):
     """A map from genomes (..., D) to phenotypes, with a prior over genomes and the region that they may live in.
 
     Phenotypes are new memory, never the genomes' own, and pass gradients back to the genomes (a clamp cuts them where
-    it holds). A genome's phenotype is the same, to rounding, whatever batch it is decoded in.
+    it holds), unless `differentiable` is false. A genome's phenotype is the same, to rounding, whatever batch it is
+    decoded in.
 
     One of your own names its prior, a `sigma` and, as `_decode`, the map.
 
@@ -34,6 +35,8 @@ class Encoding(ABC):
     """Where genomes live and phenotypes are made."""
     vae: VAE | None = None
     """The model that decodes, where there is one."""
+    differentiable: bool = True
+    """Whether phenotypes pass gradients back to the genomes."""
 
     def __init__(self, prior: StandardNormal | Uniform, device: torch.device) -> None:
         self.prior = prior

@@ -177,6 +177,10 @@ class Toolbox(base.Toolbox):
             raise InputError("the objective needs the whole population, or is random: a gradient climbs a plain one")
         if self._constraints is not None:
             raise InputError("a gradient knows no constraints: climb with objectives.penalised")
+        if not getattr(self.encoding, "differentiable", True):
+            raise InputError(
+                "the decoder passes no gradient to the genomes, as in an .onnx file: climb with a .pt2 of it"
+            )
         found = [self._differentiate(chunk) for chunk in genomes.split(CHUNK)]
         return torch.cat([fitness for fitness, _ in found]), torch.cat([slope for _, slope in found])
 

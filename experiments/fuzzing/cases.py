@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 from evovae.base import files
 from evovae.cli import report
 from evovae.data import load_images
+from evovae.encodings import load_generator
 from evovae.models import VAE, VAEConfig
 from evovae.objectives import Judge
 from evovae.runs import EvolutionResults, Run, evolution_figures, figures, genomes, read_examples, read_training
@@ -124,6 +125,18 @@ def tensors(folder: Path) -> list[Case]:
         run_file(folder / "examples", "vae", "examples.safetensors", partial(read_examples, data_shape=(1, 28, 28)))
     )
     cases.append(run_file(folder / "weights", "vae", "vae.safetensors", lambda run: VAE.load(run.folder)))
+    return cases
+
+
+def generators(folder: Path, ending: str) -> list[Case]:
+    """Decoders that were exported by evovae, and by others."""
+    cases = []
+    for name, limits in (("vae", None), ("generator", (-1.0, 1.0))):
+        path = folder / f"{name}{ending}"
+        content = (GOLDEN / "decoders" / path.name).read_bytes()
+        path.write_bytes(content)
+        cases.append(Case(content, path, partial(load_generator, str(path), device="cpu", range=limits)))
+        cases[-1].read()  # the first takes seconds, for imports
     return cases
 
 

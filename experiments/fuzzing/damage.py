@@ -89,6 +89,23 @@ def pack_archive(files: dict[str, bytes], compressed: bool) -> bytes:
     return packed.getvalue()
 
 
+def damage_export(content: bytes, random: np.random.Generator) -> bytes:
+    """Damage an archive of `torch.export`; or what it says in JSON, the bytes of that, a name, or a tensor in it."""
+    kind = random.integers(10)
+    if kind <= 1:
+        return damage_bytes(content, random)
+    files = unpack_archive(content)
+    name = pick([name for name in files if name.endswith(".json") or kind >= 8], random)
+    if kind <= 7:
+        name = next(graph for graph in files if graph.endswith("models/model.json")) if kind <= 5 else name
+        files[name] = damage_json(files[name], random)
+    elif kind == 8:
+        files[name] = damage_bytes(files[name], random)
+    else:
+        files[pick(["a/b", "archive/data/weights/custom_obj_0", "archive/models/b.json"], random)] = files.pop(name)
+    return pack_archive(files, compressed=random.random() < 0.02)
+
+
 def damage_picture(content: bytes, random: np.random.Generator) -> bytes:
     """Damage bytes, and make good the checksums of a PNG: with them hardly anything would come further."""
     damaged = damage_bytes(content, random)
