@@ -16,7 +16,7 @@ import evovae
 import torch
 from torch import Tensor
 
-TARGET = 4
+TARGET = 1
 """Seed of the face that `likeness` searches for."""
 
 

@@ -11,7 +11,6 @@ and gives one value each 2 ms for the leads I, II, V1 to V6, as a part of 6 mV.
 import runpy
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from scipy.signal import find_peaks
@@ -20,39 +19,36 @@ import evovae
 from evovae.encodings import Uniform
 
 import torch
-from torch import Tensor
 
 
 def generator() -> evovae.DecoderEncoding:
-    package = find_spec("deepfakeecg")
-    if package is None or package.origin is None:
+    package = find_spec("deepfakeecg")  # importing it would take tqdm, too
+    if package is None or not package.submodule_search_locations:
         raise evovae.InputError("deepfake-ecg is not installed: pip install --no-deps deepfake-ecg==1.1.2")
-    folder = Path(package.origin).parent
-    with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # importing it as a whole would take tqdm
-        network = runpy.run_path(str(folder / "models" / "pulse2pulse.py"))["Pulse2pulseGenerator"]()
-    weights = torch.load(str(folder / "checkpoints" / "g_stat.pt"), "cpu", weights_only=True)
+    folder, leads = package.submodule_search_locations[0], (8, 5000)
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        network = runpy.run_path(f"{folder}/models/pulse2pulse.py")["Pulse2pulseGenerator"]()
+    weights = torch.load(f"{folder}/checkpoints/g_stat.pt", "cpu", weights_only=True)
     network.load_state_dict(weights["stat_dict"], assign=True)
     network.requires_grad_(False)
-    return evovae.DecoderEncoding(
-        lambda codes: 6.0 * network(codes), 40_000, (8, 5000), prior=Uniform(40_000, -1.0, 1.0), range=None,
-        latent_shape=(8, 5000),
-    )  # fmt: skip
+    prior, decode = Uniform(40_000, -1.0, 1.0), lambda codes: 6.0 * network(codes)
+    return evovae.DecoderEncoding(decode, 40_000, leads, prior=prior, range=None, latent_shape=leads)
 
 
-def beats(leads: Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
+def beats(leads: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray]]:
     """Times in seconds and heights in mV of the R peaks of lead II: narrow, and higher than half of its range."""
     curves = [lead - np.median(lead) for lead in leads[:, 1].cpu().numpy()]
     peaks = [find_peaks(c, distance=125, width=(None, 25), prominence=0.5 * np.ptp(c))[0] for c in curves]
     return [(peak / 500.0, curve[peak]) for peak, curve in zip(peaks, curves, strict=True)]
 
 
-def heart_rate(leads: Tensor) -> Tensor:
+def heart_rate(leads: torch.Tensor) -> torch.Tensor:
     """Beats a minute (B,), by the mean time between two; 0 where there are fewer than five."""
     rates = [60.0 / np.diff(times).mean() if len(times) > 4 else 0.0 for times, _ in beats(leads)]
     return torch.tensor(rates, dtype=leads.dtype, device=leads.device)
 
 
-def r_peak(leads: Tensor) -> Tensor:
+def r_peak(leads: torch.Tensor) -> torch.Tensor:
     """Median height (B,) of the R peaks in mV; 0 where there are fewer than five."""
     heights = [float(np.median(high)) if len(high) > 4 else 0.0 for _, high in beats(leads)]
     return torch.tensor(heights, dtype=leads.dtype, device=leads.device)
