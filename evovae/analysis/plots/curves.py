@@ -60,7 +60,7 @@ def _curve_grid(curves: NDArray[np.floating], columns: int, captions: Sequence[s
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     longest, deepest = caption_size(texts)
-    wide, high = max(min(1.6, 9 / columns), longest), max(0.5, 0.16 * leads)  # of a cell without its caption, inches
+    wide, high = max(min(1.6, 9 / columns), longest), max(0.5, 0.22 * leads)  # of a cell without its caption, inches
     tall = high + 0.1 + deepest
     ax = ax or new_axes(columns * wide + 0.9, rows * tall + 0.4)
     least, most = (0.0, 1.0) if np.isnan(curves).all() else (float(np.nanmin(curves)), float(np.nanmax(curves)))
@@ -70,7 +70,7 @@ def _curve_grid(curves: NDArray[np.floating], columns: int, captions: Sequence[s
     down = place // columns + high / tall * (lead + 1.0 - 0.95 * heights) / leads  # N L T
     marker = "o" if points == 1 else None
     flat = (values.reshape(-1, points).T for values in (across, down))
-    ax.plot(*flat, color=INK, linewidth=0.6, marker=marker, markersize=2)
+    ax.plot(*flat, color=INK, linewidth=0.5, marker=marker, markersize=2)
     ax.set(xlim=(0, columns), ylim=(rows, 0))
     finish_cells(ax, texts, columns, (high + 0.04) / tall)
     scale = f"{least:.3g} to\n{most:.3g}"
