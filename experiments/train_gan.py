@@ -49,7 +49,7 @@ class Arguments:
     out: Path = WEIGHTS.parent
     """Folder for the weights."""
     smoke: bool = False
-    """Train 2 epochs on 1,000 images, into a temporary folder instead of `out`."""
+    """Train 2 epochs on 300 images, into a temporary folder instead of `out`."""
 
     def __post_init__(self) -> None:
         """Refuse what trains nothing."""
@@ -128,7 +128,7 @@ def main(arguments: Arguments) -> None:
     torch.set_num_threads(1)
     if arguments.smoke:
         with tempfile.TemporaryDirectory() as folder:
-            train(arguments, Path(folder), epochs=2, images=1000)
+            train(arguments, Path(folder), epochs=2, images=300)
     else:
         train(arguments, arguments.out, arguments.epochs, 60_000)
 
