@@ -39,6 +39,7 @@ REALISM = pd.DataFrame(
     }
 )
 FRONTS = np.sort(generator.random((4, 9, 2)), axis=1) * [1, -1]
+LEADS = np.sin(np.arange(1, 70).reshape(23, 3, 1) * np.linspace(0, 1, 1000))  # N L T
 
 FIGURES = {
     "training_curve": lambda ax=None: plots.training_curve(TESTED, ax=ax),
@@ -65,6 +66,14 @@ FIGURES = {
     "latent_map": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], GREY, np.arange(23) % 12, 4, ax),
     "latent_map rgb": lambda ax=None: plots.latent_map(GREY[:, 0, 0, :2], RGB, np.arange(23) % 12, 4, ax),
     "latent_scatter": lambda ax=None: plots.latent_scatter(GREY[:, 0, 0, :2], np.arange(23) % 12, ax),
+    "phenotypes": lambda ax=None: plots.phenotypes(LEADS, 5, [f"{i}" for i in range(23)], ax=ax),
+    "filmstrip of curves": lambda ax=None: plots.filmstrip(
+        LEADS[:20].reshape(2, 10, 3, -1), EVALUATIONS[:10], CLIMB[:2, :10], ax=ax
+    ),
+    "hall_of_fame of curves": lambda ax=None: plots.hall_of_fame(LEADS[:, 0], GREY[:, 0, 0, :2], REALISM, ax=ax),
+    "pareto_front of curves": lambda ax=None: plots.pareto_front(
+        {"NSGA-II": FRONTS}, LEADS[:9], FRONTS[0], "rate", "height", ax=ax
+    ),
     "manifold": lambda ax=None: plots.manifold(GREY[:16].reshape(4, 4, 1, 8, 8), ax=ax),
 }
 
@@ -364,6 +373,83 @@ def test_hall_of_fame_shows_fitness_and_realism_under_each_image():
 def test_fitness_is_never_shown_without_realism_for_each_image():
     with pytest.raises(ValueError, match="zip"):
         plots.hall_of_fame(GREY[:4], np.zeros(4), REALISM.head(2))
+
+
+def test_phenotypes_that_are_images_are_drawn_as_such():
+    for images in (GREY, RGB, torch.from_numpy(GREY)):
+        captions = [f"{i}" for i in range(23)]
+        ax, expected = plots.phenotypes(images, 7, captions), plots.image_grid(images, 7, captions)
+        np.testing.assert_array_equal(canvas(ax), canvas(expected))
+        assert texts(ax) == texts(expected)
+
+
+def test_curves_lie_in_their_cells_one_below_the_other_and_on_one_scale():
+    curves = np.array([[[0, 1], [2, 3]], [[4, 4], [8, 0]], [[0, 1], [2, 3]]])  # N L T
+    ax = plots.phenotypes(curves, 2, ["a", "b", "c"])
+    assert texts(ax) == ["a", "b", "c", "0 to\n8"]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 2), (2, 0))
+    drawn = np.array([line.get_xydata() for line in ax.lines]).reshape(3, 2, 2, 2)  # N L T xy
+    for i, (column, row) in enumerate([(0, 0), (1, 0), (0, 1)]):
+        assert (np.diff(drawn[i, ..., 0]) > 0).all()
+        assert (np.floor(drawn[i, ..., 0]) == column).all()
+        assert (np.floor(drawn[i, ..., 1]) == row).all()
+        assert drawn[i, 0, :, 1].max() <= drawn[i, 1, :, 1].min()
+        captions = [text for text in ax.texts if text.get_text() == "abc"[i]]
+        assert row + 1 > captions[0].get_position()[1] > drawn[i, ..., 1].max()
+    np.testing.assert_allclose(drawn[2], drawn[0] + [0, 1])
+    (low, _), (_, high) = drawn[1, 1, :, 1][::-1], drawn[1, 1, :, 1][::-1]
+    unit = (low - high) / 8
+    np.testing.assert_allclose(np.diff(drawn[0, :, :, 1]), -unit)
+    assert drawn[1, 0, 0, 1] == pytest.approx(drawn[0, 0, 0, 1] - 4 * unit), "the same scale for all"
+
+
+def test_a_vector_is_one_curve_and_a_single_number_a_dot(tmp_path):
+    one, same = plots.phenotypes(LEADS[:, 0]), plots.phenotypes(LEADS[:, :1])
+    for line, other in zip(one.lines, same.lines, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), other.get_xydata())
+    ax = plots.phenotypes(np.arange(3.0)[:, None])
+    assert [line.get_marker() for line in ax.lines] == ["o"] * 3
+    plots.save(ax, tmp_path / "a.png")
+
+
+def test_no_peak_of_a_long_curve_is_lost():
+    curve = np.zeros(5003)
+    curve[[0, 2777, 5002]] = 1, 2, -1
+    (line,) = plots.phenotypes(curve[None]).lines
+    heights = -np.array(ydata(line))
+    assert len(heights) == 400
+    rest = np.median(heights)
+    assert heights.max() - rest == pytest.approx(2 * (heights[:2].max() - rest))
+    assert rest - heights.min() == pytest.approx(heights[:2].max() - rest)
+    assert heights[-2:].min() == heights.min()
+
+
+@pytest.mark.parametrize("values", [[[0.0, np.nan, 1.0]], [[np.nan, np.inf]], [[2.0, 2.0]]])
+def test_curves_have_gaps_where_they_are_not_finite_and_may_be_level(values, tmp_path):
+    ax = plots.phenotypes(values)
+    np.testing.assert_array_equal(np.isfinite(ydata(ax.lines[0])), np.isfinite(values[0]))
+    plots.save(ax, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 5), (3, 0), (3, 13, 9), (2, 2, 1, 8, 8)])
+def test_phenotypes_that_are_neither_images_nor_curves_are_refused(shape):
+    with pytest.raises(
+        InputError, match=r"phenotypes of shape .*: expected images \(N, C, H, W\), vectors \(N, T\), or"
+    ):
+        plots.phenotypes(np.zeros(shape))
+    with pytest.raises(InputError, match="1 captions for 2 phenotypes: expected one for each"):
+        plots.phenotypes(np.zeros((2, 9)), captions=["a"])
+
+
+def test_films_and_halls_of_curves_say_the_same_as_those_of_images():
+    film, expected = FIGURES["filmstrip of curves"](), FIGURES["filmstrip"]()
+    assert len(film.lines) == 60
+    assert texts(film)[:-1] == texts(expected)
+    assert [t.get_text() for t in film.get_yticklabels()] == [t.get_text() for t in expected.get_yticklabels()]
+    assert film.get_xticks().tolist() == expected.get_xticks().tolist()
+    hall, expected = FIGURES["hall_of_fame of curves"](), FIGURES["hall_of_fame"]()
+    assert texts(hall)[:-1] == texts(expected)
+    assert hall.get_title(loc="left") == expected.get_title(loc="left")
 
 
 def test_manifold_keeps_rows_and_columns_without_gaps():

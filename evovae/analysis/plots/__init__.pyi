@@ -1,3 +1,4 @@
+from .curves import phenotypes as phenotypes
 from .figure import BASELINE as BASELINE
 from .figure import PALETTE as PALETTE
 from .figure import image_grid as image_grid

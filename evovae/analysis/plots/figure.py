@@ -23,14 +23,14 @@ from evovae.base import InputError, files
 # Okabe and Ito 2008, told apart by colour-blind readers; without their yellow, which vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BASELINE = "#8A8A8A"
-_INK, _QUIET = "#333333", "#6B6B6B"
+INK, _QUIET = "#333333", "#6B6B6B"
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
     "axes.titlecolor": _QUIET,
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.edgecolor": "#BBBBBB",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -40,14 +40,14 @@ _STYLE: dict[Any, Any] = {
     "grid.color": "#ECECEC",
     "xtick.color": "#BBBBBB",
     "ytick.color": "#BBBBBB",
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "text.color": _INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
     "lines.solid_capstyle": "round",
     "savefig.dpi": 130,
     "savefig.bbox": "tight",
 }
-_CAPTION_POINTS = 7.5
+CAPTION_POINTS = 7.5
 
 
 @contextmanager
@@ -93,30 +93,46 @@ def image_grid(
     """
     pixels = to_pixels(images)
     count, height, width, _ = pixels.shape
-    if captions is not None and len(captions) != count:
-        raise InputError(f"{len(captions)} captions for {count} images: expected one for each")
+    texts = drawn_captions(captions, count, "images")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
-    captions = [drawn(text) for text in captions or ()]
-    texts = [text.split("\n") for text in captions]
-    longest = max((_length(part) for text in texts for part in text), default=0)
-    cell = max(min(0.62, 9 / columns), longest * _CAPTION_POINTS * 0.6 / 72)  # inches; a character is 0.6 of its height
-    lines = max(map(len, texts), default=0)
-    gap, footer = max(1, width // 20), int(np.ceil(lines * _CAPTION_POINTS * 1.7 / 72 / cell * width))  # pixels
+    longest, deepest = caption_size(texts)
+    cell = max(min(0.62, 9 / columns), longest)  # inches
+    gap, footer = max(1, width // 20), int(np.ceil(deepest / cell * width))  # pixels
     tall, wide = height + gap + footer, width + gap
     # Room for row and column labels; what is left of it is trimmed when the figure is saved.
     ax = ax or new_axes(columns * cell + 0.9, rows * cell * tall / wide + 0.4)
     canvas = tile(pixels, columns, gap, footer)
     half = gap / wide / 2  # centres each image on the middle of its cell
     ax.imshow(canvas, extent=(half, columns + half, rows, 0), aspect=tall / wide, interpolation="nearest")
+    finish_cells(ax, texts, columns, (height + 0.04 * width) / tall)
+    return ax
+
+
+def drawn_captions(captions: Sequence[str] | None, count: int, what: str) -> list[str]:
+    """Return captions letter by letter, none where there are none; refuse another number than `count`."""
+    if captions is not None and len(captions) != count:
+        raise InputError(f"{len(captions)} captions for {count} {what}: expected one for each")
+    return [drawn(text) for text in captions or ()]
+
+
+def caption_size(captions: Sequence[str]) -> tuple[float, float]:
+    """Return width and height in inches of the largest of some captions."""
+    texts = [text.split("\n") for text in captions]
+    longest = max((_length(part) for text in texts for part in text), default=0)
+    lines = max(map(len, texts), default=0)
+    return longest * CAPTION_POINTS * 0.6 / 72, lines * CAPTION_POINTS * 1.7 / 72  # a character is 0.6 of its height
+
+
+def finish_cells(ax: Axes, captions: Sequence[str], columns: int, below: float) -> None:
+    """Leave nothing on an Axes that measures in cells but what they hold, and captions, `below` their tops."""
     ax.set(xticks=[], yticks=[])
-    ax.tick_params(length=0, labelsize=_CAPTION_POINTS + 0.5)
+    ax.tick_params(length=0, labelsize=CAPTION_POINTS + 0.5)
     ax.spines[:].set_visible(False)
     ax.grid(False)
     for i, text in enumerate(captions):
-        below = i // columns + (height + 0.04 * width) / tall
-        ax.text(i % columns + 0.5, below, text, ha="center", va="top", fontsize=_CAPTION_POINTS)
-    return ax
+        place = i % columns + 0.5, i // columns + below
+        ax.text(*place, text, ha="center", va="top", fontsize=CAPTION_POINTS)
 
 
 def _length(text: str) -> float:
@@ -176,7 +192,7 @@ def draw_interval(ax: Axes, x: ArrayLike, values: ArrayLike, colour: str, **look
 
 def draw_numbers(ax: Axes, places: NDArray[np.floating]) -> None:
     """Numbers 1, 2, ... in dark discs at `places` (L, 2)."""
-    ax.plot(*places.T, "o", color=_INK, markersize=10, markeredgecolor="white", clip_on=False, zorder=3)
+    ax.plot(*places.T, "o", color=INK, markersize=10, markeredgecolor="white", clip_on=False, zorder=3)
     for i, place in enumerate(places, start=1):
         ax.annotate(f"{i}", place, color="white", fontsize=6, ha="center", va="center_baseline", zorder=4)
 

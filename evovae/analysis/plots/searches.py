@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from evovae.analysis.plots.curves import phenotypes
 from evovae.analysis.plots.figure import (
     BASELINE,
     PALETTE,
     draw_interval,
     draw_line,
     draw_numbers,
-    image_grid,
     label_ends,
     new_axes,
     style,
@@ -92,7 +92,8 @@ def pareto_front(
 
     Args:
         fronts: by label, fitness (R, K, 2); NaN where a replicate has fewer than K.
-        images: (L, C, H, W), some of one front from end to end; about ten fill the width.
+        images: (L, C, H, W), or other phenotypes as `phenotypes` takes them, some of one front from end to end; about
+            ten fill the width.
         positions: (L, 2), their fitness.
         xlabel: what the first objective is.
         ylabel: what the second is.
@@ -117,7 +118,7 @@ def pareto_front(
         ax.plot(*points.reshape(-1, 2).T, "o", alpha=0.4, markersize=3.2, markeredgewidth=0, label=drawn(label), **look)
     draw_numbers(ax, places)
     width = min(1.0, count / 8)  # few images are not blown up
-    strip = image_grid(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
+    strip = phenotypes(images, count, ax=ax.inset_axes((0, 1.09, width, 2 * width / count)))
     strip.set_anchor("SW")
     draw_numbers(strip, np.column_stack([np.arange(count) + 0.5, np.ones(count)]))
     ax.set(xlabel=drawn(cut(xlabel)), ylabel=drawn(cut(ylabel)))
@@ -133,18 +134,18 @@ def pareto_front(
 
 @style()
 def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax: Axes | None = None) -> Axes:
-    """The best image through the generations, one row per replicate, for the first five replicates.
+    """The best phenotype through the generations, one row per replicate, for the first five replicates.
 
     Args:
-        images: (R, T, C, H, W).
-        generations: (T,).
-        fitness: (R, T), written under the images.
+        images: (R, G, C, H, W), or curves (R, G, T) or (R, G, L, T), as `phenotypes` takes them.
+        generations: (G,).
+        fitness: (R, G), written under the phenotypes.
         ax: where to draw.
     """
     strips, moments = np.asarray(images)[:5], np.asarray(generations)
     replicates, columns = strips.shape[:2]
     captions = [f"{value:.4g}" for value in np.asarray(fitness, dtype=float)[:5].ravel()]
-    ax = image_grid(strips.reshape(-1, *strips.shape[2:]), columns, captions, ax)
+    ax = phenotypes(strips.reshape(-1, *strips.shape[2:]), columns, captions, ax)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set_xticks(np.arange(columns) + 0.5, [f"{moment}" for moment in moments])
@@ -157,14 +158,14 @@ def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax:
 def hall_of_fame(
     images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame", doubts: str = "", ax: Axes | None = None
 ) -> Axes:
-    """The best images ever, each with its fitness and, below, what measures outside the fitness say of it.
+    """The best phenotypes ever, each with its fitness and, below, what measures outside the fitness say of it.
 
     Args:
-        images: (K, C, H, W).
+        images: (K, C, H, W), or curves (K, T) or (K, L, T), as `phenotypes` takes them.
         fitness: (K,) or (K, M).
-        realism: a row per image, with columns `log_prior` (per gene), where it was measured `typicality` (share of the
-            test images that are no more typical), and where there are judges `predicted` (the judge's class, its name
-            or number) and `held_out` (the held-out's probability).
+        realism: a row per phenotype, with columns `log_prior` (per gene), where it was measured `typicality` (share of
+            the test images that are no more typical), and where there are judges `predicted` (the judge's class, its
+            name or number) and `held_out` (the held-out's probability).
         doubts: why the judges' word counts for little, if it does.
         ax: where to draw.
     """
@@ -173,7 +174,7 @@ def hall_of_fame(
         ", ".join(f"{value:.4g}" for value in row) + "\n" + " · ".join(_realism_words(seen))
         for row, seen in zip(values.reshape(len(values), -1), realism.to_dict("records"), strict=True)
     ]
-    ax = image_grid(images, 5, captions, ax)
+    ax = phenotypes(images, 5, captions, ax)
     judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
     typical = ["typicality"] if "typicality" in realism else []
     words = ["fitness", " · ".join([*judged, "log prior per gene", *typical]), f"({doubts})"]
