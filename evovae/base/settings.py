@@ -52,13 +52,13 @@ def _build(cls: Any, values: Any) -> Any:
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     holders = {name: _dataclass_in(hint) for name, hint in hints.items()}
     nested = {
-        name: _build(holders[name], value)
+        name: tuple(_build(holder, one) for one in value) if isinstance(value, list) else _build(holder, value)
         for name, value in values.items()
-        if holders[name] and (value is not None or is_dataclass(hints[name]))
+        if (holder := holders[name]) and (value is not None or is_dataclass(hints[name]))
     }
     return cls(**settings | nested)
 
 
 def _dataclass_in(hint: Any) -> Any:
-    """Return the dataclass that a type is, or may be beside None; None without one."""
+    """Return the dataclass that a type is, may be beside None, or is a tuple of; None without one."""
     return next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)

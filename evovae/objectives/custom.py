@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, Streams, shown
+from evovae.base import InputError, Streams, failure, shown
 from evovae.objectives.functions import Objective
 
 NEEDS = ("population", "random", "reevaluate")
@@ -103,10 +102,8 @@ def _called(function: Callable[..., Any], name: str, *arguments: Any) -> Any:
     except InputError:
         raise
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = " ".join(str(error).split())
-        told = f"{type(error).__name__} at line {place.lineno} of {place.filename}: {reason}".removesuffix(": ")
-        raise InputError(f"objective {name} raised {told}") from error
+        code = getattr(function, "__code__", None)
+        raise InputError(f"objective {name} raised {failure(error, code and code.co_filename)}") from error
 
 
 def _passes_gradients(function: Callable[..., Any], phenotypes: Tensor) -> bool:

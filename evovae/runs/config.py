@@ -215,6 +215,18 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A file of the user's that a run is made of."""
+
+    named: str
+    """As the command named it."""
+    path: str
+    """Where it is."""
+    sha256: str
+    """Of its content."""
+
+
+@dataclass(frozen=True)
 class EvolutionSettings:
     """What the configuration of an evolution run holds."""
 
@@ -233,8 +245,8 @@ class EvolutionSettings:
     """Of the image set, the name of each label; empty in a run older than names."""
     genomes: str = ""
     """Where the genomes came from that were given; empty: none were."""
-    sources: tuple[str, ...] = ()
-    """Files of the user's that the problem is made of, each as the SHA-256 of its content, a space and its path."""
+    sources: tuple[Source, ...] = ()
+    """Files of the user's that the problem is made of."""
     measures: tuple[str, ...] = ()
     """Names of what is reported of the best beside fitness and realism."""
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

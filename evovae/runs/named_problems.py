@@ -21,7 +21,7 @@ from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig
 from evovae.runs.evolution import Plan, record, require_generations, take_up
 from evovae.runs.folder import Run
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load, load_again, load_vae, tell
-from evovae.runs.own_code import MODELS, OwnCode
+from evovae.runs.own_code import OwnCode
 from evovae.runs.problem import Problem
 from evovae.runs.targets import kept_targets
 from evovae.runs.writers import check_out
@@ -72,7 +72,7 @@ def evolve_named(
     plan = replace(plan, config=resolve_auto(config, plan.problem.objective, chosen.encoding))
     images = chosen.images
     settings = EvolutionSettings(
-        problem=_from_anywhere(named),
+        problem=replace(named, vae=named.vae and str(Path(named.vae).resolve())),
         evolution=plan.config,
         names=plan.problem.objective.names,
         weights=plan.problem.objective.weights,
@@ -201,8 +201,8 @@ def _encode(named: ProblemConfig, code: OwnCode, device: torch.device, images: I
         return CPPNEncoding(images.shape, support=named.support, device=device)
     if named.generator is None:
         raise InputError("nothing is named that makes images: give --vae, --generator, or --encoding with --dataset")
-    code.admit(named.generator, "generator")
-    return load_generator(named.generator, device=device, range=named.range, support=named.support)
+    spec = code.admit(named.generator, "generator")
+    return load_generator(spec, device=device, range=named.range, support=named.support)
 
 
 def _plan(
@@ -244,16 +244,3 @@ def _no_judge(phenotypes: Tensor) -> Tensor:
 def _some_phenotypes(encoding: Encoding) -> Tensor:
     """Return what two draws from the prior decode to (2, ...)."""
     return encoding.decode(encoding.sample(2, make_generator(0)))
-
-
-def _from_anywhere(named: ProblemConfig) -> ProblemConfig:
-    """Return the same with absolute paths: a run is resumed from other folders, too."""
-    vae = named.vae and str(Path(named.vae).resolve())
-    generator, objective = named.generator, named.objective
-    if generator is not None:
-        place, colon, name = generator.rpartition(":")
-        if generator.endswith(MODELS):
-            generator = str(Path(generator).resolve())
-        elif place.endswith(".py"):
-            generator = f"{Path(place).resolve()}{colon}{name}"
-    return replace(named, vae=vae, generator=generator, objective=objective)

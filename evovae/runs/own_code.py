@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from evovae.base import InputError, files, load_named, source_of
 from evovae.data import default_data_dir
+from evovae.runs.config import Source
 
 MODELS = (".pt2", ".onnx")
 """Endings of files that are read and not run."""
+FILES = (*MODELS, ".py")
+"""Endings of what names a file; anything else is a module."""
 REGISTER = "own_code.json"
 
 
@@ -23,26 +25,20 @@ class OwnCode:
     """What a run loads of the user's own, and what it was.
 
     Args:
-        known: of a run that is entered again, its `sources`; None for a new one.
+        known: of a run that is entered again, its sources; None for a new one.
         trust: run the code all the same that no command of this user has named.
         changed: take files that have changed since the run began.
 
     Attributes:
+        sources: what was admitted.
         altered: files that have changed and are taken.
     """
 
-    def __init__(self, known: Iterable[str] | None = None, *, trust: bool = False, changed: bool = False) -> None:
-        self._known: dict[str, str] | None = None
-        if known is not None:
-            self._known = {path: digest for digest, _, path in (entry.partition(" ") for entry in known)}
+    def __init__(self, known: tuple[Source, ...] | None = None, *, trust: bool = False, changed: bool = False) -> None:
+        self._known = None if known is None else {source.named: source for source in known}
         self._trust, self._changed = trust, changed
-        self._found: dict[str, str] = {}
+        self.sources: tuple[Source, ...] = ()
         self.altered: list[str] = []
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """What was admitted, each file as the SHA-256 of its content, a space and its path."""
-        return tuple(f"{digest} {path}" for path, digest in self._found.items())
 
     def load(self, spec: str, what: str) -> object:
         """Run the code in which `spec` (`file.py:name` or `module:name`) names something, and return that.
@@ -50,36 +46,42 @@ class OwnCode:
         Raises:
             InputError: as `admit` and `load_named`.
         """
-        self.admit(spec, what)
-        return load_named(spec, what)
+        return load_named(self.admit(spec, what), what)
 
-    def admit(self, spec: str, what: str) -> None:
-        """Remember the file that `spec` names, before it is read or run.
+    def admit(self, spec: str, what: str) -> str:
+        """Remember the file that `spec` names, before it is read or run; return `spec` with the path that it has.
 
         Raises:
             InputError: if it has changed since the run began, or is code that this user's commands have not named.
         """
-        path = Path(spec).resolve() if spec.endswith(MODELS) else source_of(spec)
-        if path is None or not path.is_file() or str(path) in self._found:
-            return  # who loads it says what is wrong
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if self._known is not None:
-            self._require_known(str(path), digest, what)
-        self._found[str(path)] = digest
-        if not spec.endswith(MODELS):
-            _remember(str(path), digest)
+        place, colon, name = (spec, "", "") if spec.endswith(MODELS) else spec.rpartition(":")
+        known = None if self._known is None else self._known.get(place)
+        if known is not None:  # the command may have been given elsewhere
+            path: Path | None = Path(known.path)
+        else:
+            path = Path(place).resolve() if place.endswith(FILES) else source_of(spec)
+        if path is None or not path.is_file():
+            return spec  # who loads it says what is wrong
+        source = Source(place, str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        if source not in self.sources:
+            if self._known is not None:
+                self._require_known(source, known, what)
+            if not place.endswith(MODELS):
+                _remember(source)
+            self.sources += (source,)
+        return f"{path}{colon}{name}" if place.endswith(FILES) else spec
 
-    def _require_known(self, path: str, digest: str, what: str) -> None:
-        assert self._known is not None
-        before = self._known.get(path)
-        if before != digest and not self._changed:
-            raise InputError(f"{what}: {path} has changed since the run began; to go on all the same, give --changed")
-        if before != digest:
-            self.altered.append(path)
-        if not (path.endswith(MODELS) or self._trust or _remembered().get(path) in (digest, before)):
-            raise InputError(
-                f"{what}: {path} is code, and no command of yours has named it; if you trust it, give --trust"
-            )
+    def _require_known(self, source: Source, before: Source | None, what: str) -> None:
+        same = before is not None and before.sha256 == source.sha256
+        if not same and not self._changed:
+            reason = "has changed since the run began; to go on all the same, give --changed"
+            raise InputError(f"{what}: {source.path} {reason}")
+        if not same:
+            self.altered.append(source.path)
+        hashes = (source.sha256, before.sha256) if before is not None else (source.sha256,)
+        if not (source.named.endswith(MODELS) or self._trust or _remembered().get(source.path) in hashes):
+            reason = "is code, and no command of yours has named it; if you trust it, give --trust"
+            raise InputError(f"{what}: {source.path} {reason}")
 
 
 def _remembered() -> dict[str, str]:
@@ -89,10 +91,10 @@ def _remembered() -> dict[str, str]:
     return {}
 
 
-def _remember(path: str, digest: str) -> None:
+def _remember(source: Source) -> None:
     with contextlib.suppress(InputError, RuntimeError, OSError):
         known = _remembered()
-        if known.get(path) != digest:
+        if known.get(source.path) != source.sha256:
             folder = default_data_dir()
             folder.mkdir(parents=True, exist_ok=True)
-            files.write_json(folder / REGISTER, known | {path: digest})
+            files.write_json(folder / REGISTER, known | {source.path: source.sha256})

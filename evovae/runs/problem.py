@@ -66,7 +66,8 @@ class Problem:
             self._phenotypes = encoding.decode(self._genomes)
         self.shape = tuple(self._phenotypes.shape[1:])
         needs = {"population": population, "random": random, "reevaluate": reevaluate}
-        self.objective: Objective = custom(objective, self._phenotypes, name, weights, **needs)
+        asked = custom(objective, self._phenotypes, name, weights, **needs)
+        self.objective: Objective = replace(asked, smooth=asked.smooth and _passes_gradients(encoding, self._genomes))
         self.measure_names = self._names_of_measures()
         self.realism = replace(realism or Realism(), device=encoding.device)
         self.realism.missing(self.shape)  # refuses what does not fit
@@ -123,6 +124,17 @@ class Problem:
             given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise InputError(f"the measures are {given} for {len(phenotypes)} phenotypes: expected a tensor (B, K)")
         return found
+
+
+def _passes_gradients(encoding: Encoding, genomes: Tensor) -> bool:
+    """Whether phenotypes have a gradient that leads to their genes."""
+    if not encoding.differentiable:
+        return False
+    with torch.enable_grad():
+        try:
+            return encoding.decode(genomes.clone().requires_grad_()).requires_grad
+        except (RuntimeError, TypeError):  # of a function that takes no tensor that asks for gradients
+            return False
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

@@ -84,7 +84,7 @@ def test_gradient_ascent_refuses_an_onnx_file_and_evolution_does_not() -> None:
 
 
 def test_an_onnx_file_takes_the_threads_that_torch_takes() -> None:
-    decode = load_generator(str(ONNX), range=(-1, 1))._call  # type: ignore[attr-defined]
+    decode = load_generator(str(ONNX), range=(-1, 1)).decoder  # type: ignore[attr-defined]
     assert decode.session.get_session_options().intra_op_num_threads == torch.get_num_threads()
 
 
@@ -96,7 +96,7 @@ def test_a_pt2_may_limit_its_batch(tmp_path: Path) -> None:
     path = tmp_path / "a.pt2"
     path.write_bytes(edited(PT2, limit))
     encoding, sizes = load_generator(str(path), range=(-1, 1)), []
-    encoding._call.register_forward_hook(lambda module, given, made: sizes.append(len(made)))  # type: ignore[attr-defined]
+    encoding.decoder.register_forward_hook(lambda module, given, made: sizes.append(len(made)))  # type: ignore[attr-defined]
     assert len(encoding.decode(normal(12, 6))) == 12
     assert sizes == [5, 5, 2]
 

@@ -1,5 +1,6 @@
 """Problems of one's own in recorded runs: any decoder, any objective, in Python and by name on the command line."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -19,7 +20,17 @@ from evovae import evolution, objectives
 from evovae.base import Interrupted, files
 from evovae.encodings import DecoderEncoding, Uniform, VectorEncoding
 from evovae.objectives import Realism
-from evovae.runs import EvolutionResults, EvolveConfig, Phenotypes, Problem, ProblemConfig, Run, evolve_named, resume
+from evovae.runs import (
+    EvolutionResults,
+    EvolutionSettings,
+    EvolveConfig,
+    Phenotypes,
+    Problem,
+    ProblemConfig,
+    Run,
+    evolve_named,
+    resume,
+)
 
 DIM, SHAPE = 6, (3, 4, 5)
 SMALL = EvolveConfig(population=8, generations=5, replicates=2, baselines=("random-search",), device="cpu")
@@ -39,6 +50,11 @@ def painted() -> DecoderEncoding:
     return DecoderEncoding(paint, DIM, SHAPE, range=(-1, 1))
 
 
+def settings_of(run: Run) -> EvolutionSettings:
+    assert isinstance(run.settings, EvolutionSettings)
+    return run.settings
+
+
 def results_of(run: Run) -> dict[str, bytes]:
     """Return all that a run found."""
     names = ("history.csv", "baseline.csv", "hall_of_fame.csv", "population.safetensors", "problem.safetensors")
@@ -52,8 +68,8 @@ def test_a_problem_in_python_leaves_a_whole_run_folder(tmp_path: Path) -> None:
     run = evovae.evolve(Problem(painted(), redness), SMALL, tmp_path / "run")
     assert run.finished
     assert {path.name for path in run.figures.iterdir()} == {"fitness.png", "filmstrip.png", "hall_of_fame.png"}
-    assert run.settings.problem is None
-    assert run.settings.names == ("redness",)
+    assert settings_of(run).problem is None
+    assert settings_of(run).names == ("redness",)
     history = pd.read_csv(run.folder / "history.csv")
     last = history[history["generation"] == 5]
     assert (last["best"].to_numpy() > history[history["generation"] == 0]["best"].to_numpy()).all()
@@ -165,8 +181,8 @@ def test_several_objectives_have_names_and_weights(tmp_path: Path) -> None:
         return images.mean((2, 3))[:, :2]
 
     run = evovae.evolve(Problem(painted(), colours, weights=(1.0, -1.0)), SMALL, tmp_path / "run")
-    assert run.settings.names == ("colours_0", "colours_1")
-    assert run.settings.weights == (1.0, -1.0)
+    assert settings_of(run).names == ("colours_0", "colours_1")
+    assert settings_of(run).weights == (1.0, -1.0)
     assert (run.figures / "front.png").exists()
     colours.names = ("red", "green")  # type: ignore[attr-defined]
     assert Problem(painted(), colours).objective.names == ("red", "green")
@@ -233,14 +249,14 @@ def test_objectives_with_needs_stand_alone() -> None:
 def test_vectors_evolve_in_a_recorded_run(tmp_path: Path) -> None:
     encoding = VectorEncoding(3, low=[0.0, -1.0, -math.inf], high=[1.0, 1.0, math.inf])
     run = evovae.evolve(Problem(encoding, lambda x: -(x - 0.5).square().sum(1)), SMALL, tmp_path / "run")
-    assert run.settings.evolution.sigma is None  # one for each gene
+    assert settings_of(run).evolution.sigma is None  # one for each gene
     assert float(EvolutionResults(run).curve("evolution").best[:, -1].max()) > -0.5
 
 
 def test_the_sigma_of_the_encoding_is_recorded(tmp_path: Path) -> None:
     encoding = DecoderEncoding(paint, DIM, SHAPE, prior=Uniform(DIM, -2, 2), range=(-1, 1))
     run = evovae.evolve(Problem(encoding, redness), SMALL, tmp_path / "run")
-    assert run.settings.evolution.sigma == pytest.approx(0.4)
+    assert settings_of(run).evolution.sigma == pytest.approx(0.4)
 
 
 # What is kept of phenotypes
@@ -345,16 +361,26 @@ def test_a_generator_and_an_objective_are_named_by_file(own: Path, tmp_path: Pat
     same = evovae.evolve(Problem(painted(), redness), SMALL, tmp_path / "same")
     assert results_of(run) == results_of(same)
     (source,) = json.loads((run.folder / "config.json").read_text())["sources"]
-    assert source.endswith(f" {own}")
+    assert source == {"named": str(own), "path": str(own), "sha256": hashlib.sha256(own.read_bytes()).hexdigest()}
+
+
+def test_a_run_is_resumed_from_another_folder_than_it_was_begun_in(own: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    whole = evolve_named(named(own), SMALL, tmp_path / "whole")
+    relative = ProblemConfig(generator="mine.py:generator", objective="mine.py:redness")
+    monkeypatch.chdir(own.parent)
+    cut(relative, tmp_path / "cut")
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    assert results_of(resume(tmp_path / "cut")) == results_of(whole)
 
 
 def test_named_files_in_sums_lists_and_with_weights(own: Path, tmp_path: Path) -> None:
     run = evolve_named(named(own, "redness+gap"), SMALL, tmp_path / "sum")
-    assert run.settings.weights == (1.0,)
+    assert settings_of(run).weights == (1.0,)
     both = ProblemConfig(generator=f"{own}:generator", objective=f"{own}:redness,{own}:gap,0.5*ink")
-    assert evolve_named(both, SMALL, tmp_path / "both").settings.weights == (1.0, -1.0, 1.0)
+    assert settings_of(evolve_named(both, SMALL, tmp_path / "both")).weights == (1.0, -1.0, 1.0)
     turned = named(own, weights=(-1.0,))
-    assert evolve_named(turned, SMALL, tmp_path / "turned").settings.weights == (-1.0,)
+    assert settings_of(evolve_named(turned, SMALL, tmp_path / "turned")).weights == (-1.0,)
 
 
 def cut(problem: ProblemConfig, out: Path) -> None:
@@ -437,5 +463,5 @@ def test_older_runs_are_read(tmp_path: Path) -> None:
     config |= {"vae": "/some/where", "data": {"dataset": "mnist"}}
     config["evolution"] |= {"objective": "digit:3", "support": "shell"}
     (run.folder / "config.json").write_text(json.dumps(config))
-    settings = Run.open(run.folder).settings
+    settings = settings_of(Run.open(run.folder))
     assert settings.problem == ProblemConfig(vae="/some/where", objective="digit:3", support="shell")
