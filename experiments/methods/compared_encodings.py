@@ -1,25 +1,24 @@
 """The encodings of MNIST's images that a GA is tried on, the models that they need, and what is said of what it finds.
 
-Whatever is random about an encoding belongs to a group of replicates, which has a seed: of its own model, if the encoding
-is learned, of its own critic, a VAE that none of the encodings uses, and of its searches.
+Replicates come in groups. Whatever is random belongs to a group's seed: the model, if the encoding is learned; the
+critic, a VAE that none of the encodings uses; and the searches.
 """
 
 import functools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 import evovae
 from evovae import encodings, objectives
-from evovae.base import make_generator
+from evovae.base import InputError
 from evovae.data import ImageSet
 from evovae.encodings import Encoding
-from evovae.objectives import RealImages, assess_images
+from evovae.objectives import Judges, RealImages, assess_images
 from evovae.studies import Spec, train_cell
 
-import torch
 from torch import Tensor
 
 LEARNED: dict[str, dict[str, Any]] = {"VAE latent": {}, "AE latent": {"variational": False}}
@@ -45,6 +44,21 @@ def model_specs(cells: Path, names: Iterable[str], seeds: Iterable[int], smoke: 
     return specs
 
 
+class Common(NamedTuple):
+    """What all groups share."""
+
+    digits: ImageSet
+    judges: Judges
+    real: RealImages
+
+
+@functools.cache
+def common() -> Common:
+    """Return MNIST, its judges and what typicality is measured by; they are loaded once in a process."""
+    digits = evovae.load_images("mnist")
+    return Common(digits, evovae.judges_for(digits), RealImages(digits))
+
+
 def make_encoding(name: str, cells: Path, seed: int) -> Encoding:
     """Return an encoding by its name, with the model of the group with this seed if it is learned."""
     return encodings.LatentEncoding(evovae.VAE.load(cells / f"{name} {seed}")) if name in LEARNED else _fixed(name)
@@ -52,43 +66,52 @@ def make_encoding(name: str, cells: Path, seed: int) -> Encoding:
 
 @functools.cache
 def _fixed(name: str) -> Encoding:
-    digits = evovae.load_images("mnist")
+    digits = common().digits
     if name == "PCA":
         return encodings.PCAEncoding(digits.train.images, 32)
     return encodings.PixelEncoding(digits.shape) if name == "pixels" else encodings.CPPNEncoding(digits.shape)
 
 
 def ask(classes: Iterable[int]) -> list[tuple[str, int]]:
-    """Return the objectives with their classes: each digit, then the first test image of each as a target."""
-    labels, classes = evovae.load_images("mnist").test.labels, tuple(classes)
+    """Return objectives with their classes: each digit, then the first test image of each as a target."""
+    labels, classes = common().digits.test.labels, tuple(classes)
     targets = [(f"target:test/{int((labels == label).nonzero()[0])}", label) for label in classes]
     return [(f"digit:{label}", label) for label in classes] + targets
 
 
+def require_digits(classes: tuple[int, ...]) -> None:
+    """Refuse what are no different digits.
+
+    Raises:
+        InputError: if there is none, one twice, or one outside 0 to 9.
+    """
+    distinct = set(classes)
+    if not distinct or len(distinct) < len(classes) or not distinct <= set(range(10)):
+        raise InputError(f"digits are {classes}: expected one or more of 0 to 9, each once")
+
+
 class Viewer:
-    """Tells what images are worth: to the objective, and to those that had no part in the search.
+    """Tells what images are worth: to an objective, and to those that had no part in the search.
 
     Args:
         objective: its name.
         label: the class that the images should show.
         cells: folder of the cells.
         seed: of the group, whose critic looks.
+
+    Attributes:
+        asked: the objective.
     """
 
     def __init__(self, objective: str, label: int, cells: Path, seed: int) -> None:
-        digits = evovae.load_images("mnist")
-        self._judges = evovae.judges_for(digits)
-        self.asked = objectives.parse(objective, objectives.Context(digits, self._judges.judge))
+        digits, judges, _ = common()
+        self.asked = objectives.parse(objective, objectives.Context(digits, judges.judge))
         self._critic = evovae.VAE.load(cells / f"{CRITIC} {seed}")
-        self._label, self._seed, self._real = label, seed, _real()
+        self._label, self._seed = label, seed
 
     def look(self, images: Tensor) -> pd.DataFrame:
-        """Return a row of `MEASURES`, and more, for each of `images` (B, C, H, W)."""
-        fitness = self.asked.weights[0] * self.asked(images)[:, 0].numpy()  # larger is better
-        seen = assess_images(images, self._label, self._judges, self._critic, self._seed, self._real)
+        """Return a row for each of `images` (B, C, H, W): `fitness`, larger is better, and `assess_images`."""
+        _, judges, real = common()
+        fitness = self.asked.weights[0] * self.asked(images)[:, 0].numpy()
+        seen = assess_images(images, self._label, judges, self._critic, self._seed, real)
         return pd.concat([pd.DataFrame({"fitness": fitness}), seen], axis=1)
-
-
-@functools.cache
-def _real() -> RealImages:
-    return RealImages(evovae.load_images("mnist"))
