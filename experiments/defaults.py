@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from methods.image_sets import EVERYWHERE, SETS, load
+from methods.default_training import train_default
+from methods.image_sets import EVERYWHERE, SETS
 
-import evovae
 from evovae.analysis import plots
 from evovae.base import InputError, require_counts
-from evovae.models import DivergenceError, Training, evaluate, mean_image_loss, suggest_rate
 from evovae.runs import Run
 from evovae.studies import Arguments, Results, Spec, gather, start, study
 
@@ -100,36 +99,8 @@ def summarise(model: str, slug: str, measures: pd.DataFrame, results: Results) -
 
 def train(run: Run, model: str, name: str, rate: float, seed: int, smoke: bool) -> None:
     """Fill a cell with what a training came to."""
-    images, test = load(name)
-    config = evovae.VAEConfig(data_shape=images.shape, **MODELS[model])
-    vae = evovae.VAE(config, seed=seed)
-    training = Training(
-        vae,
-        images,
-        evovae.TrainConfig(
-            learning_rate=suggest_rate(config) * rate,
-            iterations=10 if smoke else None,
-            train_images=60 if smoke else None,
-            seed=seed,
-        ),
-    )
-    diverged = 0
-    try:
-        while not training.done:
-            record = training.step()
-            diverged += record is not None and record.diverged
-        training.keep_best()
-    except DivergenceError:
-        diverged = 2
-    found = evaluate(vae, test)
     row = {"model": model, "set": name, "rate": rate, "seed": seed}
-    row |= {
-        "nelbo": -found.elbo,
-        "mean_picture": mean_image_loss(images, test, config),
-        "active_units": found.active_units,
-    }
-    row |= {"iterations": training.iteration, "ended_early": int(training.schedule.annealing), "diverged": diverged}
-    run.write_table(MEASURES, pd.DataFrame([row]))
+    run.write_table(MEASURES, pd.DataFrame([row | train_default(name, MODELS[model], seed, smoke, rate)]))
 
 
 def excesses(group: pd.DataFrame) -> "pd.Series[float]":

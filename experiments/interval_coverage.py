@@ -10,12 +10,18 @@ The truth is what the statistic is on average over a million samples of that siz
 The interval score (Gneiting and Raftery 2007) is the width and 40 times what the truth lies outside by: the less, the
 better, and best for the interval whose ends are the true quantiles. It is told in multiples of Student's.
 
+A study of searches in learned spaces has two kinds of replicates: models, and searches with each. Of five models with
+four searches each, normal, the models' own effects with 0, 1 and 4 times the variance of searches: Student's t of the
+five means over a model's searches, the percentile bootstrap of models and their searches, and Student's t of all twenty
+searches as if each had a model of its own. Expect the first to cover, the bootstrap to cover too little for the same
+reason as above, and the last only where models do not differ.
+
 The rule, written before the run. An interval holds if it covers in 93% or more of the samples from a normal
 distribution, whatever their size. The house takes that which holds and has the least score, as a multiple of Student's,
 in the geometric mean over all distributions and sizes. Expect the bootstraps not to hold: their ends lie within the
 range of two or three values.
 
-    python experiments/interval_coverage.py            about 2 minutes on one core
+    python experiments/interval_coverage.py            about 3 minutes on one core
     python experiments/interval_coverage.py --smoke    seconds, leaving no results
 """
 
@@ -26,7 +32,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from methods.intervals import CONFIDENCE, bootstrap, extremes, iqm, winsorised
+from methods.intervals import CONFIDENCE, bootstrap, extremes, hierarchical, iqm, winsorised
 from numpy.typing import NDArray
 
 from evovae.analysis import Interval, mean_interval, plots
@@ -50,6 +56,8 @@ DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Sample
     "two camps": two_camps,
 }
 LEAST = 0.93
+MODELS, SEARCHES, BETWEEN = 5, 4, (0.0, 1.0, 4.0)
+"""Of a study with models, and the variance between these over that between searches."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,7 @@ def main(arguments: Arguments) -> None:
         results.table("summary", table, show=False)
         results.table("choice", choose(table))
         results.figure("coverage", draw_coverage(table))
+        results.table("hierarchy", cover_models(samples, resamples))
 
 
 def intervals(resamples: int) -> dict[str, tuple[str, Callable[[Sample], Interval]]]:
@@ -99,6 +108,24 @@ def intervals(resamples: int) -> dict[str, tuple[str, Callable[[Sample], Interva
             find = partial(bootstrap, statistic=function, method=method, resamples=resamples)
             found[f"{method} bootstrap, {statistic.replace('iqm', 'IQM')}"] = (statistic, find)
     return found | {"range": ("median", extremes)}
+
+
+def cover_models(samples: int, resamples: int) -> pd.DataFrame:
+    """Return how intervals of several searches with each of several models cover the mean, which is 0."""
+    find: dict[str, Callable[[Sample], Interval]] = {
+        "Student's t, means of models": lambda values: mean_interval(values.mean(axis=1)),
+        "percentile bootstrap, models and searches": partial(hierarchical, resamples=resamples),
+        "Student's t, all searches": lambda values: mean_interval(values.reshape(-1, values.shape[2])),
+    }
+    rows = []
+    for between in BETWEEN:
+        generator = np.random.default_rng((len(DISTRIBUTIONS), int(between)))
+        models = generator.normal(0.0, np.sqrt(between), (MODELS, 1, samples))
+        values = models + generator.normal(size=(MODELS, SEARCHES, samples))
+        for name, own in find.items():
+            row = {"models": MODELS, "searches": SEARCHES, "between": between, "interval": name}
+            rows.append(row | describe(own(values), 0.0))
+    return pd.DataFrame(rows)
 
 
 def expectations(values: Sample) -> dict[str, float]:

@@ -13,9 +13,10 @@ ever better and sample ever worse, and a VAE to stop using further variables whe
     python experiments/latent_size.py --workers 2    about 7 minutes on two cores
     python experiments/latent_size.py --smoke        seconds, leaving no results
 
-The cells: a model for each D and seed. An autoencoder has no -ELBO and no KL, and its active units are left out: their
-threshold is meant for codes on the scale of N(0, I). A VAE's reconstruction term has noise in the code, an
-autoencoder's has none. What is believable need not be varied. Pictures are those of seed 0.
+The cells: a model for each D and seed; intervals are Student's, over the models of one D. An autoencoder has no -ELBO
+and no KL, and its active units are left out: their threshold is meant for codes on the scale of N(0, I). A VAE's
+reconstruction term has noise in the code, an autoencoder's has none. What is believable need not be varied. Pictures
+are those of seed 0.
 """
 
 import itertools

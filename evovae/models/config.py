@@ -32,8 +32,9 @@ class VAEConfig:
     """Channels of the encoder's convolutions, each of which halves the image (conv only); the decoder mirrors them."""
     activation: Literal["silu", "relu", "tanh"] = "silu"
     """Nonlinearity between the layers."""
-    initialisation: Literal["lecun", "he", "glorot", "unit"] = "lecun"
-    """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out), unit 1."""
+    initialisation: Literal["lecun", "he", "glorot", "unit", "torch"] = "lecun"
+    """Variance of the normal initial weights: lecun 1/N_in, he 2/N_in, glorot 2/(N_in + N_out), unit 1; torch: even
+    weights and biases, as torch's layers begin with, of variance 1/(3 N_in)."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Distribution of the data given z."""
     variance: float | None = None

@@ -60,14 +60,23 @@ def build_decoder(config: VAEConfig) -> nn.Sequential:
 
 
 def initialise(module: nn.Module, scheme: str, generator: torch.Generator) -> None:
-    """Draw every weight of `module` from N(0, `weight_variance`) and set every bias to zero."""
+    """Draw every weight of `module` from N(0, `weight_variance`) and set every bias to zero.
+
+    `torch` draws both as torch's own layers do, evenly between -1/sqrt(fan_in) and 1/sqrt(fan_in). Its fan_in is N_in,
+    but for transposed convolutions, where torch counts the outputs that one input has, stride aside.
+    """
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            n_in, n_out = _fans(layer)
-            with torch.no_grad():
-                layer.weight.normal_(0.0, math.sqrt(weight_variance(scheme, n_in, n_out)), generator=generator)
-                if layer.bias is not None:
-                    layer.bias.zero_()
+        if not isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            continue
+        with torch.no_grad():
+            if scheme == "torch":
+                reach = 1 / math.sqrt(layer.weight[0].numel())
+                for numbers in layer.parameters(recurse=False):
+                    numbers.uniform_(-reach, reach, generator=generator)
+                continue
+            layer.weight.normal_(0.0, math.sqrt(weight_variance(scheme, *_fans(layer))), generator=generator)
+            if layer.bias is not None:
+                layer.bias.zero_()
 
 
 def weight_variance(scheme: str, n_in: float, n_out: float) -> float:

@@ -63,6 +63,30 @@ def winsorised(values: NDArray[np.float64]) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
+def hierarchical(values: NDArray[np.float64], resamples: int, seed: int = 0) -> Interval:
+    """The percentile bootstrap of the mean that draws models again, and of each one drawn its searches.
+
+    Args:
+        values: (M, S, K), S searches with each of M models.
+        resamples: how often they are drawn again.
+        seed: of the draws.
+
+    Returns:
+        Estimate, low and high (K,).
+    """
+    generator, ends = np.random.default_rng(seed), []
+    models, searches, samples = values.shape
+    width = max(1, _DRAWN // (resamples * models * searches))
+    for start in range(0, samples, width):
+        part = values[..., start : start + width]
+        model = generator.integers(models, size=(resamples, models, 1, part.shape[2]))
+        search = generator.integers(searches, size=(resamples, models, searches, part.shape[2]))
+        means = part[model, search, np.arange(part.shape[2])].mean(axis=(1, 2))  # (resamples, width)
+        ends.append(np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0))
+    low, high = np.concatenate(ends, axis=1)
+    return Interval(values.mean(axis=(0, 1)), low, high)
+
+
 def extremes(values: NDArray[np.float64]) -> Interval:
     """The range of `values` (R, K), about their median: it misses the true one with probability 2^(1 - R)."""
     return Interval(np.median(values, axis=0), values.min(axis=0), values.max(axis=0))

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from interval_coverage import STUDENT, choose, describe
-from methods.intervals import bootstrap, extremes, iqm, winsorised
+from methods.intervals import bootstrap, extremes, hierarchical, iqm, winsorised
 from scipy import stats
 
 from evovae.analysis import Interval
@@ -51,3 +51,23 @@ def test_bootstraps_and_the_range_stay_within_the_values() -> None:
     for found in (extremes(values), bootstrap(values, iqm, "percentile", 50)):
         assert (found.low >= values.min(axis=0) - 1e-12).all()
         assert (found.high <= values.max(axis=0) + 1e-12).all()
+
+
+def test_a_bootstrap_of_models_draws_these_and_then_the_searches_of_each() -> None:
+    alike = np.repeat(np.arange(5.0), 4).reshape(5, 4, 1).repeat(30, axis=2)  # searches that their model decides
+    found, of_models = hierarchical(alike, 2000), bootstrap(alike[:, 0], np.mean, "percentile", 2000)
+    for ours, theirs in zip(found, of_models, strict=True):
+        np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=0.03)
+    searches = np.arange(20.0).reshape(1, 20, 1).repeat(30, axis=2)  # of one model
+    found, of_searches = hierarchical(searches, 2000), bootstrap(searches[0], np.mean, "percentile", 2000)
+    for ours, theirs in zip(found, of_searches, strict=True):
+        np.testing.assert_allclose(ours.mean(), theirs.mean(), atol=0.15)
+
+
+def test_student_of_the_means_of_models_covers_and_of_all_searches_only_where_models_are_alike() -> None:
+    table = interval_coverage.cover_models(1000, 50).set_index(["interval", "between"])["covers"]
+    means, searches = table["Student's t, means of models"], table["Student's t, all searches"]
+    assert (means > 0.93).all()
+    assert searches[0.0] > 0.93
+    assert searches[1.0] < 0.85
+    assert searches[4.0] < searches[1.0]

@@ -39,6 +39,17 @@ def test_initial_weights_have_the_variance_of_their_scheme(kind, scheme):
     assert not layer.bias.any()
 
 
+@pytest.mark.parametrize("kind", LAYERS)
+def test_the_scheme_called_torch_is_what_torchs_own_layers_begin_with(kind):
+    own, ours = LAYERS[kind][0](), LAYERS[kind][0]()
+    torch.manual_seed(3)
+    own.reset_parameters()
+    initialise(ours, "torch", generator(3))
+    for name, numbers in own.named_parameters():
+        torch.testing.assert_close(ours.get_parameter(name), numbers, rtol=1e-5, atol=1e-7)
+        assert numbers.std() > 0
+
+
 @pytest.mark.parametrize(
     ("kind", "x_shape"), [("linear", (200, 300)), ("conv", (20, 16, 32, 32)), ("transposed conv", (20, 32, 16, 16))]
 )
@@ -65,13 +76,14 @@ def test_he_weights_keep_the_variance_through_a_deep_relu_stack(scheme, kept):
     assert (0.5 < variances[15] / variances[0] < 2) == kept
 
 
-def test_initialisation_is_decided_by_the_generator_and_leaves_no_weight_out():
+@pytest.mark.parametrize("scheme", ["he", "torch"])
+def test_initialisation_is_decided_by_the_generator_and_leaves_no_weight_out(scheme):
     layers = [build_encoder(VAEConfig(data_shape=(1, 8, 8), network="conv", channels=(4, 8))) for _ in range(3)]
     for layer, seed in zip(layers, (1, 1, 2), strict=True):
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.fill_(torch.nan)
-        initialise(layer, "he", generator(seed))
+        initialise(layer, scheme, generator(seed))
     first, again, other = (nn.utils.parameters_to_vector(layer.parameters()) for layer in layers)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

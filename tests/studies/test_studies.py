@@ -65,9 +65,10 @@ BAD = {
         {"rates": ()}, {"rates": (0.0,)}, {"rates": (math.nan,)},
     ],
     "compare_encodings": [
-        {"digits": ()}, {"digits": (10,)}, {"digits": (3, 3)}, {"replicates": 0}, {"population": 0}, {"budget": 0},
-        {"seed": -1},
+        {"digits": ()}, {"digits": (10,)}, {"digits": (3, 3)}, {"groups": 0}, {"replicates": 0}, {"population": 0},
+        {"budget": 0}, {"seed": -1},
     ],
+    "encoding_budgets": [{"digits": (3, 3)}, {"groups": 0}, {"population": 0}, {"budget": 0}],
     "reproduce_notebook": [{"seeds": 0}],
     "reproduce_example": [{"seeds": 0}],
     "reproduce_iwae": [{"seeds": 0}],
