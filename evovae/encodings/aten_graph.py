@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from evovae.base import InputError, shown
 from evovae.encodings.aten_operators import CHECKS, DTYPES, MEMORY_FORMATS, OPERATORS, SIZES, STRIDED
 
 MOST_NUMBERS = 1 << 27
-"""Most numbers in a tensor that a rehearsal may make of two codes: 512 MiB of float32."""
+"""Most numbers in a tensor that may be made of two codes: 512 MiB of float32."""
+
+Watch = Callable[[str, object], None]
 
 
 class _Name(str):
@@ -70,28 +72,45 @@ class AtenGraph(nn.Module):
         weights = {name: self.get_buffer(buffer) for name, buffer in self._buffer_of.items()}
         return self._run(codes, weights)
 
-    def rehearse(self, latent_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def rehearse(self, latent_shape: tuple[int, ...], shapes: Mapping[str, Sequence[int | None]]) -> tuple[int, ...]:
         """Return the shape of what the graph gives for two codes, found without computing any number.
 
+        Args:
+            latent_shape: of a code.
+            shapes: by name what shape a value is said to have, None where a size depends on the batch.
+
         Raises:
-            InputError: if the graph fails, asks for much memory, or changes its codes or weights.
+            InputError: if a value has another shape, or is very large, or codes or weights are changed.
         """
+
+        def watch(name: str, value: object) -> None:
+            if not isinstance(value, Tensor):
+                return
+            said, found = shapes.get(name), tuple(value.shape)
+            if said is not None and (
+                len(said) != len(found) or any(size not in (None, real) for size, real in zip(said, found, strict=True))
+            ):
+                raise InputError(f"it makes {shown(name)} of shape {found}, and says {shown(said)}: it is damaged")
+            if value.numel() > MOST_NUMBERS:
+                raise InputError(f"it makes {shown(name)} of shape {found} of two codes: expected fewer numbers")
+
         codes = torch.empty(2, *latent_shape, dtype=torch.float32, device="meta")
         weights = {name: self.get_buffer(buffer).to("meta") for name, buffer in self._buffer_of.items()}
         given = [(tensor, tensor._version) for tensor in (codes, *weights.values())]
-        found = self._run(codes, weights, MOST_NUMBERS)
+        found = self._run(codes, weights, watch)
         if any(tensor._version != version for tensor, version in given):
             raise InputError("it changes its input or its weights in place: expected a decoder in evaluation mode")
         return tuple(found.shape) if isinstance(found, Tensor) else ()
 
-    def _run(self, codes: Tensor, weights: Mapping[str, Tensor], most: int | None = None) -> Tensor:
+    def _run(self, codes: Tensor, weights: Mapping[str, Tensor], watch: Watch | None = None) -> Tensor:
         known: dict[str, Any] = {**weights, self._codes: codes}
         for call in self._calls:
             args, kwargs = (_resolved(given, known, codes.device) for given in (call.args, call.kwargs))
             found = _function(call.target)(*args, **kwargs)
-            if most is not None:
-                _require_small(found, most)
-            _bind(call.results, found, known)
+            for name, value in _bound(call.results, found):
+                known[name] = value
+                if watch is not None:
+                    watch(name, value)
             for name in call.last:
                 known.pop(name, None)
         result: Tensor = known[self._output]
@@ -203,17 +222,10 @@ def _resolved(value: Any, known: Mapping[str, Any], device: torch.device) -> Any
     return value
 
 
-def _bind(results: Any, found: Any, known: dict[str, Any]) -> None:
+def _bound(results: Any, found: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the names that `results` give to what an operator has `found`, which may be several values."""
     if isinstance(results, _Name):
-        known[results] = found
+        yield results, found
     elif isinstance(results, list):
         for result, one in zip(results, found, strict=True):
-            _bind(result, one, known)
-
-
-def _require_small(found: Any, most: int) -> None:
-    for one in found if isinstance(found, tuple | list) else [found]:
-        if isinstance(one, Tensor) and one.numel() > most:
-            raise InputError(
-                f"it makes a tensor of shape {tuple(one.shape)} of two codes: expected {most} numbers at most"
-            )
+            yield from _bound(result, one)

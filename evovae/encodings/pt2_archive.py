@@ -121,7 +121,10 @@ def _model(archive: _Archive, name: str, program: dict[str, Any]) -> ExportedMod
         raise InputError(f"it has {len(codes)} inputs and {len(outputs)} outputs: expected codes and phenotypes")
     latent_shape = _latent_shape(graph["tensor_values"][codes[0]])
     decode = AtenGraph(graph["nodes"], tensors, codes[0], argument(outputs[0][1]["arg"]))
-    shape = decode.rehearse(latent_shape)
+    shapes = {
+        name: [size.get("as_int") for size in described["sizes"]] for name, described in graph["tensor_values"].items()
+    }
+    shape = decode.rehearse(latent_shape, shapes)
     if not shape or shape[0] != 2:
         raise InputError(f"it makes {shape} of two codes: expected a phenotype for each")
     extra = f"extra/{METADATA}.json"

@@ -219,6 +219,13 @@ def reach(values: dict[str, Any]) -> None:
     values["config"]["layers.0.weight"]["tensor_meta"]["storage_offset"] = {"as_int": 1}
 
 
+def swell(program: dict[str, Any]) -> None:
+    graph = program["graph_module"]["graph"]
+    node("upsample_nearest2d", "scale_factors", {"as_floats": [1e4, 1e4]})(graph)
+    for described in graph["tensor_values"].values():
+        described["sizes"] = [{"as_expr": {}} if size == {"as_int": 8} else size for size in described["sizes"]]
+
+
 def stretch(values: dict[str, Any]) -> None:
     described = values["config"]["layers.0.weight"]["tensor_meta"]
     described["sizes"], described["strides"] = [{"as_int": 2**40}], [{"as_int": 0}]
@@ -258,7 +265,8 @@ ODD_PT2: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "in training": (graph(node("batch_norm", "training", {"as_bool": True})), ["training mode", "eval()"]),
     "dropping out": (graph(node("dropout", "train", {"as_bool": True})), ["training mode", "eval()"]),
     "a bound object": (graph(node("dropout", "p", {"as_custom_obj": {}})), ["kind 'as_custom_obj'"]),
-    "too large": (graph(node("upsample_nearest2d", "scale_factors", {"as_floats": [1e4, 1e4]})), ["tensor of shape"]),
+    "large": (graph(node("upsample_nearest2d", "scale_factors", {"as_floats": [1e4, 1e4]})), ["says [None, 8,"]),
+    "consistent and too large": (lambda: edited(PT2, swell), ["expected fewer numbers"]),
     "misfits": (graph(node("upsample_nearest2d", "scale_factors", {"as_floats": [3.0]})), ["generator", "export it"]),
     "weights beyond": (lambda: edited(PT2, reach, "model_weights_config.json"), ["out of bounds"]),
     "a weight of 4 TiB": (lambda: edited(PT2, stretch, "model_weights_config.json"), ["in 768 numbers"]),
