@@ -6,7 +6,7 @@ numbers, searched for a fast heart and for high R peaks; a GAN of MNIST, searche
 space of a VAE of MNIST is. Each by `eaSimple`, and by random search with as many evaluations, from the same start.
 
 The rule: evolution finds more than random search where the 95% interval of the difference, paired by replicate, lies
-above 0. Expect that of all; of the faces unlike others faces that are hardly any; of the 40,000 genes little, for even
+above 0. Expect that of all; of the faces unlike others that they are hardly faces; of the 40,000 genes little, for even
 draws are nearly alike to a network that averages over them. Of the threes expect that the GAN's discriminator takes its
 own for real sooner than the VAE's, and that the other measures, which know neither model, see no such difference.
 
@@ -18,25 +18,27 @@ The generators say how they are installed, or trained. Replicates are those of t
 
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 
 import evovae
-from evovae import evolution, objectives
+from evovae import objectives
 from evovae.analysis import plots
-from evovae.base import files, require_counts
+from evovae.base import files, make_generator, require_counts
 from evovae.encodings import Encoding
-from evovae.objectives import RealImages, measure_realism
-from evovae.runs import Run
-from evovae.studies import METHODS, Results, Spec, Workers, curves, follow, gather, start, study, train_vae
+from evovae.objectives import RealImages, Realism
+from evovae.runs import CONFIG, EvolutionResults, Run, evolution_figures
+from evovae.studies import METHODS, Results, Spec, Workers, gather, start, study, train_vae
 
 import torch
 from torch import Tensor
 
+THREE = "digit:3"
 EVOLUTION, RANDOM = METHODS[:2]
-POINTS, SEED = 30, 0
-FOUND, CURVES, PICTURES, REAL = "found.csv", "curves.csv", "pictures.safetensors", "real"
+SEED = 0
+FOUND, PICTURES, RECORDED = "found.csv", "pictures.safetensors", "evolution"
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,14 @@ class Case:
 
 
 CASES = [
-    Case("faces", "likeness", 100, 4000, "error to a face, negative"),
+    Case("faces", "likeness", 100, 4000, "mean squared error to a face"),
     Case("faces", "distinctness", 100, 4000, "standard deviations from the mean face"),
     Case("heartbeats", "heart_rate", 50, 2000, "heart rate in beats a minute"),
     Case("heartbeats", "r_peak", 50, 2000, "height of R peaks in mV"),
-    Case("mnist_gan", "digit:3", 100, 5000, "log-odds of a three, of a GAN"),
-    Case("vae", "digit:3", 100, 5000, "log-odds of a three, of a VAE"),
+    Case("mnist_gan", THREE, 100, 5000, "log-odds of a three, of a GAN"),
+    Case("vae", THREE, 100, 5000, "log-odds of a three, of a VAE"),
 ]
-SEEN = ["held_out", "typicality", "verdict"]
+SEEN = ["held_out", "typicality", "discriminator"]
 
 
 @dataclass(frozen=True)
@@ -106,66 +108,76 @@ def is_there(generator: str, smoke: bool) -> bool:
 
 
 def search(run: Run, case: int, replicates: int, smoke: bool) -> None:
-    """Fill a cell with what both searches find, and with what is thought of it."""
-    asked = CASES[case]
-    digits = evovae.load_images("mnist")
-    judges = evovae.judges_for(digits)
-    encoding = make_encoding(asked.generator, smoke)
-    if ":" in asked.objective:
-        objective = objectives.parse(asked.objective, objectives.Context(digits, judges.judge))
-    else:
-        objective = getattr(import_module(f"generators.{asked.generator}"), asked.objective)
-    toolbox = evolution.toolbox(encoding, objective)
+    """Fill a cell with the recorded run of a case, the best of both searches, and what is thought of them."""
+    asked, out = CASES[case], run.folder / RECORDED
     size, evaluations = (4, 8) if smoke else (asked.population, asked.evaluations)
-    first = toolbox.population(n=size, replicates=replicates, seed=SEED)
+    problem = make_problem(asked, smoke)
+    config = evovae.EvolveConfig(
+        population=size, generations=2 * evaluations // size, stop_evaluations=evaluations, replicates=replicates,
+        seed=SEED, hall_of_fame=1,
+    )  # fmt: skip
+    evolved = evovae.resume(out, problem) if (out / CONFIG).is_file() else evovae.evolve(problem, config, out)
+    results = EvolutionResults(evolved)
+    best = results.hall.rename(columns=dict(zip(results.kind.fitness, ["fitness"], strict=True)))
     named = {"generator": asked.generator, "objective": asked.objective}
-    rows, courses, shown = [], [], {"drawn": encoding.decode(first.genomes[:, 0])}
-    for method in (EVOLUTION, RANDOM):
-        course = follow(method, first, toolbox, evaluations)
-        best = course.genomes_at(evaluations)
-        shown[method] = encoding.decode(best)
-        own = course.table([evaluations]).rename(columns={"seed": "replicate"}).assign(**named, search=method)
-        own["fitness"] = own.pop("best") * toolbox.weights[0]
-        if ":" in asked.objective:
-            own = pd.concat([own, measure_realism(encoding, best, judges, RealImages(digits))], axis=1)
-            own["verdict"] = verdict(shown[method])
-        rows.append(own)
-        courses.append(course.table(np.linspace(size, evaluations, POINTS)).assign(**named, search=method))
-    run.write_table(FOUND, pd.concat(rows))
-    run.write_table(CURVES, pd.concat(courses))
+    run.write_table(FOUND, best.drop(columns="predicted", errors="ignore").assign(**named))
+    found = results.population(D=problem.encoding.dim)
+    drawn = problem.encoding.sample(replicates, make_generator(SEED))
+    genomes = {"drawn": drawn, EVOLUTION: found["hall_genomes"][:, 0], RANDOM: found["baseline_hall_genomes"][:, 0]}
+    with torch.no_grad():
+        shown = {name: problem.encoding.decode(some.to(problem.encoding.device)) for name, some in genomes.items()}
     files.save_tensors(run.folder / PICTURES, "images", shown, {})
 
 
-def make_encoding(generator: str, smoke: bool) -> Encoding:
-    if generator == "vae":
-        config = evovae.VAEConfig()
-        vae = evovae.VAE(config) if smoke else train_vae(evovae.load_images("mnist"), config, SEED, smoke)
-        return evovae.LatentEncoding(vae)
-    return import_module(f"generators.{generator}").generator()
+def make_problem(case: Case, smoke: bool) -> evovae.Problem:
+    if case.objective != THREE:
+        module = import_module(f"generators.{case.generator}")
+        measured = [other.objective for other in CASES if other.generator == case.generator]
+        return evovae.Problem(module.generator(), getattr(module, case.objective), measures=Measures(module, measured))
+    digits, config = evovae.load_images("mnist"), evovae.VAEConfig()
+    judge = evovae.judges_for(digits).judge
+    if case.generator == "vae":
+        vae = evovae.VAE(config) if smoke else train_vae(digits, config, SEED, smoke)
+        encoding: Encoding = evovae.LatentEncoding(vae)
+    else:
+        encoding = import_module("generators.mnist_gan").generator()
+    real = Realism(images=digits, discriminator=verdict)
+    return evovae.Problem(encoding, objectives.digit(judge, 3), realism=real)
+
+
+class Measures:
+    """All objectives of a generator, to be told beside the one that is searched for."""
+
+    def __init__(self, module: ModuleType, names: list[str]) -> None:
+        self.module, self.names = module, names
+
+    def __call__(self, phenotypes: Tensor) -> Tensor:
+        """Return (B, K)."""
+        return torch.stack([getattr(self.module, name)(phenotypes) for name in self.names], 1)
 
 
 @torch.no_grad()
-def verdict(images: Tensor) -> np.ndarray:
+def verdict(images: Tensor) -> Tensor:
     """Return the probability (B,) that the GAN's discriminator gives images of being real, NaN without a GAN."""
     try:
-        return import_module("generators.mnist_gan").discriminator(images).numpy()
+        return import_module("generators.mnist_gan").discriminator(images)
     except evovae.InputError:
-        return np.full(len(images), np.nan)
+        return torch.full((len(images),), torch.nan)
 
 
 def write_tables(found: pd.DataFrame, results: Results) -> None:
-    """Write what each search found, by how much evolution found more, and what is thought of the threes."""
+    """Write by how much evolution found more, and, of each generator, what the best are beside their fitness."""
     by = ["generator", "objective"]
-    results.table("summary", results.intervals(found, [*by, "search"], ["fitness"]))
     sides = found.pivot(index=[*by, "replicate"], columns="search", values="fitness")
     sign = np.where(sides.index.get_level_values("objective") == "likeness", -1.0, 1.0)
     more = ((sides[EVOLUTION] - sides[RANDOM]) * sign).rename("more").reset_index()
     than = results.intervals(more, by, ["more"], "differences")
     results.table("differences", than.assign(verdict=np.where(than["more_low"] > 0, "more", "no more")))
-    threes = found[found["objective"] == "digit:3"]
-    if len(threes):
-        results.table("threes", results.intervals(threes, ["generator", "search"], ["fitness", *SEEN], "threes"))
-        results.table("real_threes", look_at_real())
+    for name, group in found.groupby(found["generator"].replace(["mnist_gan", "vae"], "threes"), sort=False):
+        columns = SEEN if name == "threes" else [case.objective for case in CASES if case.generator == name]
+        results.table(str(name), results.intervals(group, [*by, "search"], ["fitness", *columns], str(name)))
+        if name == "threes":
+            results.table("real_threes", look_at_real())
 
 
 def look_at_real() -> pd.DataFrame:
@@ -178,7 +190,7 @@ def look_at_real() -> pd.DataFrame:
             "fitness": objectives.digit(judges.judge, 3)(threes)[:, 0],
             "held_out": judges.held_out(threes).softmax(1)[:, 3],
             "typicality": RealImages(digits).typicality(threes, judges.held_out)["typicality"],
-            "verdict": verdict(threes),
+            "discriminator": verdict(threes),
         }
     table = pd.DataFrame({name: np.asarray(values) for name, values in seen.items()})
     return table.quantile([0.25, 0.5, 0.75]).rename_axis("quantile").reset_index()
@@ -189,8 +201,8 @@ def draw(runs: dict[int, Run], results: Results) -> None:
     axes = plots.panels(len(runs), 2, width=5.0, height=3.2)
     shown = {}
     for ax, (number, run) in zip(axes, runs.items(), strict=True):
-        case, table = CASES[number], run.read_table(CURVES)
-        plots.fitness_curve(curves(table, "search", "evaluations", "best"), case.label, baselines=[RANDOM], ax=ax)
+        case, evolved = CASES[number], EvolutionResults(Run.open(run.folder / RECORDED))
+        plots.fitness_curve(evolution_figures.fitness_curves(evolved), case.label, baselines=[RANDOM], ax=ax)
         shown[case.generator, case.objective] = files.load_tensors(run.folder / PICTURES, "images")[0]
     results.figure("fitness", axes[0])
     if ("faces", "likeness") in shown:
@@ -202,7 +214,7 @@ def draw(runs: dict[int, Run], results: Results) -> None:
         results.figure("faces", plots.image_table(torch.stack(list(rows.values())), list(rows)))
     if ("heartbeats", "heart_rate") in shown:
         draw_hearts(shown["heartbeats", "heart_rate"], shown["heartbeats", "r_peak"], results)
-    threes = {name: found for (name, objective), found in shown.items() if objective == "digit:3"}
+    threes = {name: found for (name, objective), found in shown.items() if objective == THREE}
     rows = {f"{name}: {method}": found[method] for name, found in threes.items() for method in (EVOLUTION, RANDOM)}
     results.figure("threes", plots.image_table(torch.stack(list(rows.values())), list(rows)))
 

@@ -166,7 +166,13 @@ def test_evolution_finds_more_where_the_interval_of_its_pairs_says_so(tmp_path) 
             start = 10.0 * replicate
             found = {"evolution": start + sign * (more + 0.1 * replicate - 0.2), "random search": start}
             rows += [
-                {"generator": "any", "objective": objective, "replicate": replicate, "search": search, "fitness": value}
+                {
+                    "generator": "faces" if "ness" in objective else "heartbeats",
+                    "objective": objective,
+                    "search": search,
+                }
+                | {"replicate": replicate, "fitness": value}
+                | dict.fromkeys(("likeness", "distinctness", "heart_rate", "r_peak"), 0.5)
                 for search, value in found.items()
             ]
     results = Results(tmp_path, tmp_path)
@@ -174,6 +180,8 @@ def test_evolution_finds_more_where_the_interval_of_its_pairs_says_so(tmp_path) 
     table = pd.read_csv(tmp_path / "differences.csv").set_index("objective")
     assert table["verdict"].to_dict() == {"likeness": "more", "distinctness": "more", "r_peak": "no more"}
     assert table["more"]["likeness"] == pytest.approx(1.0)
+    beside = pd.read_csv(tmp_path / "heartbeats.csv").set_index("search")
+    assert beside[["fitness", "heart_rate"]].loc["evolution"].tolist() == pytest.approx([20.0, 0.5])
 
 
 @pytest.mark.usefixtures("missing")
