@@ -21,6 +21,7 @@ from unittest import mock
 import pytest
 import torch
 import tyro
+from PIL import Image
 from refusals import refused
 
 from evovae import cli, runs
@@ -30,7 +31,7 @@ from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig, fit
 from evovae.models.config import MAX_LAYERS
 from evovae.models.networks import count_weights
-from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs
+from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs, named_problems
 
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
@@ -40,6 +41,7 @@ COMMANDS = {
     "resume": ("resume", "eight"),
     "plot": ("plot", "eight"),
     "explore": ("explore", "--vae", "vae", "--no-browser"),
+    "export": ("export", "vae", "--to", "decoder.pt2"),
     "demo": ("demo",),
     "info": ("info",),
 }
@@ -110,6 +112,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--channels": BELOW_1,
     "--checkpoint-every": BELOW_1,
     "--checkpoint-seconds": NOT_NEGATIVE,
+    "--components": BELOW_1,
     "--corruption-level": NOT_NEGATIVE,
     "--cxpb": PROBABILITY,
     "--data-dir": ("file", LONG),
@@ -120,6 +123,10 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--eta": NOT_NEGATIVE,
     "--from": ("missing", "file", "empty", "eight", LONG),
     "--generations": ("-1", HUGE),
+    "--generator": (
+        *("missing.py:make", "mine.py", "mine.py:makes", "mine.py:broken", "mine.py:number", "mine.py:picture"),
+        *("no_such_module:make", "json:dumps", "missing.pt2", "missing.onnx", "damaged.pt2", "damaged.onnx", LONG),
+    ),
     "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
     "--hall-of-fame": BELOW_1,
     "--hidden": (*BELOW_1, str(10**12)),
@@ -133,11 +140,13 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
         *("beauty", "digit", "digit:10", "digit:-1", "digit:1.0", "digit:" + "9" * 5000, "ink:3", "nan*ink"),
         *("target:all/1", "target:test/10000", "target:test/-1", "target:test/" + "9" * 5000, "ssim:train/60000"),
         *("target:genome/0", "target:genome/-1"),
+        *("missing.py:bright", "mine.py:brigt", "mine.py:number", "mine.py:wrong", "mine.py:raises", "broken.py:any"),
     ),
     "--offspring": BELOW_1,
     "--out": ("full", "file", "file/run", "vae/figures/run", LONG),
     "--port": ("-1", "65536", HUGE),
     "--population": ("1", "-5", str(10**15), HUGE),
+    "--range": (),
     "--replicates": (*BELOW_1, str(10**12)),
     "--restarts": BELOW_1,
     "--runs": ("missing", "file", LONG),
@@ -150,10 +159,12 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--stop-target": ("nan", "inf", "-inf", "1e308", "-1e308"),
     "--swap": PROBABILITY,
     "--tournsize": (*BELOW_1, str(10**15)),
+    "--to": ("full", "file", "file/decoder.pt2", "decoder.txt", LONG),
     "--train-images": (*BELOW_1, "70000"),
     "--vae": ("missing", "file", "empty", "vectors.safetensors", LONG),
     "--validation-images": ("-1", HUGE),
     "--variance": POSITIVE,
+    "--weights": ("0", "nan", "inf"),
     "FOLDER": ("missing", "file", "empty", LONG),
     "RUNS": ("missing", "file", "empty", LONG),
 }
@@ -165,6 +176,8 @@ WITH = {
     "--offspring": ("--algorithm", "eaMuPlusLambda"),
     "--variance": ("--likelihood", "gaussian"),
 }
+# What stands in the place of a command's own options.
+INSTEAD = {"--generator": ("evolve", "--out", "run", "--device", "cpu")}
 # Where a command has ranges of its own.
 OUT_OF_RANGE_IN: dict[tuple[str, str], tuple[str, ...]] = {
     ("plot", "--out"): ("curves.txt", "curves", "empty", LONG + ".png"),
@@ -172,11 +185,51 @@ OUT_OF_RANGE_IN: dict[tuple[str, str], tuple[str, ...]] = {
 }
 UNPRINTABLE = ("a\nb", "a\0b", "a\udcff", "", " ")
 
+# Generators and objectives of one's own.
+MINE = """
+import torch
+from evovae import DecoderEncoding
+
+number = 3
+
+
+def make():
+    return DecoderEncoding(lambda z: z.sigmoid().repeat(1, 8).unflatten(1, (3, 4, 4)), 6, (3, 4, 4))
+
+
+def curve():
+    return DecoderEncoding(lambda z: z.sigmoid(), 6, (6,))
+
+
+def broken():
+    raise ValueError("mine.py:broken does not work")
+
+
+def picture():
+    return torch.zeros(3, 4, 4)
+
+
+def wrong(images):
+    return images
+
+
+def raises(images):
+    raise ValueError("mine.py:raises does not work")
+
+
+def noisy(images, random):
+    return random.uniform(len(images))
+
+
+noisy.random = True
+"""
+
 WRONG_TYPE = {int: ("three", "1.5"), float: ("1,5",), bool: ("yes",)}
 
 Row = tuple[tuple[str, ...], str]
 OBJECTIVE = (*EVOLVE, "--objective")
 TWO = (*OBJECTIVE, "ink,symmetry")
+OWN = ("evolve", "--out", "run", "--device", "cpu")
 KEPT = (*EVOLVE, "--genomes", "kept.json")
 CONFLICTS: list[Row] = [
     (("resume", "vae", "--generations", "5"), "only evolutions"),
@@ -232,6 +285,18 @@ CONFLICTS: list[Row] = [
     ((*TWO, "--baselines", "gradient-ascent"), "one objective"),
     ((*TWO, "--mutpb", "0.6"), "at most 1"),
     ((*TWO, "--algorithm", "eaMuCommaLambda"), "--offspring"),
+    ((*EVOLVE, "--generator", "mine.py:make"), "a VAE and a generator are given"),
+    ((*EVOLVE, "--encoding", "pixels", "--dataset", "mnist"), "it needs no vae"),
+    ((*OWN, "--encoding", "cppn"), "say which with --dataset"),
+    ((*OWN, "--generator", "mine.py:make", "--range", "-1", "1"), "leave range out"),
+    ((*OWN, "--generator", "mine.py:make", "--range", "1", "-1"), "the smaller first"),
+    ((*OWN, "--generator", "mine.py:make", "--objective", "digit:8"), "--dataset"),
+    ((*OWN, "--generator", "mine.py:make", "--objective", "target:test/1"), "--dataset"),
+    ((*OWN, "--generator", "mine.py:curve", "--objective", "target:picture.png"), "no picture is like them"),
+    ((*OWN, "--generator", "mine.py:make", "--dataset", "mnist"), "the generator makes (3, 4, 4)"),
+    ((*OWN, "--generator", "mine.py:curve", "--dataset", "mnist"), "makes no images"),
+    ((*OWN, "--generator", "mine.py:make", "--objective", "mine.py:noisy+ink"), "noisy needs draws"),
+    ((*EVOLVE, "--weights", "1", "1"), "expected 1"),
     (("plot", "eight", "killed", "--out", "curves.png"), "killed"),
     (("plot", "eight", "./eight", "--out", "curves.png"), "twice"),
     (("plot", "eight", "vae", "--out", "curves.png"), "vae has kind 'training', not 'evolution'"),
@@ -248,6 +313,8 @@ IDLE = {
     ("beta_warmup", "bound"): ("0.5", "--bound", "iwae"),
     ("bound", "variational"): ("iwae", "--no-variational"),
     ("samples", "variational"): ("5", "--no-variational"),
+    ("components", "encoding"): ("5", "--encoding", "latent"),
+    ("support", "encoding"): ("free", "--encoding", "pixels"),
     ("mate", "algorithm"): ("cxSlerp", "--algorithm", "eaGenerateUpdate"),
     ("cxpb", "algorithm"): ("0.4", "--algorithm", "eaGenerateUpdate"),
     ("mutpb", "algorithm"): ("0.4", "--algorithm", "eaGenerateUpdate"),
@@ -266,7 +333,7 @@ LINES: list[Row] = [
     (("train",), "--out"),
     (("train", "--out"), "--out"),
     (("train", "--out="), "--out"),
-    (("evolve", "--out", "run"), "--vae"),
+    (("evolve", "--out", "run"), "--vae, --generator, or --encoding"),
     (("evolve", "--vae", "vae"), "--out"),
     ((*TRAIN, "--sigma", "1"), "--sigma"),
     ((*TRAIN, "--data-shape", "3"), "--data-shape"),
@@ -291,7 +358,8 @@ def call(option: Option, *values: str) -> tuple[str, ...]:
     """The command line that gives `values` to `option`."""
     if not option.name.startswith("--"):
         return (option.command, *values)
-    return (*COMMANDS[option.command], *WITH.get(option.name, ()), option.name, *values)
+    command = INSTEAD.get(option.name, COMMANDS[option.command])
+    return (*command, *WITH.get(option.name, ()), option.name, *values)
 
 
 def range_rows() -> Iterator[Row]:
@@ -314,7 +382,8 @@ def type_rows() -> Iterator[Row]:
 
 def effect_rows() -> Iterator[Row]:
     for name, other, _ in conflicts.NEEDS:
-        command = EVOLVE if name in EvolveConfig.__annotations__ else TRAIN
+        evolves = name in EvolveConfig.__annotations__ or name in ProblemConfig.__annotations__
+        command = EVOLVE if evolves else TRAIN
         yield (*command, f"--{name.replace('_', '-')}", *IDLE[name, other]), "no effect with --"
 
 
@@ -367,6 +436,11 @@ def prepare(folder: Path) -> None:
     kept = genomes.to_json(torch.zeros(3, 2), genomes.digest_of(VAE.load(folder / "vae")))
     (folder / "kept.json").write_bytes(kept)
     (folder / "damaged.json").write_bytes(kept[:-5])
+    (folder / "mine.py").write_text(MINE)
+    (folder / "broken.py").write_text("import no_such_module\n")
+    Image.new("RGB", (4, 4)).save(folder / "picture.png")
+    for name in ("damaged.pt2", "damaged.onnx"):
+        (folder / name).write_bytes(b"PK\x03\x04 and no more")
     (folder / "strange.safetensors").write_bytes(genomes.to_safetensors(torch.zeros(3, 2), "of another VAE"))
 
 
@@ -436,7 +510,7 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
     """Each line of the code that refuses a setting is met by a row, so that a new refusal cannot go without."""
     met = {place for arguments, _ in ROWS for place in run_cli(arguments).places}
     vectors = ("data_shape", "likelihood needs")  # no command line makes a model of vectors
-    for holder in (VAEConfig, TrainConfig, EvolveConfig, archive_kinds, builders):
+    for holder in (VAEConfig, TrainConfig, EvolveConfig, ProblemConfig, archive_kinds, builders, named_problems):
         file, (lines, first) = inspect.getsourcefile(holder), inspect.getsourcelines(holder)
         for node in refusals_in(textwrap.dedent("".join(lines))):
             text = ast.unparse(node)

@@ -403,9 +403,7 @@ def test_a_named_run_is_resumed_and_a_changed_file_is_refused_by_name(own: Path,
 
 def test_code_is_not_run_because_a_run_folder_names_it(own: Path, tmp_path: Path, monkeypatch: Any) -> None:
     cut(named(own), tmp_path / "run")
-    monkeypatch.setenv("EVOVAE_DATA", str(tmp_path / "elsewhere"))  # another user's
-    own_code = __import__("evovae.runs.own_code", fromlist=["_remembered"])
-    monkeypatch.setattr(own_code, "default_data_dir", lambda: tmp_path / "elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))  # another user's
     with refused("is code", "--trust"):
         resume(tmp_path / "run")
     assert resume(tmp_path / "run", trust=True).finished
