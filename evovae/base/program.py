@@ -34,6 +34,8 @@ PLAINER: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^Error parsing (\S+): Exceeds the limit.*", r"\1 has too many digits: expected a whole number below 2^63"),
     (r"^Error parsing (\S+): could not convert string to float: (.+)", r"\1 is \2: expected a number"),
     (r"from \['(.{60}).+'\]$", r"from ['\1...']"),
+    (r"^Error parsing (\S+): no type matching .*FLOAT FLOAT.* from \[(.+)\]", r"\1 is \2: expected two numbers"),
+    (r"^Error parsing (\S+): no type matching .*\[FLOAT .* from \[(.+)\]", r"\1 is \2: expected numbers"),
     (
         r"^Error parsing (\S+): no type matching .*(INT|FLOAT)(?:\|\{(\w+)\})? could be .* from \[(.+)\]",
         _expect_number,

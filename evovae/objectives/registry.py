@@ -38,8 +38,8 @@ class Context:
 
     images: ImageSet | None
     """None: there are none to aim at, or to judge by."""
-    judge: Callable[[Tensor], Tensor]
-    """The judge: images (B, C, H, W) to logits (B, K)."""
+    judge: Callable[[Tensor], Tensor] | None
+    """The judge: images (B, C, H, W) to logits (B, K); None without images."""
     genomes: Tensor | None = None
     """Kept ones (K, D), whose images target:genome/INDEX names."""
     decode: Callable[[Tensor], Tensor] = lambda genomes: genomes
@@ -70,25 +70,27 @@ def _build_ssim(argument: str, context: Context) -> Objective:
 
 
 def _build_digit(argument: str, context: Context) -> Objective:
-    name, classes = f"digit:{argument}", _classes_told_apart(f"digit:{argument}", context)
+    name = f"digit:{argument}"
+    judge, classes = _judge_of(name, context)
     if not (argument in classes and re.fullmatch("[0-9]+", argument)):
         known = f"the classes are {class_names.listed(classes)}; name one with class:NAME"
         raise InputError(f"objective {name!r}: no class is that number: {known}")
-    return digit(context.judge, class_names.find(argument, classes), name)
+    return digit(judge, class_names.find(argument, classes), name)
 
 
 def _build_class(argument: str, context: Context) -> Objective:
-    classes = _classes_told_apart(f"{CLASS}:{argument}", context)
+    judge, classes = _judge_of(f"{CLASS}:{argument}", context)
     k = class_names.find(argument, classes)
-    return digit(context.judge, k, f"{CLASS}:{classes[k]}")
+    return digit(judge, k, f"{CLASS}:{classes[k]}")
 
 
-def _classes_told_apart(name: str, context: Context) -> tuple[str, ...]:
-    if context.images is None:
+def _judge_of(name: str, context: Context) -> tuple[Callable[[Tensor], Tensor], tuple[str, ...]]:
+    """Return the judge, and the names of the classes that it tells apart."""
+    if context.images is None or context.judge is None:
         raise InputError(f"objective {name!r}: a judge reads images of known classes; give such a set with --dataset")
     if len(context.images.classes) < 2:
         raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
-    return context.images.classes
+    return context.judge, context.images.classes
 
 
 def _plain(objective: Callable[[], Objective]) -> _Build:
@@ -169,7 +171,10 @@ def _build_own(term: Term, context: Context) -> Objective:
     spec = f"{term.name}:{term.argument}"
     if context.load is None:
         raise InputError(f"objective {shown(spec)} is code: it can only be named in a command")
-    return custom(context.load(spec), context.phenotypes(), term.argument)
+    try:
+        return custom(context.load(spec), context.phenotypes(), term.argument)
+    except InputError as error:
+        raise InputError(f"{spec} cannot be used: {error}") from error
 
 
 _ORDER = "the number comes first, as in 0.5*digit:8, and a difference is a sum, as in digit:8+-0.5*ink"

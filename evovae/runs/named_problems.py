@@ -224,7 +224,7 @@ def _plan(
     store = None if images is None else JudgeStore(images, chosen.folders, encoding.device)
     context = objectives.Context(
         images=images,
-        judge=_no_judge if store is None else lambda x: store.get("judge")(x),
+        judge=None if store is None else lambda x: store.get("judge")(x),
         genomes=given,
         decode=encoding.decode,
         pictures=pictures,
@@ -234,10 +234,6 @@ def _plan(
     objective = objectives.parse(named.objective, context)
     realism = Realism(images=images, store=store)
     return Plan(config, Problem(encoding, objective, named.weights, realism=realism), given, pictures)
-
-
-def _no_judge(phenotypes: Tensor) -> Tensor:
-    raise InputError("there is no judge without an image set: give one with --dataset")
 
 
 @torch.no_grad()
