@@ -1,11 +1,11 @@
-"""What does a GAN of MNIST look like that ten minutes on one core train?
+"""What does a GAN of MNIST look like that twelve minutes on one core train?
 
 The networks of pyribs' tutorial on latent space illumination (`generators/mnist_gan.py` has them), trained with its
 loss, Adam 2e-4 and 30% dropout in the discriminator, and one thing besides: what is kept of the generator is the
 running average of its weights, for a GAN's last step is a step in a circle (Yazici et al. 2019). Expect digits of all
 classes, some of them broken.
 
-    python experiments/train_gan.py            about 10 minutes on one core, into runs/gan
+    python experiments/train_gan.py            about 12 minutes on one core, into runs/gan
     python experiments/train_gan.py --smoke    seconds, into a temporary folder
 
 Stopped, the same command resumes it after the last whole epoch. The same seed, versions and kind of CPU give the same
@@ -21,7 +21,17 @@ from generators.mnist_gan import DISCRIMINATOR, GENERATOR, WEIGHTS, stack
 
 import evovae
 from evovae.analysis import plots
-from evovae.base import State, adam_state, join, make_generator, require_counts, require_number, restore_adam, track
+from evovae.base import (
+    InputError,
+    State,
+    adam_state,
+    join,
+    make_generator,
+    require_counts,
+    require_number,
+    restore_adam,
+    track,
+)
 from evovae.studies import start
 
 import torch
@@ -136,10 +146,16 @@ def main(arguments: Arguments) -> None:
 def train(arguments: Arguments, out: Path, epochs: int, images: int) -> None:
     """Train up to `epochs`, on the first of MNIST's images, and leave the weights and a picture in `out`."""
     real = evovae.load_images("mnist").train.images[:images].flatten(1) / 127.5 - 1.0
+    settings = {name: float(getattr(arguments, name)) for name in ("seed", "batch_size", "learning_rate")}
     gan, done, checkpoint = GAN(arguments), 0, out / "checkpoint.safetensors"
     out.mkdir(parents=True, exist_ok=True)
     if checkpoint.is_file():
         state = State(evovae.load_state(checkpoint))
+        kept = {name: float(state[name]) for name in settings}
+        if kept != settings:
+            raise InputError(
+                f"{checkpoint} was made with {kept}: remove it to train with {settings}, or ask for the same"
+            )
         gan.restore(state.part("gan"))
         done = state.number("epochs")
     with track("GAN", epochs, done) as advance:
@@ -147,7 +163,7 @@ def train(arguments: Arguments, out: Path, epochs: int, images: int) -> None:
             draws = make_generator(arguments.seed, 1, epoch)
             order = torch.randperm(len(real), generator=draws).split(arguments.batch_size)
             losses = torch.tensor([gan.step(real[batch], draws) for batch in order]).mean(0)
-            evovae.save_state(checkpoint, join(gan=gan.state(), epochs=epoch + 1))
+            evovae.save_state(checkpoint, join(gan=gan.state(), epochs=epoch + 1, **settings))
             advance(epoch + 1, f"epoch {epoch + 1}: loss of discriminator {losses[0]:.3f}, generator {losses[1]:.3f}")
     path = out / WEIGHTS.name
     evovae.save_state(path, join(generator=gan.average.state_dict(), discriminator=gan.discriminator.state_dict()))

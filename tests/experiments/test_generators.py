@@ -114,6 +114,10 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path) -> Non
     first = tmp_path / "other"
     train_gan.train(train_gan.Arguments(batch_size=50, seed=1), first, 3, images=100)
     assert (first / "mnist.safetensors").read_bytes() != whole
+    with pytest.raises(
+        evovae.InputError, match=r"was made with .*'seed': 1.0.*: remove it to train with .*'seed': 0.0"
+    ):
+        train_gan.train(arguments, first, 3, images=100)
 
 
 @pytest.mark.usefixtures("small")
