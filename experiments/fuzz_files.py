@@ -39,6 +39,7 @@ from fuzzing.damage import (
     damage_export,
     damage_gzip,
     damage_json,
+    damage_onnx,
     damage_picture,
     damage_table,
     damage_tensors,
@@ -235,7 +236,7 @@ FORMATS: dict[str, tuple[Callable[[Path], list[Case]], Callable[[bytes, np.rando
     "json": (configurations, damage_json),
     "csv": (tables, damage_table),
     "pt2": (lambda folder: generators(folder, ".pt2"), damage_export),
-    "onnx": (lambda folder: generators(folder, ".onnx"), damage_bytes),
+    "onnx": (lambda folder: generators(folder, ".onnx"), damage_onnx),
 }
 
 if __name__ == "__main__":
