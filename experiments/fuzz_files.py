@@ -7,7 +7,7 @@ another exception, a warning, output, ten seconds, that memory. There should be 
 well filled; `ways` counts the different refusals. The mutator is no hypothesis, so that input n can be made again, by
 itself, on a plain installation.
 
-    python experiments/fuzz_files.py             about two minutes on one core
+    python experiments/fuzz_files.py             about six minutes on one core
     python experiments/fuzz_files.py --smoke     seconds, leaving no results
     python experiments/fuzz_files.py --smoke --formats csv --first 77 --inputs 1     input 77 again
 """
