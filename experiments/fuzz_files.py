@@ -7,7 +7,7 @@ another exception, a warning, output, ten seconds, that memory. There should be 
 well filled; `ways` counts the different refusals. The mutator is no hypothesis, so that input n can be made again, by
 itself, on a plain installation.
 
-    python experiments/fuzz_files.py             about two minutes on one core
+    python experiments/fuzz_files.py             about six minutes on one core
     python experiments/fuzz_files.py --smoke     seconds, leaving no results
     python experiments/fuzz_files.py --smoke --formats csv --first 77 --inputs 1     input 77 again
 """
@@ -39,6 +39,7 @@ from fuzzing.damage import (
     damage_export,
     damage_gzip,
     damage_json,
+    damage_onnx,
     damage_picture,
     damage_table,
     damage_tensors,
@@ -235,7 +236,7 @@ FORMATS: dict[str, tuple[Callable[[Path], list[Case]], Callable[[bytes, np.rando
     "json": (configurations, damage_json),
     "csv": (tables, damage_table),
     "pt2": (lambda folder: generators(folder, ".pt2"), damage_export),
-    "onnx": (lambda folder: generators(folder, ".onnx"), damage_bytes),
+    "onnx": (lambda folder: generators(folder, ".onnx"), damage_onnx),
 }
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class OnnxDecoder:
     def __init__(self, content: bytes) -> None:
         import onnxruntime
 
+        onnxruntime.set_default_logger_severity(FATAL)
         self._content = content
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1

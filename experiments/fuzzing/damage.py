@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import onnx
 
 NUMBERS = [0, 1, 2, 127, 128, 255, 256, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 VALUES: list[Any] = [
@@ -104,6 +105,44 @@ def damage_export(content: bytes, random: np.random.Generator) -> bytes:
     else:
         files[pick(["a/b", "archive/data/weights/custom_obj_0", "archive/models/b.json"], random)] = files.pop(name)
     return pack_archive(files, compressed=random.random() < 0.02)
+
+
+def damage_onnx(content: bytes, random: np.random.Generator) -> bytes:
+    """Damage the bytes of an .onnx file; or numbers, names, tensors and nodes, so that it can still be parsed."""
+    if random.random() < 0.3:
+        return damage_bytes(content, random)
+    model = onnx.load_from_string(content)
+    for _ in range(random.geometric(0.6)):
+        holder, field = pick(list(fields(model)), random)
+        held = getattr(holder, field)
+        if isinstance(held, str | bytes):
+            text = held.encode() if isinstance(held, str) else held
+            damaged = damage_bytes(text, random) if random.random() < 0.5 else b""
+            setattr(holder, field, damaged.decode(errors="ignore") if isinstance(held, str) else damaged)
+        elif isinstance(held, int | float):
+            other = held + pick([1, -1, held], random) if random.random() < 0.5 else pick([0, 1, 2, -1, 255], random)
+            with contextlib.suppress(ValueError):  # out of what the field can hold
+                setattr(holder, field, other if random.random() < 0.7 else pick(NUMBERS, random))
+        elif hasattr(held, "ListFields"):
+            holder.ClearField(field)
+        elif len(held):
+            place = int(random.integers(len(held)))
+            if random.random() < 0.5 or not isinstance(held[place], int | float):
+                del held[place]
+            else:
+                with contextlib.suppress(ValueError, TypeError):
+                    held[place] = pick([*NUMBERS, -1], random)
+    done: bytes = model.SerializeToString()
+    return done
+
+
+def fields(message: Any) -> Iterator[tuple[Any, str]]:
+    """Yield every field of a message that is set, and of those in it: what holds it, and its name."""
+    for described, held in message.ListFields():
+        yield message, described.name
+        for one in held if hasattr(held, "__len__") and not isinstance(held, str | bytes) else [held]:
+            if hasattr(one, "ListFields"):
+                yield from fields(one)
 
 
 def damage_picture(content: bytes, random: np.random.Generator) -> bytes:
