@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from evovae.base import files
 from evovae.cli import report
 from evovae.data import load_images
-from evovae.encodings import load_generator
+from evovae.encodings import LatentEncoding, load_generator
 from evovae.models import VAE, VAEConfig
 from evovae.objectives import Judge
 from evovae.runs import EvolutionResults, Run, evolution_figures, figures, genomes, read_examples, read_training
@@ -154,7 +154,7 @@ def kept_genomes(path: Path, write: Callable[[torch.Tensor, str], bytes]) -> Cas
     vae = VAE(VAEConfig(data_shape=(1, 8, 8), hidden=(4,), latent_dim=2))
     content = write(torch.tensor([[0.5, -1.0], [2.0, 0.1]]), genomes.digest_of(vae))
     path.write_bytes(content)
-    return Case(content, path, partial(genomes.read_genomes, path, vae))
+    return Case(content, path, partial(genomes.read_genomes, path, LatentEncoding(vae)))
 
 
 def tables(folder: Path) -> list[Case]:
