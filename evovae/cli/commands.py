@@ -157,12 +157,18 @@ class Explore:
 
     vae: Path | None = None
     """A VAE: a run folder of evovae train, or a .safetensors file; None: the demo's, trained now if there is none."""
+    generator: str | None = None
+    """Another decoder instead: FILE.py:FACTORY or MODULE:FACTORY, whose code is run and gives an encoding, or a .pt2 or
+    .onnx file."""
+    range: tuple[float, float] | None = None
+    """What a .pt2 or .onnx file gives for black and for white, such as -1 1; None: what the file says, or 0 to 1."""
     port: int = 8000
     """Where the page is served; 0 takes a free port."""
     runs: Path | None = None
-    """Folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in."""
+    """Folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in, for a generator
+    runs."""
     dataset: str | None = None
-    """Image set for the map and the judges; None: the one that the VAE's run folder remembers."""
+    """Image set for the map and the judges; None: the one that the VAE's run folder remembers, for a generator none."""
     data_dir: str | None = None
     """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
     browser: bool = True
@@ -173,9 +179,16 @@ class Explore:
         from evovae import explorer
         from evovae.cli import demo
 
+        ProblemConfig(
+            vae=str(self.vae) if self.vae else None, generator=self.generator, range=self.range
+        )  # refuses two
+        if self.range is not None and self.generator is None:
+            raise InputError(f"range is {self.range}: it has no effect without --generator; leave it out")
         explorer.serve(
-            self.vae or demo.find_vae(),
+            self.vae if self.vae or self.generator else demo.find_vae(),
             self.port,
+            generator=self.generator,
+            range=self.range,
             dataset=self.dataset,
             data_dir=self.data_dir,
             runs=self.runs,

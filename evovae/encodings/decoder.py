@@ -77,6 +77,7 @@ class DecoderEncoding(Encoding):
         super().__init__(prior, _device_of(decode, device))
         self.sigma = prior.sigma if sigma is None else sigma
         self.decoder, self._encode, self._range, self._batch_size = decode, encode, range, batch_size
+        self.encodes = encode is not None
         self._require_sound(self.sample(2, make_generator(0)))
 
     def _decode(self, genomes: Tensor) -> Tensor:
@@ -93,7 +94,7 @@ class DecoderEncoding(Encoding):
             InputError: if there is no encoder.
         """
         if self._encode is None:
-            raise InputError("this decoder has no encoder: expected one, to find the genome of an image")
+            return super().encode(phenotypes)
         if self._range is not None:
             phenotypes = self._range[0] + phenotypes * (self._range[1] - self._range[0])
         return self.prior.genomes(self._encode(phenotypes).flatten(1))

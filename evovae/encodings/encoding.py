@@ -37,6 +37,8 @@ class Encoding(ABC):
     """The model that decodes, where there is one."""
     differentiable: bool = True
     """Whether phenotypes pass gradients back to the genomes."""
+    encodes: bool = False
+    """Whether `encode` finds genomes of phenotypes."""
 
     def __init__(self, prior: StandardNormal | Uniform, device: torch.device) -> None:
         self.prior = prior
@@ -56,6 +58,14 @@ class Encoding(ABC):
         if genomes.ndim != 2 or genomes.shape[1] != self.dim:
             raise InputError(f"genomes have shape {tuple(genomes.shape)}: expected (B, {self.dim})")
         return self._decode(genomes)
+
+    def encode(self, phenotypes: Tensor) -> Tensor:
+        """Return genomes (B, D), not projected, of `phenotypes` (B, ...) as `decode` gives them.
+
+        Raises:
+            InputError: if there is no encoder (`encodes`).
+        """
+        raise InputError("this decoder has no encoder: expected one, to find the genome of an image")
 
     def log_prior(self, genomes: Tensor) -> Tensor:
         """Return the prior's log-density in nats: `genomes` (..., D) -> (...)."""

@@ -27,6 +27,7 @@ class LatentEncoding(Encoding):
             (`results/realism`).
     """
 
+    encodes = True
     sigma = 0.5
     """Half the prior's: with `indpb` 0.2 a mutation moves an image by a fifth of the distance between random ones."""
 

@@ -39,6 +39,7 @@ class PCAEncoding(Encoding):
         explained: part of the images' variance, 0 to 1, that lies along the components.
     """
 
+    encodes = True
     sigma = 0.5
     """Half the prior's: with `indpb` 0.2 a mutation moves an image by a sixth of the distance between random ones."""
 

@@ -22,6 +22,7 @@ class PixelEncoding(Encoding):
         device: where genomes live.
     """
 
+    encodes = True
     sigma = 0.1
     """Near the standard deviation, 0.08, of the polynomial mutation of index 15 that Nguyen et al. use."""
 

@@ -17,7 +17,8 @@ from evovae.base import InputError, shown
 from evovae.explorer.launcher import BusyError
 from evovae.explorer.middleware import Guard
 from evovae.explorer.routes import favourites, latent, runs, sessions
-from evovae.explorer.session_store import MOST_BYTES, UnknownSessionError
+from evovae.explorer.session_record import MOST_BYTES
+from evovae.explorer.session_store import UnknownSessionError
 from evovae.explorer.workspace import Explored
 
 STATUS: dict[type[Exception], int] = {

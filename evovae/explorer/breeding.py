@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from deap import base
 from torch import Tensor
 
 from evovae import evolution
 from evovae.base import Streams
-from evovae.encodings import Encoding
+from evovae.encodings import Encoding, LatentEncoding
 from evovae.evolution import Population
 
 Crossover = Literal["cxBlend", "cxUniform", "cxSlerp", "none"]
@@ -34,10 +35,14 @@ def draw_mates(chosen: int, count: int, streams: Streams) -> list[int]:
 
 
 def vary(genomes: Tensor, encoding: Encoding, sigma: float, crossover: Crossover, streams: Streams) -> Tensor:
-    """Return children (K, D) of `genomes` (K, D), as `varAnd` makes them."""
+    """Return children (K, D) of `genomes` (K, D), as `varAnd` makes them; `sigma` is that of genes drawn from N(0, 1).
+
+    Where they are of another scale, it is to the encoding's own what it would be to `LatentEncoding.sigma`.
+    """
+    sigmas = torch.as_tensor(encoding.sigma, dtype=torch.float64) * (sigma / LatentEncoding.sigma)
     toolbox = base.Toolbox()
     toolbox.register("mate", CROSSOVERS[crossover][1])
-    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigma, indpb=1.0)
+    toolbox.register("mutate", evolution.mutGaussian, mu=0.0, sigma=sigmas.tolist(), indpb=1.0)
     toolbox.register("project", encoding.project)
     parents = Population.unevaluated(genomes.unsqueeze(0), (1.0,), streams)
     return evolution.varAnd(parents, toolbox, cxpb=float(crossover != "none"), mutpb=1.0).genomes[0]

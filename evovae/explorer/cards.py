@@ -14,8 +14,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor
 
 from evovae.analysis.plots import to_pixels
+from evovae.base import make_generator
 from evovae.data import to_unit
-from evovae.encodings import LatentEncoding
+from evovae.encodings import Encoding
+from evovae.explorer.drawing import Drawing
+from evovae.explorer.gene_space import GeneSpace
 from evovae.explorer.jury import Jury
 from evovae.objectives import Judges, RealImages, measure_realism
 
@@ -28,8 +31,9 @@ def _require_digits(text: str) -> str:
 
 Index = Annotated[int, BeforeValidator(_require_digits), Path(lt=2**31)]
 """A number in an address."""
-Gene = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
-Pixels = Annotated[str, Field(description="base64 of bytes, H * W * C, of the shape that /api/model tells")]
+Pixels = Annotated[str, Field(description="base64 of bytes, H * W * C")]
+EXAMPLES = 20
+"""Draws from the prior that tell the scale of curves."""
 
 
 class Asked(BaseModel):
@@ -41,10 +45,13 @@ class Asked(BaseModel):
 class Card(BaseModel):
     """A genome, its image, and its realism."""
 
-    genome: list[float]
+    genome: list[float] | str
+    """Base64 of float32 where its genes are many; none where the encoding is not known."""
     pixels: Pixels
-    log_prior: float
-    """Nats per gene; about -1.42 for a draw from the prior."""
+    shape: tuple[int, int, int]
+    """(C, H, W) of the pixels."""
+    log_prior: float | None
+    """Nats per gene; None out of the prior's bounds, or where it is not known."""
     predicted: int | None
     """The class that the judge sees."""
     held_out: float | None
@@ -54,16 +61,26 @@ class Card(BaseModel):
 
 
 class Model:
-    """A VAE, with the images and judges that belong to it.
+    """What decodes genomes, with the images and judges that belong to it.
 
     Args:
-        encoding: latent vectors of the VAE.
+        encoding: of the genomes.
         jury: the judges of images such as these, or None.
         real: images such as these, or None.
+
+    Attributes:
+        space: the genomes, as the page has them.
+        drawing: how phenotypes are shown.
+
+    Raises:
+        InputError: if phenotypes cannot be shown, or there are too many genes.
     """
 
-    def __init__(self, encoding: LatentEncoding, jury: Jury | None, real: RealImages | None) -> None:
+    def __init__(self, encoding: Encoding, jury: Jury | None, real: RealImages | None) -> None:
         self.encoding, self._jury, self._real = encoding, jury, real
+        self.space = GeneSpace(encoding)
+        with torch.no_grad():
+            self.drawing = Drawing(encoding.decode(encoding.sample(EXAMPLES, make_generator(0))))
 
     @property
     def judges(self) -> Judges | None:
@@ -73,10 +90,14 @@ class Model:
     def cards(self, genomes: Tensor) -> list[Card]:
         """Return what there is to show of `genomes` (K, D), K of 1 or more."""
         genomes = genomes.to(self.encoding.device)
-        with torch.no_grad():
-            images = self.encoding.decode(genomes)
-        believed = measure_realism(self.encoding, genomes, self.judges, self._real)
-        rows = zip(genomes.tolist(), images.cpu(), believed.to_dict("records"), strict=True)
+        images: list[Tensor] = []
+
+        def take(phenotypes: Tensor) -> dict[str, Tensor]:
+            images.append(self.drawing.draw(phenotypes))
+            return {}
+
+        believed = measure_realism(self.encoding, genomes, self.judges, self._real, measures=take)
+        rows = zip(self.space.write(genomes), torch.cat(images), believed.to_dict("records"), strict=True)
         return [_card(genome, image, row) for genome, image, row in rows]
 
     def card(self, genome: Tensor) -> Card:
@@ -84,9 +105,24 @@ class Model:
         return self.cards(genome.unsqueeze(0))[0]
 
     @torch.no_grad()
+    def images(self, genomes: Tensor) -> Tensor:
+        """Return what is shown of `genomes` (K, D): images (K, C, H, W), uint8 or in [0, 1]."""
+        return self.drawing.draw(self.encoding.decode(genomes.to(self.encoding.device)))
+
+    @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Return the genomes (B, D) of `images` uint8 (B, C, H, W): posterior means."""
-        return torch.cat([self.encoding.encode(to_unit(batch)) for batch in images.split(1000)])
+        """Return the genomes (B, D) of `images` uint8 (B, C, H, W): posterior means.
+
+        Raises:
+            InputError: if there is no encoder.
+        """
+        device = self.encoding.device
+        return torch.cat([self.encoding.encode(to_unit(batch).to(device)) for batch in images.split(1000)])
+
+
+def bare_cards(images: Tensor) -> list[Card]:
+    """Return what there is to show of images (K, C, H, W) of which no more is known."""
+    return [_card([], image, {}) for image in images]
 
 
 def pixels_of(image: ArrayLike) -> Pixels:
@@ -95,11 +131,13 @@ def pixels_of(image: ArrayLike) -> Pixels:
     return base64.b64encode(to_pixels(np.asarray(image)[None])[0, :, :, :channels].tobytes()).decode()
 
 
-def _card(genome: list[float], image: Tensor, row: dict[str, float]) -> Card:
+def _card(genome: list[float] | str, image: Tensor, row: dict[str, float]) -> Card:
+    channels, height, width = image.shape
     return Card(
         genome=genome,
         pixels=pixels_of(image),
-        log_prior=row["log_prior"],
+        shape=(channels, height, width),
+        log_prior=_finite(row.get("log_prior")),
         predicted=None if "predicted" not in row else int(row["predicted"]),
         held_out=_finite(row.get("held_out")),
         typicality=_finite(row.get("typicality")),

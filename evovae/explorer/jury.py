@@ -12,7 +12,7 @@ import torch
 
 from evovae.base import hidden
 from evovae.data import ImageSet
-from evovae.objectives import JudgeStore
+from evovae.objectives import Judges, JudgeStore
 
 JuryState = Literal["ready", "training", "none"]
 
@@ -21,7 +21,7 @@ class Jury:
     """Both judges of an image set.
 
     Args:
-        images: the image set.
+        images: the image set; None: there is none, and no judges.
         folders: where judges are looked for and kept, beside the user's cache.
         device: where they are.
 
@@ -29,10 +29,14 @@ class Jury:
         judges: they, None before they are trained and where there are none.
     """
 
-    def __init__(self, images: ImageSet, folders: list[Path], device: torch.device) -> None:
+    def __init__(self, images: ImageSet | None, folders: list[Path], device: torch.device) -> None:
         self._stopping = threading.Event()
-        self._store = JudgeStore(images, folders, device, self._check)
         self._thread: threading.Thread | None = None
+        self.judges: Judges | None = None
+        if images is None:
+            self._reason = "no image set is named for them to learn"
+            return
+        self._store = JudgeStore(images, folders, device, self._check)
         self._reason = "" if len(images.classes) > 1 else "the images are of one class"
         self.judges = self._store.found()
 

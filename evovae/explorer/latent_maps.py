@@ -38,7 +38,7 @@ class Atlas:
         codes: posterior means (N, D) of the test images; the first `LARGEST` are mapped.
         labels: their classes (N,).
         folder: where the t-SNE map is kept and looked for; None, or one that cannot be written: in memory only.
-        digest: of the VAE; a map that is kept serves the same digest and the same labels alone.
+        digest: of what decodes; a map that is kept serves the same digest and the same labels alone.
 
     Attributes:
         labels: of the images that are mapped (N,).
@@ -52,7 +52,7 @@ class Atlas:
         self.labels, self.reason = labels[:LARGEST], ""
         self._codes = codes[:LARGEST].detach().float().cpu()
         if not self._codes.isfinite().all():
-            raise InputError("the VAE encodes test images to values that are not finite: expected a trained VAE")
+            raise InputError("test images are encoded to values that are not finite: expected a trained model")
         self._path = None if folder is None else folder / f"map-{digest[:16]}.safetensors"
         seen = hashlib.sha256(self.labels.long().cpu().numpy().tobytes()).hexdigest()  # codes differ in their last bits
         self._config = {"digest": digest, "labels": seen, "perplexity": PERPLEXITY, "seed": SEED}

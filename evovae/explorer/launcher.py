@@ -17,7 +17,7 @@ from torch import Tensor
 
 from evovae import objectives
 from evovae.base import InputError, files
-from evovae.encodings import LatentEncoding
+from evovae.encodings import Encoding
 from evovae.runs import EvolveConfig, genomes, resolve_auto
 
 PATIENCE = 20.0
@@ -34,15 +34,15 @@ class Evolver:
     Args:
         encoding: of the genomes.
         context: what objectives are found in.
-        vae: where the VAE is, and `data`, the options that say which images belong to it: for the command.
+        model: options of the command that say what decodes, and `data`, those that say which images belong to it.
         root: where the run folders go.
     """
 
     def __init__(
-        self, encoding: LatentEncoding, context: objectives.Context, vae: Path, data: list[str], root: Path
+        self, encoding: Encoding, context: objectives.Context, model: list[str], data: list[str], root: Path
     ) -> None:
         self._encoding, self._context = encoding, context
-        self._vae, self._data, self._root = vae, data, root
+        self._model, self._data, self._root = model, data, root
         self._digest = genomes.owner_of(encoding)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -82,7 +82,6 @@ class Evolver:
             brought = Path(self._kept.name) / f"favourites-{number}.safetensors"
             files.write_bytes(brought, genomes.to_safetensors(favourites, self._digest))
             options = {
-                "--vae": self._vae,
                 "--genomes": brought,
                 "--objective": objective,
                 "--population": config.population,
@@ -92,7 +91,7 @@ class Evolver:
                 "--checkpoint-seconds": 1,
                 "--out": out,
             }
-            words = [str(word) for pair in options.items() for word in pair] + self._data
+            words = self._model + [str(word) for pair in options.items() for word in pair] + self._data
             words += ["--seeded"] if use == "initial" else []
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "evovae", "evolve", *words],

@@ -18,9 +18,11 @@ HOST = "127.0.0.1"
 
 
 def serve(
-    vae: Path,
+    vae: Path | None,
     port: int,
     *,
+    generator: str | None = None,
+    range: tuple[float, float] | None = None,
     dataset: str | None = None,
     data_dir: str | None = None,
     runs: Path | None = None,
@@ -31,13 +33,15 @@ def serve(
     Args:
         vae: run folder or file of a VAE.
         port: where it listens; 0 takes one that is free.
-        dataset: image set; None: the one that the VAE's run folder remembers.
+        generator: another decoder instead, as `load_generator` takes it; code that it names is run.
+        range: what the generator's file gives for black and for white.
+        dataset: image set; None: the one that the VAE's run folder remembers, or none.
         data_dir: where torchvision's image sets are; None: what the run folder remembers.
-        runs: folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in.
+        runs: folder of the evolutions that can be watched; None: the one that the VAE's run folder lies in, or runs.
         browser: open the page in a browser.
 
     Raises:
-        InputError: if the VAE or the port cannot be used.
+        InputError: if the VAE, the generator or the port cannot be used.
     """
     for library in ("fastapi", "uvicorn"):
         if find_spec(library) is None:
@@ -51,7 +55,8 @@ def serve(
         from evovae.explorer.workspace import explore
 
         torch.set_num_threads(1)  # of small networks, several threads are slower as soon as anything else runs
-        app = make_app(explore(vae, dataset=dataset, data_dir=data_dir, runs=runs))
+        explored = explore(vae, generator=generator, range=range, dataset=dataset, data_dir=data_dir, runs=runs)
+        app = make_app(explored)
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http="h11", ws="none", log_level="warning", timeout_graceful_shutdown=3)
         print(f"evovae explorer: {address} (Ctrl-C ends it)", flush=True)

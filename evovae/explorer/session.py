@@ -17,7 +17,15 @@ from torch import Tensor
 from evovae.base import InputError, State, Streams, join
 from evovae.encodings import Encoding
 from evovae.explorer.breeding import Crossover, draw_mates, vary
-from evovae.explorer.session_record import MOST_FAVOURITES, MOST_GENERATIONS, SIZE, Generation, Individual, Record
+from evovae.explorer.session_record import (
+    MOST_FAVOURITES,
+    MOST_GENERATIONS,
+    MOST_OF_GENOMES,
+    SIZE,
+    Generation,
+    Individual,
+    Record,
+)
 
 SURVIVORS = SIZE // 2
 """Chosen ones at most that live on beside their children."""
@@ -177,6 +185,7 @@ class Session:
                 return number
         if len(self.kept) >= MOST_FAVOURITES:
             raise InputError(f"{MOST_FAVOURITES} favourites are kept: remove some first")
+        self._require_memory(1)
         number = self._record.next_favourite
         self.kept[number], self.favourites[number] = genome, origin
         self._record = replace(self._record, next_favourite=number + 1)
@@ -221,6 +230,12 @@ class Session:
     def _require_room(self) -> None:
         if len(self.generations) >= MOST_GENERATIONS:
             raise InputError(f"the session has {MOST_GENERATIONS} generations: save it, and begin another")
+        self._require_memory(SIZE)
+
+    def _require_memory(self, more: int) -> None:
+        """Refuse this many more genomes where the session's file would become too large."""
+        if (len(self.genomes) + len(self.kept) + more) * 4 * self.encoding.dim > MOST_OF_GENOMES:
+            raise InputError(f"the session's genomes take {MOST_OF_GENOMES >> 20} MiB: save it, and begin another")
 
     def _check(self, genomes: Tensor) -> Tensor:
         """Return `genomes` (K, D) where the encoding's are."""

@@ -15,6 +15,10 @@ SIZE = 20
 LARGEST_SIGMA = 2.0
 MOST_GENERATIONS = 1000
 MOST_FAVOURITES = 1000
+MOST_BYTES = 64 << 20
+"""Of a session's file: 64 MiB."""
+MOST_OF_GENOMES = MOST_BYTES - (8 << 20)
+"""Bytes of that for genomes; the rest is for the record."""
 Sigma = Annotated[float, Field(ge=0, le=LARGEST_SIGMA, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from evovae.base import InputError, State, files
 from evovae.encodings import Encoding
 from evovae.explorer.session import Session
+from evovae.explorer.session_record import MOST_BYTES
 
 KIND = "session"
 IN_MEMORY = 64
 """Sessions at most that are held in memory; others wait in their files."""
 ON_DISK = 500
 """Sessions at most that are kept in files; the one that was left alone longest goes first."""
-MOST_BYTES = 64 << 20
-"""Of a session's file: 64 MiB."""
 
 
 class UnknownSessionError(InputError):
@@ -39,7 +38,7 @@ class Shelf:
 
     Args:
         encoding: of the genomes.
-        digest: of the VAE; another's sessions are refused.
+        digest: of what decodes; another's sessions are refused.
         folder: for the files; None keeps sessions in memory alone.
     """
 
@@ -58,7 +57,7 @@ class Shelf:
         """Return the id of a new session that continues the one in a file.
 
         Raises:
-            InputError: if it is no session of this VAE.
+            InputError: if it is no session of this VAE or generator.
         """
         identity = self._put(self._parse(content, "the file"))
         with self.change(identity):
@@ -135,7 +134,9 @@ class Shelf:
     def _parse(self, content: bytes, name: str) -> Session:
         tensors, words = files.parse_tensors(content, KIND, name)
         if words.get("vae") != self.digest:
-            raise InputError(f"{name} is a session of another VAE: open it with the one that it was made with")
+            raise InputError(
+                f"{name} is a session of another VAE or generator: open it with the one that it was made with"
+            )
         return Session.restored(self.encoding, State(tensors), words.get("record"))
 
 

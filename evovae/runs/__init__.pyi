@@ -30,11 +30,15 @@ from .inputs import load as load
 from .inputs import load_again as load_again
 from .inputs import load_vae as load_vae
 from .inputs import tell as tell
+from .named_problems import choose as choose
 from .named_problems import evolve_named as evolve_named
 from .operators import CROSSOVERS as CROSSOVERS
 from .operators import SELECTIONS as SELECTIONS
+from .own_code import OwnCode as OwnCode
 from .phenotypes import Phenotypes as Phenotypes
+from .problem import PROBE_FILE as PROBE_FILE
 from .problem import Problem as Problem
+from .problem import decodes_as as decodes_as
 from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search
 from .recorder import reference_point as reference_point

@@ -126,6 +126,21 @@ class Problem:
         return found
 
 
+@torch.no_grad()
+def decodes_as(folder: Path, encoding: Encoding) -> bool:
+    """Whether `encoding` makes of genomes what the problem of a run folder made of them; False where it kept none."""
+    try:
+        kept, _ = files.load_tensors(folder / PROBE_FILE, KIND)
+        files.check_tensors(folder / PROBE_FILE, kept, {"genomes": "float32 K D"}, D=encoding.dim)
+    except InputError:
+        return False
+    before, genomes = kept.get("phenotypes"), kept["genomes"]
+    if before is None or len(genomes) != PROBES:
+        return False
+    now = encoding.decode(genomes.to(encoding.device)).cpu()
+    return before.shape == now.shape and _close(before, now)
+
+
 def _passes_gradients(encoding: Encoding, genomes: Tensor) -> bool:
     """Whether phenotypes have a gradient that leads to their genes."""
     if not encoding.differentiable:

@@ -111,9 +111,9 @@ def test_the_map_by_tsne_comes_and_is_kept(client: TestClient, folder: Path) -> 
     assert ask(client, "get", "map?method=pca")["tsne"] == "ready"
     points = ask(client, "get", "map?method=tsne")["points"]
     again = explore(folder)
-    again.atlas.start()
-    assert again.atlas.state == "ready"
-    assert base64.b64encode(again.atlas.points("tsne").numpy().tobytes()).decode() == points
+    again.known.atlas.start()
+    assert again.known.atlas.state == "ready"
+    assert base64.b64encode(again.known.atlas.points("tsne").numpy().tobytes()).decode() == points
     again.close()
 
 

@@ -34,9 +34,9 @@ def to_png(image: Tensor, scale: int) -> bytes:
     return content.getvalue()
 
 
-def to_sheet(images: Tensor) -> bytes:
-    """Return images (K, C, H, W) side by side as a PNG file."""
-    canvas = tile(to_pixels(images).repeat(SCALE, 1).repeat(SCALE, 2), min(COLUMNS, len(images)), SCALE, 0)
+def to_sheet(images: Tensor, scale: int) -> bytes:
+    """Return images (K, C, H, W) side by side as a PNG file, each `scale` times as large."""
+    canvas = tile(to_pixels(images).repeat(scale, 1).repeat(scale, 2), min(COLUMNS, len(images)), SCALE, 0)
     content = io.BytesIO()
     Image.fromarray(canvas).save(content, "PNG")
     return content.getvalue()

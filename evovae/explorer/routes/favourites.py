@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import torch
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from torch import Tensor
 
 from evovae.explorer import run_watcher
 from evovae.explorer.cards import Asked, Index
+from evovae.explorer.gene_space import Genome
 from evovae.explorer.routes.downloads import FILE, SCALE, Format, download, to_png, to_sheet
-from evovae.explorer.routes.latent import Genome, to_tensor
 from evovae.explorer.routes.session_views import SessionView, show_session
 from evovae.explorer.routes.sessions import Identity, Numbers
 from evovae.explorer.session_record import Origin
@@ -52,7 +51,7 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.post("/{identity}/favourites")
     def keep(identity: Identity, body: Kept) -> SessionView:
-        (genome,) = to_tensor([body.genome], model.encoding.dim)
+        (genome,) = model.space.read([body.genome])
         with shelf.change(identity) as session:
             session.keep(genome, body.origin)
             return show_session(identity, session, model)
@@ -91,9 +90,9 @@ def make_router(explored: Explored) -> APIRouter:
 
 def _export(found: Tensor, name: str, format: Format, explored: Explored) -> Response:
     if format == "png":
-        with torch.no_grad():
-            images = explored.model.encoding.decode(found)
-        content = to_png(images[0], SCALE) if len(images) == 1 else to_sheet(images)
+        images = explored.model.images(found)
+        scale = 1 if explored.model.drawing.curves else SCALE
+        content = to_png(images[0], scale) if len(images) == 1 else to_sheet(images, scale)
     else:
         write = genomes.to_json if format == "json" else genomes.to_safetensors
         content = write(found, explored.digest)

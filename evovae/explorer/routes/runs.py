@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -15,12 +16,16 @@ from pydantic import BaseModel
 from evovae.base import InputError
 from evovae.encodings import LatentEncoding
 from evovae.explorer import run_watcher
-from evovae.explorer.cards import Card, Index, Model
+from evovae.explorer.cards import Card, Index, Model, bare_cards
+from evovae.explorer.drawing import Drawing
 from evovae.explorer.workspace import Explored
 from evovae.models import VAE, VAE_FILE
-from evovae.runs import genomes
+from evovae.runs import POPULATION, PROBE_FILE, EvolutionResults, Phenotypes, Run, decodes_as, genomes, stamp_of
 
 Key = Annotated[str, Path(max_length=100)]
+FOREIGN = "Evolved in another model's latent space: its images are shown, its genomes have no meaning here."
+PENDING = "Made by another generator than the one explored: its images are shown when the run is finished."
+UNKNOWN = "Made by another generator than the one explored, and the run keeps no images of it that can be shown."
 
 
 class UnknownRunError(InputError):
@@ -38,7 +43,7 @@ class RunView(BaseModel):
     generations: int
     replicates: int
     compatible: bool
-    """Whether its genomes are of the VAE that is explored."""
+    """Whether its genomes are of the VAE or generator that is explored."""
     started_here: bool
 
 
@@ -62,6 +67,8 @@ class RunDetails(RunView):
 
     curve: CurveView
     frames: list[int]
+    note: str
+    """Whose genomes they are, where they are not of what is explored."""
 
 
 class FrameView(BaseModel):
@@ -76,11 +83,26 @@ class Nothing(BaseModel):
     """Done."""
 
 
+class _Kept:
+    """What a finished run keeps of the best of its generations, where no model of it is known. No code of it is run."""
+
+    def __init__(self, run: FilePath) -> None:
+        self._phenotypes = Phenotypes(EvolutionResults(Run(run)))
+        self.moments = self._phenotypes.moments
+        self._replicates = len(self._phenotypes.found["frame_genomes"])
+        self._drawing = Drawing(self._phenotypes.at(self.moments, self._replicates).flatten(0, 1))
+
+    def cards(self, moment: int) -> list[Card]:
+        return bare_cards(self._drawing.draw(self._phenotypes.at([moment], self._replicates)[:, 0]))
+
+
 def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/runs")
     digest_at = functools.lru_cache(maxsize=256)(lambda path, stamp: genomes.digest_of(VAE.load(path)))
+    same_at = functools.lru_cache(maxsize=256)(lambda run, stamp: decodes_as(run, explored.model.encoding))
     model_at = functools.lru_cache(maxsize=4)(lambda path, stamp: Model(LatentEncoding(VAE.load(path)), None, None))
+    kept_at = functools.lru_cache(maxsize=4)(lambda run, stamp: _Kept(run))
 
     def get(key: str) -> FilePath:
         runs = run_watcher.find_runs(explored.runs)
@@ -94,7 +116,29 @@ def make_router(explored: Explored) -> APIRouter:
 
     def is_compatible(run: FilePath) -> bool:
         path, stamp = vae_of(run)
-        return stamp > 0 and digest_at(path, stamp) == explored.digest
+        if stamp > 0:
+            return bool(digest_at(path, stamp) == explored.digest)
+        probe = stamp_of(run / PROBE_FILE)
+        return probe is not None and same_at(run, probe)
+
+    def kept_of(run: FilePath) -> _Kept | None:
+        """Return the images that a run keeps where they are all that can be shown; None if there are none."""
+        with contextlib.suppress(InputError):
+            return kept_at(run, stamp_of(run / POPULATION))
+        return None
+
+    def has_model(run: FilePath) -> bool:
+        return is_compatible(run) or vae_of(run)[1] > 0
+
+    def frames_of(run: FilePath) -> tuple[list[int], str]:
+        """Return the generations of which images are shown, and what there is to say of them."""
+        numbers = run_watcher.frames(run)
+        if has_model(run):
+            return numbers, "" if is_compatible(run) else FOREIGN
+        if run_watcher.describe(run).status != "finished":
+            return [], PENDING
+        kept = kept_of(run)
+        return ([], UNKNOWN) if kept is None else ([numbers[moment] for moment in kept.moments], FOREIGN)
 
     def view(key: str, run: FilePath) -> dict[str, Any]:
         name = os.fsencode(run.relative_to(explored.runs)).decode(errors="backslashreplace")
@@ -109,15 +153,24 @@ def make_router(explored: Explored) -> APIRouter:
     def describe(key: Key) -> RunDetails:
         run = get(key)
         curve = CurveView(**asdict(run_watcher.curve(run)))
-        return RunDetails(**view(key, run), curve=curve, frames=run_watcher.frames(run))
+        frames, note = frames_of(run)
+        return RunDetails(**view(key, run), curve=curve, frames=frames, note=note)
 
     @router.get("/{key}/frames/{index}")
     def show_frame(key: Key, index: Index) -> FrameView:
         run = get(key)
-        frame = run_watcher.frame(run, index)
-        model = explored.model if is_compatible(run) else model_at(*vae_of(run))
+        kept = None if has_model(run) else kept_of(run)
+        if kept is not None and index < len(kept.moments):
+            frame = run_watcher.frame(run, kept.moments[index])
+            cards = kept.cards(kept.moments[index])
+        elif has_model(run):
+            frame = run_watcher.frame(run, index)
+            model = explored.model if is_compatible(run) else model_at(*vae_of(run))
+            cards = model.cards(frame.genomes)
+        else:
+            raise InputError(f"{key} has no images at {index}: none are known")
         fitness = [[value if math.isfinite(value) else None for value in row] for row in frame.fitness.tolist()]
-        return FrameView(generation=frame.generation, fitness=fitness, cards=model.cards(frame.genomes))
+        return FrameView(generation=frame.generation, fitness=fitness, cards=cards)
 
     @router.post("/{key}/stop")
     def stop(key: Key) -> Nothing:

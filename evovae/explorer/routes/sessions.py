@@ -10,8 +10,9 @@ from pydantic import Field
 
 from evovae.explorer.breeding import Crossover
 from evovae.explorer.cards import Asked, Index
+from evovae.explorer.gene_space import Genome
 from evovae.explorer.routes.downloads import FILE, download
-from evovae.explorer.routes.latent import Binary, Genome, to_tensor
+from evovae.explorer.routes.latent import Binary
 from evovae.explorer.routes.session_views import (
     GenerationView,
     Individuals,
@@ -25,6 +26,8 @@ from evovae.explorer.session_record import SIZE, Number, Origin, Sigma
 from evovae.explorer.workspace import Explored
 
 Identity = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{22}$")]
+MOST_SHOWN = 4_000_000
+"""Genes of all ancestors that are shown at once."""
 Numbers = Annotated[list[Number], Field(min_length=1, max_length=SIZE)]
 
 
@@ -54,6 +57,7 @@ class Started(Asked):
 def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
     router, model, shelf = APIRouter(prefix="/sessions"), explored.model, explored.shelf
+    most = max(SIZE, min(400, MOST_SHOWN // model.encoding.dim))
 
     def grown(identity: str, grow: Callable[[Session], int]) -> GenerationView:
         with shelf.change(identity) as session:
@@ -95,12 +99,12 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.post("/{identity}/start")
     def start(identity: Identity, body: Started) -> GenerationView:
-        brought = to_tensor(body.genomes, model.encoding.dim)
+        brought = model.space.read(body.genomes)
         return grown(identity, lambda session: session.start(brought, body.origin, body.sigma))
 
     @router.get("/{identity}/lineage/{number}")
     def get_lineage(identity: Identity, number: Index) -> Individuals:
         with shelf.borrow(identity) as session:
-            return Individuals(individuals=show_individuals(session, session.ancestry(number), model))
+            return Individuals(individuals=show_individuals(session, session.ancestry(number, most), model))
 
     return router

@@ -112,7 +112,7 @@ export function makeBreed(model) {
       const wanted = Math.min(remembered() ?? last, last);
       if (shown?.generation !== wanted) show(await session.generation(wanted, signal));
     },
-    /** @param {number[][]} genomes @param {string} origin */
+    /** @param {import("./types.js").Genome[]} genomes @param {string} origin */
     begin: (genomes, origin) =>
       grow("start", { genomes, origin: origin.slice(0, 40), sigma: Number(sigma.value) }),
   };

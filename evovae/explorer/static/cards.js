@@ -31,8 +31,8 @@ const ALL = /** @type {const} */ (["keep", "sliders", "breed"]);
 /** @param {Card} card @param {Options} options @returns {HTMLElement} */
 export function makeCard(card, { name, origin = name, note, badge, onclick, toggle, offers = [...ALL] }) {
   const canvas = newCanvas();
-  const about = [name + (badge ? ` (${badge})` : "") + ": " + seen(card), note].filter(Boolean).join("; ");
-  paint(canvas, card.pixels);
+  const about = [named(name + (badge ? ` (${badge})` : ""), card), note].filter(Boolean).join("; ");
+  paint(canvas, card.pixels, card.shape);
   canvas.setAttribute("aria-label", about);
   const picture = onclick
     ? h("button", { type: "button", class: "picture", "aria-label": about, onclick }, canvas)
@@ -54,12 +54,15 @@ function captionParts(card) {
 
 /** Names a figure after what it shows. @param {HTMLElement} figure @param {Card} card @param {string} name */
 export const describe = (figure, card, name) =>
-  figure.querySelector("canvas")?.setAttribute("aria-label", `${name}: ${seen(card)}`);
+  figure.querySelector("canvas")?.setAttribute("aria-label", named(name, card));
+
+/** @param {string} name @param {Card} card */
+const named = (name, card) => [name, seen(card)].filter(Boolean).join(": ");
 
 /** Puts another card's image and words in place, and little else: this runs while a slider moves. */
 /** @param {HTMLElement} figure @param {Card} card */
 export function repaint(figure, card) {
-  paint(/** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")), card.pixels);
+  paint(/** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")), card.pixels, card.shape);
   const judged = /** @type {HTMLElement} */ (figure.querySelector(".verdict"));
   const words = /** @type {HTMLElement} */ (figure.querySelector(".typical"));
   judged.textContent = verdict(card);

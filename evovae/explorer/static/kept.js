@@ -21,6 +21,10 @@ async function copy(command) {
 /** @param {Model} model */
 export function makeKept(model) {
   const chosen = /** @type {Set<number>} */ (new Set());
+  if (!model.objectives.length) {
+    for (const radio of document.querySelectorAll("input[name=use]")) radio.checked = radio.value === "target";
+    $("evolve-use").hidden = true; // there is nothing but to approach one
+  }
   $("objective").append(...model.objectives.map((name) => h("option", { value: name }, name)));
 
   function show() {

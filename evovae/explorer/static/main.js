@@ -7,7 +7,6 @@ import { $ } from "./dom.js";
 import { makeKept } from "./kept.js";
 import { makeMap } from "./map.js";
 import { attempt, clear, report } from "./messages.js";
-import { setShape } from "./pixels.js";
 import * as session from "./session.js";
 import { makeSliders } from "./sliders.js";
 import { explanation, setClasses, setDoubts } from "./text.js";
@@ -62,6 +61,16 @@ function countKept() {
   $("kept-count").textContent = count ? `(${count})` : "";
 }
 
+/** In the place of a map: why there is none. @param {string} reason @returns {View} */
+function noMap(reason) {
+  $("no-map").textContent = reason;
+  $("no-map").hidden = false;
+  for (const part of document.querySelectorAll("#view-map .head p, #view-map .chart, #view-map .legend, #view-map .found")) {
+    /** @type {HTMLElement} */ (part).hidden = true;
+  }
+  return { enter: () => {} };
+}
+
 /** Says what there is to know of the judges, and again when they are trained. @param {import("./types.js").Model} model */
 async function introduce(model) {
   setDoubts(model.judges_doubts);
@@ -78,14 +87,13 @@ async function introduce(model) {
 
 async function begin() {
   const model = await get("model");
-  setShape(model.shape);
   setClasses(model.classes);
   $("model-name").textContent = model.name;
   document.addEventListener("evovae:favourites", countKept);
   await session.start();
   const breed = makeBreed(model);
   const sliders = makeSliders(model);
-  views = { breed, sliders, map: makeMap(model, sliders.set), watch: makeWatch(), kept: makeKept(model) };
+  views = { breed, sliders, map: model.no_map ? noMap(model.no_map) : makeMap(model, sliders.set), watch: makeWatch(), kept: makeKept(model) };
   actions.ancestors = makeAncestors();
   actions.sliders = (card) => {
     sliders.set(card.genome);

@@ -19,7 +19,7 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({
 /** @param {string} name @returns {NodeListOf<HTMLInputElement>} */
 const radios = (name) => document.querySelectorAll(`input[name=${name}]`);
 
-/** @param {import("./types.js").Model} model @param {(genome: number[]) => void} setSliders */
+/** @param {import("./types.js").Model} model @param {(genome: import("./types.js").Genome) => void} setSliders */
 export function makeMap(model, setSliders) {
   const /** @type {HTMLCanvasElement} */ cursor = $("cursor");
   const scatter = makeScatter($("points"));

@@ -6,7 +6,7 @@ import { attempt } from "./messages.js";
 import { plural } from "./text.js";
 
 /** @typedef {import("./types.js").Card} Card */
-/** @typedef {import("./scatter.js").Spot & {method: string, genome?: number[]}} Place  a place on one of the maps */
+/** @typedef {import("./scatter.js").Spot & {method: string, genome?: import("./types.js").Genome}} Place  a place on one of the maps */
 
 /** @param {() => void} redraw  the map, as an end was set */
 export function makePath(redraw) {

@@ -10,6 +10,9 @@ export function makePictures(model, take) {
   let newest = 0;
   const index = $("test-index");
   index.max = model.test_images - 1;
+  $("from-test").hidden = !model.test_images;
+  $("from-picture").hidden = !model.encodes;
+  $("from-none").hidden = model.encodes;
 
   /** The answer counts only where nothing else was asked for since. @param {() => Promise<Encoded>} ask */
   const bring = (ask) => attempt(async () => {
@@ -34,6 +37,7 @@ export function makePictures(model, take) {
     await takeFile($("picture-file").files[0]);
     $("picture-file").value = ""; // the same file can be chosen again
   };
+  if (!model.encodes) return { takeTest };
   const view = $("view-sliders");
   const mark = (/** @type {boolean} */ on) => view.classList.toggle("drop", on);
   view.ondragover = (/** @type {DragEvent} */ event) => {

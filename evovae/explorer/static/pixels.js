@@ -1,11 +1,6 @@
 /** Pixels as the server sends them, drawn on a canvas. */
 
-let size = { channels: 1, height: 28, width: 28 };
-
-/** @param {[number, number, number]} shape  C, H, W */
-export function setShape([channels, height, width]) {
-  size = { channels, height, width };
-}
+const FINE = 136; // pixels across, as wide as most cards: a larger image is smoothed as it is made smaller
 
 export function newCanvas() {
   const canvas = document.createElement("canvas");
@@ -16,12 +11,13 @@ export function newCanvas() {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {string} pixels  base64 of uint8 in the order H, W, C
+ * @param {[number, number, number]} shape  C, H, W
  */
-export function paint(canvas, pixels) {
-  const { channels, height, width } = size;
+export function paint(canvas, pixels, [channels, height, width]) {
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
+    canvas.classList.toggle("fine", width > FINE);
   }
   const bytes = atob(pixels);
   const image = new ImageData(width, height);

@@ -117,7 +117,7 @@ function remember(made) {
   return made;
 }
 
-/** @param {number[]} genome @param {string} origin */
+/** @param {import("./types.js").Genome} genome @param {string} origin */
 export const keep = (genome, origin) => change(path("/favourites"), (to) => post(to, { genome, origin }));
 /** @param {number} number */
 export const unkeep = (number) => change(path(`/favourites/${number}`), remove);
@@ -135,7 +135,7 @@ function change(to, make) {
 /** An answer that comes after another session was opened says nothing of that one. @param {Session} next */
 const update = (next) => next.id === session.id && adopt(next, false);
 
-/** The favourite with this genome. @param {number[]} genome */
+/** The favourite with this genome. @param {import("./types.js").Genome} genome */
 export function favourite(genome) {
   const key = String(genome);
   return session.favourites.find((other) => String(other.genome) === key);

@@ -1,57 +1,65 @@
 /** Sliders: every latent value of one image, decoded while it is dragged. */
 import { makeAcross } from "./across.js";
-import { post } from "./api.js";
 import { describe, makeCard, refreshKept, repaint } from "./cards.js";
 import { $, enable, enabled, h } from "./dom.js";
 import { makeLive } from "./live.js";
 import { report } from "./messages.js";
 import { makePictures } from "./pictures.js";
 import { paint } from "./pixels.js";
+import { decode as decodeAt, middle, moved, pointOf } from "./point.js";
 import { aClass, className } from "./text.js";
-import { makeUnits } from "./units.js";
+import { centre, makeUnits } from "./units.js";
 
 /** @typedef {import("./types.js").Card} Card */
 /** @typedef {import("./types.js").Encoded} Encoded */
-/** @typedef {{genome: number[], encoded: Encoded|null}} State  values, and the picture that they came from */
+/** @typedef {import("./types.js").Genome} Genome */
+/** @typedef {import("./point.js").Point} Point */
+/** @typedef {{point: Point, encoded: Encoded|null}} State  values, and the picture that they came from */
 
-const STORED = "evovae.genome";
+const STORED = "evovae.point";
 const MOST_UNDO = 100;
 const ONE_CHANGE = 1000; // ms: quick steps of one slider are undone together
 
 /** @param {import("./types.js").Model} model */
 export function makeSliders(model) {
-  let genome = stored(model.dim);
+  let point = stored(model);
   let encoded = /** @type {Encoded|null} */ (null);
-  let settled = /** @type {State} */ ({ genome, encoded });
+  let settled = /** @type {State} */ ({ point, encoded });
   let undo = /** @type {State[]} */ ([]);
   let touched = model.units[0].unit;
   let changed = { unit: -1, time: 0 };
   let serial = 0; // of the slider inputs
   const { groups, rows } = makeUnits(model, change, touch);
-  const across = makeAcross(model, (unit, value) => set({ genome: genome.with(unit, value), encoded }));
-  const pictures = makePictures(model, (found) => set({ genome: found.card.genome, encoded: found }));
+  const across = makeAcross(model, (unit, value) => set({ point: moved(point, unit, value), encoded }));
+  const pictures = makePictures(model, (found) => set({ point: pointOf(model, found.card.genome), encoded: found }));
   const card = /** @type {Card} */ ({});
-  let drawn = genome; // what the image shows
+  let drawn = point; // what the image shows
   let /** @type {HTMLElement|undefined} */ figure;
   $("groups").append(...groups);
 
-  const decode = makeLive(async (/** @type {{genome: number[], serial: number}} */ wanted) =>
-    (await post("images", { genomes: [wanted.genome] })).cards[0], draw, report);
+  if (model.directions) {
+    $("sliders-about").textContent = `Too many genes for a slider each (${model.dim}): these move one image along ` +
+      `${model.units.length} random directions, decoded as you drag.`;
+    $("groups-title").textContent = "Directions";
+  }
+
+  const decode = makeLive(async (/** @type {{point: Point, serial: number}} */ wanted) =>
+    (await decodeAt(model, [wanted.point]))[0], draw, report);
 
   /** @param {number} unit @param {number} value @param {boolean} done  whether the slider was let go */
   function change(unit, value, done) {
-    genome = genome.with(unit, value);
+    point = moved(point, unit, value);
     serial += 1;
-    decode({ genome, serial });
+    decode({ point, serial });
     if (!done) return;
     const now = performance.now();
     settle(unit === changed.unit && now - changed.time < ONE_CHANGE);
     changed = { unit, time: now };
   }
 
-  /** @param {Card} next @param {{genome: number[], serial: number}} wanted */
+  /** @param {Card} next @param {{point: Point, serial: number}} wanted */
   function draw(next, wanted) {
-    drawn = wanted.genome;
+    drawn = wanted.point;
     Object.assign(card, next); // the buttons beneath the image mean what it shows
     if (figure) repaint(figure, card);
     else {
@@ -59,7 +67,7 @@ export function makeSliders(model) {
       figure.querySelector("figcaption")?.prepend(h("span", { class: "what" }));
       $("live").replaceChildren(figure);
     }
-    if (drawn === settled.genome) rest();
+    if (drawn === settled.point) rest();
     document.dispatchEvent(new CustomEvent("evovae:drawn", { detail: { serial: wanted.serial } }));
   }
 
@@ -67,7 +75,7 @@ export function makeSliders(model) {
   function rest() {
     if (!figure) return;
     const what = figure.querySelector(".what");
-    const same = String(drawn) === String(encoded?.card.genome);
+    const same = encoded && alike(drawn, pointOf(model, encoded.card.genome));
     if (what) what.textContent = encoded ? (same ? "Reconstruction" : "Reconstruction, changed") : "";
     describe(figure, card, "This image");
     refreshKept();
@@ -75,26 +83,26 @@ export function makeSliders(model) {
 
   /** The values are as the person wants them: that can be undone, and the strip follows. @param {boolean} [same] */
   function settle(same) {
-    if (!same && String(settled.genome) !== String(genome)) undo = [...undo, settled].slice(-MOST_UNDO);
-    settled = { genome, encoded };
-    sessionStorage.setItem(STORED, JSON.stringify(genome));
+    if (!same && !alike(settled.point, point)) undo = [...undo, settled].slice(-MOST_UNDO);
+    settled = { point, encoded };
+    sessionStorage.setItem(STORED, JSON.stringify({ ...point, dim: model.dim }));
     enable($("undo"), undo.length > 0);
-    if (!$("view-sliders").hidden) across(touched, genome);
-    if (drawn === genome) rest();
+    if (!$("view-sliders").hidden) across(touched, point);
+    if (drawn === point) rest();
   }
 
   /** @param {number} unit  that the person turns to */
   function touch(unit) {
     touched = unit;
-    across(unit, genome);
+    across(unit, point);
   }
 
   /** @param {State} next */
   function put(next) {
-    ({ genome, encoded } = next);
-    for (const row of rows) row.set(genome[row.unit]);
+    ({ point, encoded } = next);
+    for (const row of rows) row.set(point.values[row.unit]);
     showOriginal(encoded);
-    decode({ genome, serial });
+    decode({ point, serial });
   }
 
   /** @param {State} next */
@@ -104,15 +112,17 @@ export function makeSliders(model) {
     settle();
   }
 
-  /** @param {(value: number) => number} value  new values of those that are not locked */
+  /** About the prior's centre, but where something is held. @param {(one: import("./types.js").Unit) => number} value  of those that are not locked */
   function vary(value) {
-    const next = genome.slice();
-    for (const row of rows) if (!row.locked()) next[row.unit] = value(next[row.unit]);
-    set({ genome: next, encoded: null });
+    const locked = new Set(rows.filter((row) => row.locked()).map((row) => row.unit));
+    const values = point.values.slice();
+    for (const one of model.units) if (!locked.has(one.unit)) values[one.unit] = value(one);
+    set({ point: { base: locked.size ? point.base : null, values }, encoded: null });
   }
 
-  $("randomise").onclick = () => vary(() => Math.min(model.limit, Math.max(-model.limit, normal())));
-  $("mean").onclick = () => vary(() => 0);
+  $("randomise").onclick = () => vary((one) => (one.even ? one.low + uniform() * (one.high - one.low)
+    : Math.min(one.high, Math.max(one.low, centre(model, one) + normal()))));
+  $("mean").onclick = () => vary((one) => centre(model, one));
   $("undo").onclick = () => {
     const before = enabled($("undo")) && undo.pop();
     if (!before) return;
@@ -120,15 +130,15 @@ export function makeSliders(model) {
     set(before);
   };
   enable($("undo"), false);
-  for (const row of rows) row.set(genome[row.unit]);
+  for (const row of rows) row.set(point.values[row.unit]);
 
   return {
     enter: () => {
-      if (!figure) decode({ genome, serial });
-      across(touched, genome);
+      if (!figure) decode({ point, serial });
+      across(touched, point);
     },
-    /** From another view: the sliders take a genome. @param {number[]} next */
-    set: (next) => set({ genome: next.slice(), encoded: null }),
+    /** From another view: the sliders take a genome. @param {Genome} next */
+    set: (next) => set({ point: pointOf(model, next), encoded: null }),
     takeTest: pictures.takeTest,
   };
 }
@@ -140,16 +150,19 @@ function showOriginal(found) {
   const canvas = $("original").querySelector("canvas");
   const name = found.index === null ? "your picture" : `test image ${found.index}`;
   const label = found.label === null ? "" : `, ${aClass(className(found.label))}`;
-  paint(canvas, found.original);
+  paint(canvas, found.original, found.card.shape);
   $("original-label").textContent = name + label;
   canvas.setAttribute("aria-label", `The original: ${name}${label}`);
 }
 
-/** The genome from before a reload. @param {number} dim @returns {number[]} */
-function stored(dim) {
-  const found = JSON.parse(sessionStorage.getItem(STORED) ?? "[]");
-  return found.length === dim ? found : new Array(dim).fill(0);
+/** Where the sliders were before a reload. @param {import("./types.js").Model} model @returns {Point} */
+function stored(model) {
+  const found = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
+  return found?.dim === model.dim && found.values.length === model.units.length ? found : middle(model);
 }
+
+/** @param {Point} one @param {Point} other */
+const alike = (one, other) => one.base === other.base && String(one.values) === String(other.values);
 
 const uniform = () => crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32;
 /** Box and Muller 1958. */

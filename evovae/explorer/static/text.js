@@ -43,14 +43,19 @@ export function judgement(card) {
 /** "53% typical", or what the prior says where typicality is not known. @param {Card} card */
 export const typical = (card) => (card.typicality === null ? density(card) : `${percent(card.typicality)} typical`);
 
+/** Whether anything is known of an image but that it is there. @param {Card} card */
+const unknown = (card) => card.log_prior === null && card.genome.length === 0;
+
 /** The same in a sentence. @param {Card} card */
 export function typicality(card) {
-  const prior = `The prior’s log-density is ${number(card.log_prior)} nats per gene`;
+  if (unknown(card)) return "";
+  const prior = card.log_prior === null ? "It lies outside of the prior’s bounds"
+    : `The prior’s log-density is ${number(card.log_prior)} nats per gene`;
   return card.typicality === null ? prior : `${percent(card.typicality)} of the test images are no more typical. ${prior}`;
 }
 
 /** @param {Card} card */
-const density = (card) => `log p ${number(card.log_prior)}`;
+const density = (card) => (unknown(card) ? "" : card.log_prior === null ? "outside the prior" : `log p ${number(card.log_prior)}`);
 
 /** @param {number} share */
 function percent(share) {
@@ -70,8 +75,13 @@ export const aClass = (name) => `${article(name)} ${name}`;
 
 /** @param {import("./types.js").Model} model */
 export function explanation(model) {
+  const what = model.curves ? "curve" : "image";
   const judge = "the class that the judge sees, with the held-out judge’s probability of it; and ";
+  const density = `log p, the prior’s log-density in nats per gene (about ${number(model.usual_log_prior)} for a draw from it)`;
+  if (model.not_typical) {
+    return `Under every ${what}: ${model.judges === "ready" ? judge : ""}${density}. ` +
+      `Typicality is not measured: ${model.not_typical}. ${model.judges_word}`;
+  }
   return `Under every image: ${model.judges === "ready" ? judge : ""}how typical it is, as the share of the test images ` +
-    "that lie no nearer to real ones; or log p, the prior’s log-density in nats per gene (about −1.42 for a draw from " +
-    `it). ${model.judges_word}`;
+    `that lie no nearer to real ones; or ${density}. ${model.judges_word}`;
 }

@@ -1,10 +1,22 @@
 /**
  * The shapes of what the server says (JSON).
  *
+ * @typedef {number[]|string} Genome  base64 of float32 where there are many genes
+ *
+ * @typedef {object} Unit  A slider: of a gene, or along a direction.
+ * @property {number} unit
+ * @property {number|null} activity
+ * @property {boolean} active
+ * @property {number} low
+ * @property {number} high
+ * @property {boolean} even  whether the prior is even between them; else normal about the median, with deviation 1
+ * @property {number[]} quantiles  of the prior, at the model's shares
+ *
  * @typedef {object} Card  One decoded image.
- * @property {number[]} genome
+ * @property {Genome} genome
  * @property {string} pixels  base64 of uint8 in the order H, W, C
- * @property {number} log_prior  nats per gene
+ * @property {[number, number, number]} shape  C, H, W
+ * @property {number|null} log_prior  nats per gene; null out of the prior's bounds
  * @property {number|null} predicted  the class that the judge sees
  * @property {number|null} held_out  probability, 0..1
  * @property {number|null} typicality  share of the test images that are no more typical, 0..1
@@ -12,15 +24,19 @@
  * @typedef {object} Model
  * @property {string} name
  * @property {number} dim
- * @property {[number, number, number]} shape  C, H, W
+ * @property {boolean} directions  whether sliders move along directions, not genes
+ * @property {boolean} curves  whether phenotypes are curves, not images
  * @property {string[]} classes
  * @property {"ready"|"training"|"none"} judges
  * @property {string} judges_word  what there is to know of them
  * @property {string} judges_doubts  why their word counts for little, or ""
- * @property {{unit: number, activity: number, active: boolean}[]} units  most active first
- * @property {{p: number, value: number}[]} quantiles  of the prior, ascending
- * @property {number} limit  sliders go from -limit to limit
- * @property {number} test_images
+ * @property {string} not_typical  why typicality is not measured, or ""
+ * @property {number} usual_log_prior  nats per gene, of draws from the prior
+ * @property {Unit[]} units  most active first
+ * @property {number[]} shares  of the prior, ascending
+ * @property {boolean} encodes  whether genomes of pictures can be found
+ * @property {string} no_map  why there is no map, or ""
+ * @property {number} test_images  that can be begun from
  * @property {number} size  images in a generation
  * @property {number} sigma
  * @property {number} largest_sigma
@@ -46,7 +62,7 @@
  * @property {boolean} compatible
  * @property {boolean} started_here
  * @typedef {{label: string, minimise: boolean, generation: number[], best: (number|null)[][]}} Curve
- * @typedef {Run & {curve: Curve, frames: number[]}} RunDetails
+ * @typedef {Run & {curve: Curve, frames: number[], note: string}} RunDetails
  * @typedef {{generation: number, fitness: number[][], cards: Card[]}} Frame
  */
 export {};

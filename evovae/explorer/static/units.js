@@ -1,10 +1,18 @@
-/** A row for each latent value: slider, number, steps through the prior's quantiles, and a lock. */
+/** A row for each latent value, or direction: slider, number, steps through the prior's quantiles, and a lock. */
 import { h, icon } from "./dom.js";
 
 /** @typedef {import("./types.js").Model} Model */
+/** @typedef {import("./types.js").Unit} Unit */
 /** @typedef {{unit: number, set: (value: number) => void, locked: () => boolean}} Row */
 
 const GROUP = 16;
+const FURTHEST = 100; // of a value that is typed, where the prior has no bounds
+
+/** What a slider is called. @param {Model} model @param {number} unit */
+export const nameOf = (model, unit) => `${model.directions ? "direction " : "z"}${unit}`;
+
+/** The prior's median. @param {Model} model @param {Unit} unit */
+export const centre = (model, { quantiles }) => quantiles[model.shares.indexOf(0.5)];
 
 /**
  * @param {Model} model
@@ -19,7 +27,8 @@ export function makeUnits(model, change, touch) {
   const groups = [];
   for (let i = 0; i < active.length; i += GROUP) {
     const some = active.slice(i, i + GROUP);
-    groups.push(makeGroup(`Most active, ${i + 1} to ${i + some.length}`, some, i === 0));
+    const kind = model.directions ? "Directions" : some[0].activity === null ? "Values" : "Most active,";
+    groups.push(makeGroup(`${kind} ${i + 1} to ${i + some.length}`, some, i === 0));
   }
   if (idle.length) groups.push(makeGroup(`Hardly used by the model (${idle.length})`, idle, !active.length));
   return { groups, rows };
@@ -27,42 +36,45 @@ export function makeUnits(model, change, touch) {
   /** @param {string} title @param {Model["units"]} units @param {boolean} open */
   function makeGroup(title, units, open) {
     return h("details", { class: "group", open }, h("summary", {}, title),
-      h("ul", { class: "rows" }, ...units.map(({ unit }) => makeRow(unit))));
+      h("ul", { class: "rows" }, ...units.map(makeRow)));
   }
 
-  /** @param {number} unit */
-  function makeRow(unit) {
-    const name = `z${unit}`;
-    const range = h("input", { type: "range", min: -model.limit, max: model.limit, step: 0.01, value: 0, "aria-label": name });
-    const field = h("input", { type: "number", min: -100, max: 100, step: "any", value: "0", "aria-label": `${name}, number` });
-    let value = 0;
+  /** @param {Unit} one */
+  function makeRow(one) {
+    const { unit, low, high, even, quantiles } = one;
+    const name = nameOf(model, unit);
+    const step = (high - low) / 800;
+    const digits = Math.max(2, Math.ceil(-Math.log10(step)));
+    const [least, most] = even ? [low, high] : [-FURTHEST, FURTHEST];
+    const range = h("input", { type: "range", min: low, max: high, step, value: 0, "aria-label": name });
+    const field = h("input", { type: "number", min: least, max: most, step: "any", value: "0", "aria-label": `${name}, number` });
+    let value = centre(model, one);
     const put = (/** @type {number} */ next) => {
       value = next;
       range.value = String(next);
-      field.value = next.toFixed(2);
+      field.value = next.toFixed(digits);
     };
-    const step = (/** @type {number} */ way) => {
-      const values = model.quantiles.map((one) => one.value);
-      const next = way > 0 ? values.find((v) => v > value + 1e-4) : values.findLast((v) => v < value - 1e-4);
+    const walk = (/** @type {number} */ way) => {
+      const next = way > 0 ? quantiles.find((v) => v > value + step / 100) : quantiles.findLast((v) => v < value - step / 100);
       if (next === undefined) return;
       put(next);
       change(unit, next, true);
     };
     range.oninput = () => {
       value = Number(range.value);
-      field.value = value.toFixed(2);
+      field.value = value.toFixed(digits);
       change(unit, value, false);
     };
     range.onchange = () => change(unit, value, true);
     field.onchange = () => {
-      const next = Math.min(100, Math.max(-100, Number(field.value)));
+      const next = Math.min(most, Math.max(least, Number(field.value)));
       put(Number.isFinite(next) ? next : value);
       change(unit, value, true);
     };
     const button = (/** @type {string} */ glyph, /** @type {string} */ label, /** @type {() => void} */ onclick) =>
       h("button", { type: "button", class: "quiet-button", title: label, "aria-label": `${name}: ${label}`, onclick }, icon(glyph));
-    const back = button("back", "previous quantile", () => step(-1));
-    const forward = button("forward", "next quantile", () => step(1));
+    const back = button("back", "previous quantile", () => walk(-1));
+    const forward = button("forward", "next quantile", () => walk(1));
     const lock = h("button", { type: "button", class: "quiet-button lock", title: "Lock", "aria-label": `Lock ${name}`, "aria-pressed": "false" }, icon("lock"));
     const locked = () => lock.getAttribute("aria-pressed") === "true";
     lock.onclick = () => {
@@ -70,7 +82,7 @@ export function makeUnits(model, change, touch) {
       for (const control of [range, field, back, forward]) control.disabled = locked();
     };
     rows.push({ unit, set: put, locked });
-    const row = h("li", { class: "unit" }, h("span", { class: "unit-name", "aria-hidden": "true" }, name), range, field, back, forward, lock);
+    const row = h("li", { class: "unit" }, h("span", { class: "unit-name", "aria-hidden": "true" }, model.directions ? `d${unit}` : name), range, field, back, forward, lock);
     row.addEventListener("focusin", () => touch(unit));
     return row;
   }

@@ -47,7 +47,8 @@ export function makeWatch() {
     $("run").hidden = false;
     $("run-name").textContent = run.name;
     $("run-state").textContent = `${run.objective.join(", ")} · ${state(run)}`;
-    $("run-note").hidden = run.compatible;
+    $("run-note").textContent = run.note;
+    $("run-note").hidden = !run.note;
     $("stop").hidden = !(run.started_here && run.status === "running");
     for (const button of document.querySelectorAll(".choose-run")) {
       if (button.getAttribute("data-key") === key) button.setAttribute("aria-current", "true");
