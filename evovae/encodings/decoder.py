@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class DecoderEncoding(Encoding):
         range: what `decode` gives for black and for white, or the least and the most of any other phenotype; it becomes
             0 to 1, and what exceeds it a little is clipped. None leaves phenotypes as they are.
         latent_shape: of a code, where it is no vector.
-        batch_size: codes that are decoded at once, as memory allows.
+        batch_size: codes that are decoded at once; fewer, from then on, where a device's memory does not hold so many.
         device: where genomes live; that of a module's weights when left out, else the CPU.
 
     Attributes:
@@ -81,7 +81,7 @@ class DecoderEncoding(Encoding):
         self._require_sound(self.sample(2, make_generator(0)))
 
     def _decode(self, genomes: Tensor) -> Tensor:
-        phenotypes = torch.cat([self._made(chunk) for chunk in genomes.split(self._batch_size)])  # a copy, also of one
+        phenotypes = torch.cat(list(self._in_batches(genomes)))  # a copy, also of one
         if self._range is None:
             return phenotypes
         least, most = self._range
@@ -98,6 +98,21 @@ class DecoderEncoding(Encoding):
         if self._range is not None:
             phenotypes = self._range[0] + phenotypes * (self._range[1] - self._range[0])
         return self.prior.genomes(self._encode(phenotypes).flatten(1))
+
+    def _in_batches(self, genomes: Tensor) -> Iterator[Tensor]:
+        """Yield phenotypes of as many genomes at once as fit into memory: after a batch that did not, of half as many."""
+        left = genomes
+        while True:
+            try:
+                made = self._made(left[: self._batch_size])
+            except torch.OutOfMemoryError:
+                if self._batch_size == 1:
+                    raise
+                self._batch_size = max(1, min(self._batch_size, len(left)) // 2)
+                continue
+            yield made
+            if not len(left := left[len(made) :]):
+                return
 
     def _made(self, genomes: Tensor) -> Tensor:
         """Return what the decoder makes of some genomes, refused if it is of another shape."""

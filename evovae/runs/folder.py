@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -152,6 +154,16 @@ class Run:
         folder = self.folder / "figures"
         folder.mkdir(exist_ok=True)
         return folder
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a run: where it is, how it ended, and its figures."""
+        status = self._known_environment().get("status", "unknown")
+        pictures = sorted((self.folder / "figures").glob("*.png"))
+        shown = [base64.b64encode(path.read_bytes()).decode() for path in pictures]
+        told = f"<p>{html.escape(str(self.folder))}: {html.escape(str(self.kind))}, {html.escape(str(status))}</p>"
+        alts = [html.escape(path.stem, quote=True) for path in pictures]
+        images = zip(alts, shown, strict=True)
+        return told + "".join(f'<img alt="{alt}" src="data:image/png;base64,{data}"/>' for alt, data in images)
 
     def begin(self, config: dict[str, Any]) -> None:
         """Write the configuration, and that the run is on.

@@ -1,4 +1,4 @@
-"""The smallest generator of one's own: eight numbers -> two waves of colour, 32x32 pixels. No model, nothing to install.
+r"""The smallest generator of one's own: eight numbers -> two waves of colour, 32x32 pixels; nothing to install.
 
 evovae evolve --generator experiments/generators/waves.py:generator \
     --objective experiments/generators/waves.py:warmth --out runs/warm

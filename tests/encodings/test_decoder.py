@@ -144,3 +144,37 @@ def test_settings_that_do_not_fit_together_are_refused(settings: dict, words: st
 def test_codes_that_say_nothing_are_refused(codes: torch.Tensor) -> None:
     with refused("expected finite floats (N, D)"):
         FittedNormal(codes)
+
+
+def test_batches_that_do_not_fit_are_halved_and_give_the_same() -> None:
+    sizes: list[int] = []
+
+    def greedy(codes: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(codes))
+        if len(codes) > 20:
+            raise torch.OutOfMemoryError("no more")
+        return codes.sigmoid()
+
+    encoding = DecoderEncoding(greedy, 3, (3,), batch_size=100)
+    genomes = torch.linspace(-1, 1, 3 * 130).reshape(-1, 3)
+    sizes.clear()
+    assert torch.allclose(encoding.decode(genomes), genomes.sigmoid())
+    assert sizes[:3] == [100, 50, 25]
+    assert max(sizes[3:]) == 12
+    assert sum(sizes[3:]) == 130
+    assert encoding.decode(genomes[:0]).shape == (0, 3)
+
+
+def test_a_single_code_that_does_not_fit_is_an_error() -> None:
+    calls: list[int] = []
+
+    def full(codes: torch.Tensor) -> torch.Tensor:
+        calls.append(len(codes))
+        if len(calls) > 1:  # after the look at what it is
+            raise torch.OutOfMemoryError("no more")
+        return codes.sigmoid()
+
+    encoding = DecoderEncoding(full, 3, (3,))
+    with pytest.raises(torch.OutOfMemoryError):
+        encoding.decode(torch.zeros(5, 3))
+    assert calls == [2, 5, 2, 1]

@@ -76,6 +76,14 @@ def test_a_problem_in_python_leaves_a_whole_run_folder(tmp_path: Path) -> None:
     assert "typicality" in run.environment["not_measured"]
 
 
+def test_a_notebook_shows_where_a_run_is_and_its_figures(tmp_path: Path) -> None:
+    run = evovae.evolve(Problem(painted(), redness), SMALL, tmp_path / "a <b> run")
+    shown = run._repr_html_()
+    assert "a &lt;b&gt; run: evolution, finished" in shown
+    assert shown.count("data:image/png;base64,iVBOR") == 3
+    assert Run(tmp_path / "none")._repr_html_() == f"<p>{tmp_path / 'none'}: None, unknown</p>"
+
+
 def test_what_is_recorded_is_what_the_same_search_finds_unrecorded(tmp_path: Path) -> None:
     encoding = painted()
     run = evovae.evolve(Problem(encoding, redness), SMALL, tmp_path / "run")
