@@ -100,7 +100,7 @@ class DecoderEncoding(Encoding):
         return self.prior.genomes(self._encode(phenotypes).flatten(1))
 
     def _in_batches(self, genomes: Tensor) -> Iterator[Tensor]:
-        """Yield phenotypes of as many genomes at once as fit into memory: after a batch that did not, of half as many."""
+        """Yield phenotypes of as many genomes at once as memory holds: after too many, of half of them."""
         left = genomes
         while True:
             try:
