@@ -117,9 +117,10 @@ def _report_evolution(results: EvolutionResults) -> None:
     summary = summarise_evolution(results)
     results.run.write_table("summary.csv", summary)
     config, generations = results.settings.evolution, results.curve(EVOLUTION.label).generations[-1]
+    objective = ",".join(results.settings.names)
     table = Table(
         box=box.SIMPLE,
-        title=f"{escape(f'{results.settings.objective} {results.doubt}'.strip())}, "
+        title=f"{escape(f'{objective} {results.doubt}'.strip())}, "
         f"{_count(config.replicates, 'replicate')} of "
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
