@@ -157,6 +157,9 @@ def _print_missing(reasons: dict[str, str]) -> None:
         print(f"{' and '.join(names)}: not measured: {reason}")
 
 
+OWN = "FILE.py:FUNCTION or MODULE:FUNCTION (your own: phenotypes to fitness; its code is run)"
+
+
 def print_info() -> None:
     """Print versions, devices, image sets and objectives."""
     environment = describe_environment()
@@ -165,7 +168,7 @@ def print_info() -> None:
         "commit": environment["commit"] or "not a checkout",
         "device": f"{environment['cuda'] or 'cpu'} ({environment['threads']} threads, {environment['processor']})",
         "image sets": ", ".join(known_sets()) + ", or a folder",
-        "objectives": "\n".join(description for description, _ in REGISTRY.values()),
+        "objectives": "\n".join([*(description for description, _ in REGISTRY.values()), OWN]),
     }
     table = Table(show_header=False, box=None)
     for name, text in rows.items():

@@ -149,7 +149,9 @@ def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
         known = "; ".join(description for description, _ in REGISTRY.values())
         if term.factor is not None and term.factor.strip() in REGISTRY:
             raise InputError(f"objective {shown(term.text)}: {_ORDER}")
-        raise InputError(f"objective {shown(term.name)} is unknown: expected {known}; joined by + (sum) or , (several)")
+        raise InputError(
+            f"objective {shown(term.name)} is unknown: expected {known}; or one of your own, FILE.py:FUNCTION; joined by + (sum) or , (several)"
+        )
     coefficient = None if term.factor is None else _finite(term.factor, term.text)
     try:
         return coefficient, REGISTRY[term.name][1](term.argument, context)

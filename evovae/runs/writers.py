@@ -117,7 +117,7 @@ def writing(
         RuntimeError: if a file of the run could not be written, or for bad input that is found so late; the line says
             what is kept.
     """
-    remedy = "start the study again" if kind == "cell" else f"resume it with: evovae resume {run.folder}"
+    remedy = "start the study again" if kind == "cell" else f"resume it with: {_how_to_resume(run, settings)}"
     run.circumstances = circumstances or {}
     try:
         run.begin({"format": files.FORMAT, "kind": kind, **settings})
@@ -137,6 +137,11 @@ def writing(
             raise
         kept = f"what it holds is whole; {remedy}" if run.folder.is_dir() else "the folder has gone"
         raise RuntimeError(f"{error.filename} cannot be written ({error.strerror}): {kept}") from error
+
+
+def _how_to_resume(run: Run, settings: dict[str, Any]) -> str:
+    made_in_python = "problem" in settings and settings["problem"] is None
+    return f"evovae.resume({str(run.folder)!r}, problem)" if made_in_python else f"evovae resume {run.folder}"
 
 
 def _is_leftover(path: Path) -> bool:

@@ -107,7 +107,7 @@ def test_a_run_in_python_that_was_cut_is_resumed_to_the_bit(tmp_path: Path, afte
             raise KeyboardInterrupt
         return redness(images)
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match=r"evovae\.resume\('.*cut', problem\)"):
         evovae.evolve(Problem(painted(), stopping, name="redness"), SMALL, tmp_path / "cut")
     with refused("made in Python", "evovae.resume"):
         resume(tmp_path / "cut")
