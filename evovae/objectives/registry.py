@@ -150,7 +150,8 @@ def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
         if term.factor is not None and term.factor.strip() in REGISTRY:
             raise InputError(f"objective {shown(term.text)}: {_ORDER}")
         raise InputError(
-            f"objective {shown(term.name)} is unknown: expected {known}; or one of your own, FILE.py:FUNCTION; joined by + (sum) or , (several)"
+            f"objective {shown(term.name)} is unknown: expected {known}; or one of your own, FILE.py:FUNCTION; "
+            "joined by + (sum) or , (several)"
         )
     coefficient = None if term.factor is None else _finite(term.factor, term.text)
     try:
