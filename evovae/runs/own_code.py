@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 from pathlib import Path
 
 from evovae.base import InputError, files, load_named, source_of
@@ -55,9 +56,11 @@ class OwnCode:
             InputError: if it has changed since the run began, or is code that this user's commands have not named.
         """
         place, colon, name = (spec, "", "") if spec.endswith(MODELS) else spec.rpartition(":")
-        known = None if self._known is None else self._known.get(place)
-        if known is not None:  # the command may have been given elsewhere
-            path: Path | None = Path(known.path)
+        before = None if self._known is None else self._known.get(place)
+        if self._known is not None and not any(source.named == place for source in self.sources):
+            self._require_own(place, before, what)
+        if before is not None:  # the command may have been given elsewhere
+            path: Path | None = Path(before.path)
         else:
             path = Path(place).resolve() if place.endswith(FILES) else source_of(spec)
         if path is None or not path.is_file():
@@ -65,36 +68,56 @@ class OwnCode:
         source = Source(place, str(path), hashlib.sha256(path.read_bytes()).hexdigest())
         if source not in self.sources:
             if self._known is not None:
-                self._require_known(source, known, what)
+                self._require_same(source, before, what)
             if not place.endswith(MODELS):
                 _remember(source)
             self.sources += (source,)
         return f"{path}{colon}{name}" if place.endswith(FILES) else spec
 
-    def _require_known(self, source: Source, before: Source | None, what: str) -> None:
-        same = before is not None and before.sha256 == source.sha256
-        if not same and not self._changed:
+    def _require_own(self, place: str, before: Source | None, what: str) -> None:
+        """Refuse code in `place` that no command of this user named, unless it is trusted; imports nothing."""
+        if place.endswith(MODELS) or self._trust:
+            return
+        own = before is not None and _remembered().get(_key(before)) == before.sha256
+        if before is None or not own or not (place.endswith(FILES) or _leads_to(place, Path(before.path))):
+            where = place if before is None else before.path
+            reason = "is code, and no command of yours has named it; if you trust it, give --trust"
+            raise InputError(f"{what}: {where} {reason}")
+
+    def _require_same(self, source: Source, before: Source | None, what: str) -> None:
+        if before is not None and before.sha256 == source.sha256:
+            return
+        if not self._changed:
             reason = "has changed since the run began; to go on all the same, give --changed"
             raise InputError(f"{what}: {source.path} {reason}")
-        if not same:
-            self.altered.append(source.path)
-        hashes = (source.sha256, before.sha256) if before is not None else (source.sha256,)
-        if not (source.named.endswith(MODELS) or self._trust or _remembered().get(source.path) in hashes):
-            reason = "is code, and no command of yours has named it; if you trust it, give --trust"
-            raise InputError(f"{what}: {source.path} {reason}")
+        self.altered.append(source.path)
+
+
+def _leads_to(module: str, path: Path) -> bool:
+    """Whether the top of a module's name is found where `path` lies: what is imported then lies there, too."""
+    found = importlib.util.find_spec(module.partition(".")[0])  # imports nothing
+    if found is None or found.origin is None:
+        return False
+    places = found.submodule_search_locations
+    return Path(found.origin).resolve() == path if places is None else any(map(path.is_relative_to, places))
+
+
+def _key(source: Source) -> str:
+    """Return the name of a source in the register: of a module its own, too, for by that it is imported."""
+    return source.path if source.named.endswith(FILES) else f"{source.named} {source.path}"
 
 
 def _remembered() -> dict[str, str]:
-    """Return the code that this user's commands have named: by path the SHA-256 of its content."""
+    """Return the code that this user's commands have named: by key the SHA-256 of its content."""
     with contextlib.suppress(InputError, RuntimeError):
-        return {path: str(digest) for path, digest in files.read_json(default_data_dir() / REGISTER).items()}
+        return {key: str(digest) for key, digest in files.read_json(default_data_dir() / REGISTER).items()}
     return {}
 
 
 def _remember(source: Source) -> None:
     with contextlib.suppress(InputError, RuntimeError, OSError):
         known = _remembered()
-        if known.get(source.path) != source.sha256:
+        if known.get(_key(source)) != source.sha256:
             folder = default_data_dir()
             folder.mkdir(parents=True, exist_ok=True)
-            files.write_json(folder / REGISTER, known | {source.path: source.sha256})
+            files.write_json(folder / REGISTER, known | {_key(source): source.sha256})

@@ -1,8 +1,11 @@
 """Problems of one's own in recorded runs: any decoder, any objective, in Python and by name on the command line."""
 
 import hashlib
+import importlib
 import json
 import math
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -416,6 +419,38 @@ def test_code_is_not_run_because_a_run_folder_names_it(own: Path, tmp_path: Path
         resume(tmp_path / "run")
     assert resume(tmp_path / "run", trust=True).finished
     evovae.runs.figures.draw(Run.open(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_no_module_is_imported_because_a_run_folder_names_it(
+    own: Path, tmp_path: Path, monkeypatch: Any, hidden: bool
+) -> None:
+    """Not its package either, and not one that lies elsewhere under the name of what is the user's own."""
+    for place in ("home", "sent"):
+        package = tmp_path / place / "painter"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"import pathlib; pathlib.Path({str(tmp_path / place)!r}, 'ran').touch()")
+        shutil.copy(own, package / "mine.py")
+    monkeypatch.syspath_prepend(tmp_path / "home")
+    problem = ProblemConfig(generator="painter.mine:generator", objective="painter.mine:redness")
+    cut(problem, tmp_path / "run")
+    assert (tmp_path / "home" / "ran").exists()
+    for name in ("painter", "painter.mine"):
+        sys.modules.pop(name)
+    monkeypatch.syspath_prepend(tmp_path / "sent")
+    if hidden:  # a run that says nothing of its files
+        config = json.loads((tmp_path / "run" / "config.json").read_text())
+        (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"sources": []}))
+    with refused("is code", "--trust"):
+        resume(tmp_path / "run")
+    assert not (tmp_path / "sent" / "ran").exists()
+    assert "painter" not in sys.modules
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(tmp_path / "sent")])
+    importlib.invalidate_caches()
+    if not hidden:
+        assert resume(tmp_path / "run").finished
+        for name in ("painter", "painter.mine"):
+            sys.modules.pop(name)
 
 
 @pytest.mark.parametrize(
