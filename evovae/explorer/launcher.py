@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +70,8 @@ class Evolver:
             objective = "target:genome/0"
             if len(favourites) != 1:
                 raise InputError(f"{len(favourites)} favourites as the target: choose one")
+            target = favourites.to(self._encoding.device)
+            objectives.parse(objective, replace(self._context, genomes=target, decode=self._encoding.decode))
         else:
             resolve_auto(config, objectives.parse(objective, self._context), self._encoding)
             if len(favourites) > config.population:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,21 +23,49 @@ VIEWS = {
     "Kept": ("#keepsakes canvas, #kept-empty",),
 }
 """What a view shows as soon as all that it asked for has come."""
+WAVES = """
+import torch
+import evovae
+
+
+def paint(codes):
+    waves = torch.linspace(0, 6, 3 * 64).reshape(3, 8, 8)
+    return (codes[:, :40].sum(1).reshape(-1, 1, 1, 1) / 4 + waves).sin() / 2 + 0.5
+
+
+def waves():
+    return evovae.DecoderEncoding(paint, 600, (3, 8, 8))
+"""
 PRESSED = "#breed-grid button[aria-pressed=true]"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of an explorer that was started as a user starts it, and is ended by Ctrl-C."""
-    vae = make_folder(tmp_path_factory.mktemp("explorer"))
-    words = ("explore", "--vae", str(vae), "--dataset", "mnist", "--port", "0", "--no-browser")
-    with subprocess.Popen([sys.executable, "-m", "evovae", *words], stdout=subprocess.PIPE, text=True) as server:
+@contextmanager
+def started(*words: str) -> Iterator[str]:
+    """The address of an explorer that was started as a user starts it, and is ended by Ctrl-C."""
+    command = [sys.executable, "-m", "evovae", "explore", *words, "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
         assert found
         yield found[0]
         server.send_signal(signal.SIGINT)
     assert server.returncode == 130
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    vae = make_folder(tmp_path_factory.mktemp("explorer"))
+    with started("--vae", str(vae), "--dataset", "mnist") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a generator without encoder and images, of more genes than there are sliders."""
+    folder = tmp_path_factory.mktemp("generator")
+    (folder / "mine.py").write_text(WAVES)
+    with started("--generator", f"{folder / 'mine.py'}:waves", "--runs", str(folder)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +76,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
+    with visiting(browser, address) as page:
+        yield page
+
+
+@contextmanager
+def visiting(browser: Browser, address: str) -> Iterator[Page]:
     """A first visit. Errors in the console fail the test."""
     with browser.new_context() as context:
         page = context.new_page()
@@ -71,10 +106,10 @@ def breed(page: Page, *places: int) -> None:
     page.get_by_role("button", name="Next generation").click()
 
 
-def visit(page: Page, view: str) -> None:
+def visit(page: Page, view: str, places: tuple[str, ...] = ()) -> None:
     page.get_by_role("navigation").get_by_role("link", name=re.compile(view)).click()
     expect(page.get_by_role("heading", name=view, exact=True)).to_be_focused()
-    for shown in VIEWS[view]:
+    for shown in places or VIEWS[view]:
         expect(page.locator(shown).filter(visible=True).first).to_be_visible()
 
 
@@ -352,3 +387,35 @@ def test_no_view_is_wider_than_the_window(page: Page, width: int) -> None:
     for view in VIEWS:
         visit(page, view)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+def test_a_generator_without_an_encoder_is_explored(browser: Browser, generator: str) -> None:
+    with visiting(browser, generator) as page:
+        breed(page, 2, 3)
+        expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+        assert len(set(images(page))) > 15
+        page.get_by_role("button", name="Keep Image 5", exact=True).click()
+        (seen,) = images(page, "#breed-grid li:nth-child(5)")
+        page.get_by_role("button", name="Open Image 5 in sliders", exact=True).click()
+        expect(page.locator("#sliders-about")).to_contain_text("32 random directions")
+        page.wait_for_function("seen => document.querySelector('#live canvas')?.toDataURL() === seen", arg=seen)
+        expect(page.locator("#from-none")).to_contain_text("no encoder")
+        expect(page.locator("#test-index, #picture-file").filter(visible=True)).to_have_count(0)
+        page.locator("#groups input[type=number]").first.fill("2")
+        page.keyboard.press("Tab")
+        page.wait_for_function("seen => document.querySelector('#live canvas').toDataURL() !== seen", arg=seen)
+        expect(page.locator("#across canvas")).to_have_count(9)
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function("seen => document.querySelector('#live canvas').toDataURL() === seen", arg=seen)
+        page.get_by_role("button", name="Randomise").click()
+        page.get_by_role("button", name="Keep This image", exact=True).click()
+        for view in VIEWS:
+            shown = {"Map": ("#no-map",), "Watch": ("#runs-empty",)}.get(view, VIEWS[view])
+            visit(page, view, shown)
+            found = Axe().run(page).response["violations"]
+            assert not found, f"{view}: " + ", ".join(one["id"] for one in found)
+        expect(page.locator("#keepsakes canvas")).to_have_count(2)
+        expect(page.locator("#explain")).to_contain_text("Typicality is not measured: there is no image set")
+        visit(page, "Map", ("#no-map",))
+        expect(page.locator("#no-map")).to_contain_text("no encoder that says where known images lie")
+        expect(page.locator("#cursor")).to_be_hidden()

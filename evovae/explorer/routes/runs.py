@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
+from torch import Tensor
 
 from evovae.base import InputError
 from evovae.encodings import LatentEncoding
@@ -84,16 +85,26 @@ class Nothing(BaseModel):
 
 
 class _Kept:
-    """What a finished run keeps of the best of its generations, where no model of it is known. No code of it is run."""
+    """What a finished run keeps of its best, where no model of it is known: images, and no code of it is run.
+
+    Attributes:
+        generations: of which there are images.
+    """
 
     def __init__(self, run: FilePath) -> None:
-        self._phenotypes = Phenotypes(EvolutionResults(Run(run)))
-        self.moments = self._phenotypes.moments
-        self._replicates = len(self._phenotypes.found["frame_genomes"])
-        self._drawing = Drawing(self._phenotypes.at(self.moments, self._replicates).flatten(0, 1))
+        phenotypes = Phenotypes(EvolutionResults(Run(run)))
+        found = phenotypes.found
+        self.generations = found["frame_generations"][phenotypes.moments].tolist()
+        self._fitness = found["frame_fitness"].transpose(0, 1)[phenotypes.moments]  # T R M
+        self._shown = phenotypes.at(phenotypes.moments, len(found["frame_fitness"]))  # R T ...
+        self._drawing = Drawing(self._shown.flatten(0, 1))
 
-    def cards(self, moment: int) -> list[Card]:
-        return bare_cards(self._drawing.draw(self._phenotypes.at([moment], self._replicates)[:, 0]))
+    def frame(self, index: int) -> tuple[int, Tensor, list[Card]]:
+        """Return generation, fitness (R, M) and images of one of `generations`."""
+        if index >= len(self.generations):
+            raise InputError(f"no frame {index}: expected 0 to {len(self.generations) - 1}")
+        cards = bare_cards(self._drawing.draw(self._shown[:, index]))
+        return self.generations[index], self._fitness[index], cards
 
 
 def make_router(explored: Explored) -> APIRouter:
@@ -132,13 +143,11 @@ def make_router(explored: Explored) -> APIRouter:
 
     def frames_of(run: FilePath) -> tuple[list[int], str]:
         """Return the generations of which images are shown, and what there is to say of them."""
-        numbers = run_watcher.frames(run)
         if has_model(run):
-            return numbers, "" if is_compatible(run) else FOREIGN
-        if run_watcher.describe(run).status != "finished":
-            return [], PENDING
-        kept = kept_of(run)
-        return ([], UNKNOWN) if kept is None else ([numbers[moment] for moment in kept.moments], FOREIGN)
+            return run_watcher.frames(run), "" if is_compatible(run) else FOREIGN
+        if (kept := kept_of(run)) is not None:
+            return kept.generations, FOREIGN
+        return [], UNKNOWN if run_watcher.describe(run).status == "finished" else PENDING
 
     def view(key: str, run: FilePath) -> dict[str, Any]:
         name = os.fsencode(run.relative_to(explored.runs)).decode(errors="backslashreplace")
@@ -159,18 +168,16 @@ def make_router(explored: Explored) -> APIRouter:
     @router.get("/{key}/frames/{index}")
     def show_frame(key: Key, index: Index) -> FrameView:
         run = get(key)
-        kept = None if has_model(run) else kept_of(run)
-        if kept is not None and index < len(kept.moments):
-            frame = run_watcher.frame(run, kept.moments[index])
-            cards = kept.cards(kept.moments[index])
-        elif has_model(run):
-            frame = run_watcher.frame(run, index)
+        if has_model(run):
+            generation, found, shown = run_watcher.frame(run, index)
             model = explored.model if is_compatible(run) else model_at(*vae_of(run))
-            cards = model.cards(frame.genomes)
+            cards = model.cards(found)
+        elif (kept := kept_of(run)) is not None:
+            generation, shown, cards = kept.frame(index)
         else:
-            raise InputError(f"{key} has no images at {index}: none are known")
-        fitness = [[value if math.isfinite(value) else None for value in row] for row in frame.fitness.tolist()]
-        return FrameView(generation=frame.generation, fitness=fitness, cards=cards)
+            raise InputError(f"{key} has no image {index}: none of it are known")
+        fitness = [[value if math.isfinite(value) else None for value in row] for row in shown.tolist()]
+        return FrameView(generation=generation, fitness=fitness, cards=cards)
 
     @router.post("/{key}/stop")
     def stop(key: Key) -> Nothing:

@@ -21,10 +21,6 @@ async function copy(command) {
 /** @param {Model} model */
 export function makeKept(model) {
   const chosen = /** @type {Set<number>} */ (new Set());
-  if (!model.objectives.length) {
-    for (const radio of document.querySelectorAll("input[name=use]")) radio.checked = radio.value === "target";
-    $("evolve-use").hidden = true; // there is nothing but to approach one
-  }
   $("objective").append(...model.objectives.map((name) => h("option", { value: name }, name)));
 
   function show() {
@@ -32,7 +28,9 @@ export function makeKept(model) {
     for (const number of chosen) if (!kept.some((one) => one.number === number)) chosen.delete(number);
     $("keepsakes").replaceChildren(...kept.map((one, place) => h("li", {}, keepsake(one, `Image ${place + 1}`))));
     $("kept-empty").hidden = kept.length > 0;
-    $("export-all").hidden = $("evolve").hidden = kept.length === 0;
+    $("export-all").hidden = kept.length === 0;
+    $("evolve").hidden = kept.length === 0 || model.curves;
+    $("evolve-none").hidden = kept.length === 0 || !model.curves;
     for (const link of $("export-all").querySelectorAll("a")) {
       link.href = address(`/favourites/file?format=${link.dataset.format}`);
     }
