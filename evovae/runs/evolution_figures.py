@@ -24,7 +24,8 @@ FILM_FRAMES, FILM_REPLICATES, FRONT = 10, 5, 10
 def draw_figures(results: EvolutionResults) -> dict[str, Axes]:
     """Draw the figures of the archive's kind, but those for which there is nothing to show."""
     evolved = _Evolved(results, Phenotypes(results))
-    drawn = {name: FIGURES[name](evolved) for name in results.kind.figures}
+    there = evolved.phenotypes.there
+    drawn = {name: FIGURES[name](evolved) for name in results.kind.figures if there or name not in SHOWING}
     return {name: axes for name, axes in drawn.items() if axes is not None}
 
 
@@ -116,6 +117,8 @@ FIGURES: dict[str, Callable[[_Evolved], Axes | None]] = {
     "front": _draw_fronts,
 }
 """By the names of their files; the kind of archive says which a run has."""
+SHOWING = ("filmstrip", "hall_of_fame", "front_images", "front")
+"""Of these, what shows phenotypes."""
 
 
 def _along_front(results: EvolutionResults) -> pd.DataFrame:

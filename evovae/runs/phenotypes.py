@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from evovae.analysis import plots
 from evovae.base import InputError, files
 from evovae.data import to_unit
 from evovae.encodings import Encoding, LatentEncoding
@@ -31,15 +32,20 @@ def to_keep(encoding: Encoding, hall: Tensor, frames: Tensor) -> dict[str, Tenso
         hall_phenotypes: (R, K, ...); images as uint8, else float32; zero where the hall is not full.
         frame_moments: int64 (T'), which of the T moments are kept, the first and the last among them.
         frame_phenotypes: (R, T', ...).
-        Nothing for a VAE, which the run folder keeps itself.
+        Nothing for a VAE, which the run folder keeps itself, and of what cannot be drawn.
     """
-    if isinstance(encoding, LatentEncoding):
+    if isinstance(encoding, LatentEncoding) or not plots.drawable(_shape_of(encoding, hall)):
         return {}
     best = _decode(encoding, hall)
     moments = max(2, MAX_BYTES // max(1, best[:, 0].nbytes))
     chosen = torch.from_numpy(np.unique(np.linspace(0, frames.shape[1] - 1, min(moments, frames.shape[1])).round()))
     shown = _decode(encoding, frames[:, chosen.long()])
     return {HALL: best, MOMENTS: chosen.long(), FRAMES: shown}
+
+
+@torch.no_grad()
+def _shape_of(encoding: Encoding, genomes: Tensor) -> tuple[int, ...]:
+    return tuple(encoding.decode(genomes[0, :1].nan_to_num(0.0)).shape[1:])
 
 
 @torch.no_grad()
@@ -63,6 +69,7 @@ class Phenotypes:
 
     Attributes:
         found: the tensors of its population file.
+        there: whether there is anything to see: of phenotypes that cannot be drawn none are kept.
         moments: which of the T moments of that can be seen, ascending.
 
     Raises:
@@ -75,7 +82,8 @@ class Phenotypes:
         sizes = {} if self._vae is None else {"D": self._vae.config.latent_dim}
         self.found = results.population(**sizes)
         moments = len(self.found["frame_generations"])
-        self.moments = list(range(moments)) if self._vae is not None else self._kept_moments(moments)
+        self.there = self._vae is not None or HALL in self.found
+        self.moments = self._kept_moments(moments) if self._vae is None and self.there else list(range(moments))
 
     def best(self, rows: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Return phenotypes (K, ...) and fitness (K, M) of the evolution's `rows` of the table of the best.

@@ -270,6 +270,13 @@ def test_the_sigma_of_the_encoding_is_recorded(tmp_path: Path) -> None:
     assert settings_of(run).evolution.sigma == pytest.approx(0.4)
 
 
+def test_phenotypes_that_cannot_be_drawn_evolve_all_the_same(tmp_path: Path) -> None:
+    encoding = DecoderEncoding(lambda z: z.sigmoid().repeat(1, 4).unflatten(1, (2, 3, 4)), DIM, (2, 3, 4))
+    run = evovae.evolve(Problem(encoding, lambda x: x.mean((1, 2, 3))), SMALL, tmp_path / "run")
+    assert [path.name for path in run.figures.iterdir()] == ["fitness.png"]
+    assert not Phenotypes(EvolutionResults(run)).there
+
+
 # What is kept of phenotypes
 
 

@@ -1,3 +1,4 @@
+from .curves import drawable as drawable
 from .curves import phenotypes as phenotypes
 from .figure import BASELINE as BASELINE
 from .figure import PALETTE as PALETTE

@@ -25,6 +25,13 @@ _POINTS = 400
 """On a curve: more than a cell has room for."""
 
 
+def drawable(shape: tuple[int, ...]) -> bool:
+    """Whether `phenotypes` can draw one of this `shape`, without N."""
+    if len(shape) == 3:
+        return shape[0] in (1, 3)
+    return len(shape) == 1 or (len(shape) == 2 and shape[0] <= MAX_CURVES)
+
+
 @style()
 def phenotypes(
     values: ArrayLike, columns: int = 10, captions: Sequence[str] | None = None, ax: Axes | None = None
