@@ -170,7 +170,7 @@ def test_a_decoder_that_fails_for_good_is_told_in_one_line(
 
     def dying(self: VAE, z: torch.Tensor) -> torch.Tensor:
         calls[0] += 1
-        if calls[0] > 1 + 3:  # the first tells this problem from others
+        if calls[0] > 2 + 3:  # the first two tell what the problem is
             raise RuntimeError("device lost")
         return decode(self, z)
 
