@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from evovae.base import InputError, make_generator, require_whole, resolve_device
+from evovae.base import InputError, make_generator, require_whole, resolve_device, shown
 from evovae.encodings.encoding import Encoding
 from evovae.encodings.priors import StandardNormal, Uniform
 
@@ -36,6 +36,7 @@ class DecoderEncoding(Encoding):
         range: what `decode` gives for black and for white, or the least and the most of any other phenotype; it becomes
             0 to 1, and what exceeds it a little is clipped. None leaves phenotypes as they are.
         latent_shape: of a code, where it is no vector.
+        labels: names of the L curves of phenotypes (L, T), for figures.
         batch_size: codes that are decoded at once; fewer, from then on, where a device's memory does not hold so many.
         device: where genomes live; that of a module's weights when left out, else the CPU.
 
@@ -59,6 +60,7 @@ class DecoderEncoding(Encoding):
         encode: Callable[[Tensor], Tensor] | None = None,
         range: tuple[float, float] | None = (0.0, 1.0),
         latent_shape: tuple[int, ...] | None = None,
+        labels: Sequence[str] = (),
         batch_size: int = BATCH_SIZE,
         device: torch.device | str | None = None,
     ) -> None:
@@ -72,10 +74,12 @@ class DecoderEncoding(Encoding):
             raise InputError(f"the prior has {prior.dim} genes: expected {dim}, as dim says")
         if range is not None and not (math.isfinite(range[0]) and math.isfinite(range[1]) and range[0] < range[1]):
             raise InputError(f"range is {range}: expected two finite numbers, the least first, or None")
+        if labels and (len(self.shape) != 2 or len(labels) != self.shape[0]):
+            raise InputError(f"labels are {shown(tuple(labels))}: expected one for each curve of phenotypes (L, T)")
         if not callable(decode):
             raise InputError(f"decode is {type(decode).__name__}: expected a function or a module")
         super().__init__(prior, _device_of(decode, device))
-        self.sigma = prior.sigma if sigma is None else sigma
+        self.sigma, self.labels = prior.sigma if sigma is None else sigma, tuple(labels)
         self.decoder, self._encode, self._range, self._batch_size = decode, encode, range, batch_size
         self.encodes = encode is not None
         self._require_sound(self.sample(2, make_generator(0)))

@@ -35,6 +35,8 @@ class Encoding(ABC):
     """Where genomes live and phenotypes are made."""
     vae: VAE | None = None
     """The model that decodes, where there is one."""
+    labels: tuple[str, ...] = ()
+    """Names of the L curves of a phenotype (L, T), for figures; none where they have no names."""
     differentiable: bool = True
     """Whether phenotypes pass gradients back to the genomes."""
     encodes: bool = False

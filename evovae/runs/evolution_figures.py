@@ -70,7 +70,7 @@ def _draw_filmstrip(evolved: _Evolved) -> Axes | None:
     shown = np.array(phenotypes.moments)[_evenly(len(phenotypes.moments), FILM_FRAMES)].tolist()
     film = phenotypes.at(shown, FILM_REPLICATES)
     fitness = found["frame_fitness"][:FILM_REPLICATES, shown, 0]
-    return plots.filmstrip(film, found["frame_generations"][shown], fitness)
+    return plots.filmstrip(film, found["frame_generations"][shown], fitness, labels=evolved.results.curve_names)
 
 
 def _draw_best(evolved: _Evolved) -> Axes | None:
@@ -87,7 +87,9 @@ def _draw_images(evolved: _Evolved, rows: pd.DataFrame) -> Axes | None:
     """Images of the archive, and what is thought of them."""
     if rows.empty:
         return None
-    return plots.hall_of_fame(*evolved.phenotypes.best(rows), rows, doubts(evolved.results.judges))
+    results = evolved.results
+    best, fitness = evolved.phenotypes.best(rows)
+    return plots.hall_of_fame(best, fitness, rows, doubts(results.judges), labels=results.curve_names)
 
 
 def _draw_fronts(evolved: _Evolved) -> Axes | None:

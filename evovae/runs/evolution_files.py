@@ -59,7 +59,9 @@ def write_searches(
             tensors |= {"genomes": population.genomes, "fitness": population.fitness}
             tensors |= to_keep(problem.encoding, found.genomes, tensors["frame_genomes"])
     reference = searches[EVOLUTION.label].reference
-    files.save_tensors(run.folder / POPULATION, "population", tensors, {"reference": reference and list(reference)})
+    settings: dict[str, object] = {"reference": reference and list(reference)}
+    settings |= {"labels": list(problem.encoding.labels)} if problem.encoding.labels else {}
+    files.save_tensors(run.folder / POPULATION, "population", tensors, settings)
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
 
 

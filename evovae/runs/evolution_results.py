@@ -33,6 +33,8 @@ class _PopulationSettings:
     """What a population file says beside its tensors."""
 
     reference: tuple[float, ...] | None = None
+    labels: tuple[str, ...] = ()
+    """Names of a phenotype's curves."""
 
     def __post_init__(self) -> None:
         """Refuse a reference that is not finite."""
@@ -207,11 +209,24 @@ class EvolutionResults:
             InputError: if it cannot be read, or is not of as many objectives as the run.
         """
         path = self.run.folder / POPULATION
-        reference = from_json(_PopulationSettings, files.load_tensors(path, "population")[1], path).reference
+        reference = self._kept().reference
         found, expected = len(reference or ()), len(self.settings.names) if self.kind.needs_reference else 0
         if found != expected:
             raise InputError(f"{path} has a hypervolume reference of {found} objectives, not {expected}")
         return reference
+
+    @property
+    def curve_names(self) -> tuple[str, ...]:
+        """Names of a phenotype's curves; none where they have no names.
+
+        Raises:
+            InputError: if they cannot be read.
+        """
+        return self._kept().labels
+
+    def _kept(self) -> _PopulationSettings:
+        path = self.run.folder / POPULATION
+        return from_json(_PopulationSettings, files.load_tensors(path, "population")[1], path)
 
     def members(self, found: dict[str, Tensor], rows: pd.DataFrame) -> tuple[Tensor, Tensor]:
         """Return genomes (K, D) and fitness (K, M) of the evolution's `rows` of `hall`, from the population `found`.

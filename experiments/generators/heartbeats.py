@@ -20,6 +20,8 @@ from evovae.encodings import Uniform
 
 import torch
 
+LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+
 
 def generator() -> evovae.DecoderEncoding:
     package = find_spec("deepfakeecg")  # importing it would take tqdm, too
@@ -29,10 +31,9 @@ def generator() -> evovae.DecoderEncoding:
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
         network = runpy.run_path(f"{folder}/models/pulse2pulse.py")["Pulse2pulseGenerator"]()
     weights = torch.load(f"{folder}/checkpoints/g_stat.pt", "cpu", weights_only=True)
-    network.load_state_dict(weights["stat_dict"], assign=True)
-    network.requires_grad_(False)
+    network.requires_grad_(False).load_state_dict(weights["stat_dict"], assign=True)
     prior, decode = Uniform(40_000, -1.0, 1.0), lambda codes: 6.0 * network(codes)
-    return evovae.DecoderEncoding(decode, 40_000, leads, prior=prior, range=None, latent_shape=leads)
+    return evovae.DecoderEncoding(decode, 40_000, leads, prior=prior, range=None, latent_shape=leads, labels=LEADS)
 
 
 def beats(leads: torch.Tensor) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -270,6 +270,19 @@ def test_the_sigma_of_the_encoding_is_recorded(tmp_path: Path) -> None:
     assert settings_of(run).evolution.sigma == pytest.approx(0.4)
 
 
+def test_the_names_of_curves_stand_in_the_figures(tmp_path: Path, monkeypatch: Any) -> None:
+    encoding = DecoderEncoding(lambda z: z.unflatten(1, (2, 3)), DIM, (2, 3), range=None, labels=("left", "right"))
+    run = evovae.evolve(Problem(encoding, lambda x: x.mean((1, 2))), SMALL, tmp_path / "run")
+    drawn: list[Any] = []
+    monkeypatch.setattr(evovae.plots, "save", lambda axes, path: drawn.append(axes))
+    evovae.runs.figures.draw(Run.open(run.folder))
+    texts = [{text.get_text() for text in axes.texts} for axes in drawn]
+    assert sum({"left", "right"} <= found for found in texts) == 2, "filmstrip and hall of fame"
+    for wrong, shape in ((("left",), (2, 3)), (("a", "b", "c", "d", "e", "f"), (6,))):
+        with refused("labels are", "one for each curve"):
+            DecoderEncoding(lambda z, shape=shape: z.unflatten(1, shape), DIM, shape, range=None, labels=wrong)
+
+
 def test_phenotypes_that_cannot_be_drawn_evolve_all_the_same(tmp_path: Path) -> None:
     encoding = DecoderEncoding(lambda z: z.sigmoid().repeat(1, 4).unflatten(1, (2, 3, 4)), DIM, (2, 3, 4))
     run = evovae.evolve(Problem(encoding, lambda x: x.mean((1, 2, 3))), SMALL, tmp_path / "run")

@@ -17,6 +17,7 @@ from evovae.analysis.plots.figure import (
     new_axes,
     style,
 )
+from evovae.analysis.plots.fonts import drawn
 from evovae.base import InputError
 
 MAX_CURVES = 12
@@ -34,7 +35,11 @@ def drawable(shape: tuple[int, ...]) -> bool:
 
 @style()
 def phenotypes(
-    values: ArrayLike, columns: int = 10, captions: Sequence[str] | None = None, ax: Axes | None = None
+    values: ArrayLike,
+    columns: int = 10,
+    captions: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    labels: Sequence[str] = (),
 ) -> Axes:
     """Phenotypes side by side, row by row: images as `image_grid` draws them, vectors as curves.
 
@@ -46,9 +51,10 @@ def phenotypes(
         columns: phenotypes in a row.
         captions: N texts, of one or more lines, to stand under the phenotypes, letter by letter.
         ax: where to draw.
+        labels: L names of the curves of a phenotype, beside the first row; none for images.
 
     Raises:
-        InputError: if the phenotypes have another shape, or the captions another number.
+        InputError: if the phenotypes have another shape, or captions or labels another number.
     """
     found = np.asarray(values)
     if found.ndim == 4:
@@ -57,10 +63,18 @@ def phenotypes(
     if curves.ndim != 3 or not curves.size or curves.shape[1] > MAX_CURVES:
         expected = f"images (N, C, H, W), vectors (N, T), or up to {MAX_CURVES} each (N, L, T)"
         raise InputError(f"phenotypes of shape {found.shape}: expected {expected}")
-    return _curve_grid(_thinned(np.where(np.isfinite(curves), curves, np.nan)), columns, captions, ax)
+    if labels and len(labels) != curves.shape[1]:
+        raise InputError(f"{len(labels)} labels for {curves.shape[1]} curves: expected one for each")
+    return _curve_grid(_thinned(np.where(np.isfinite(curves), curves, np.nan)), columns, captions, ax, labels)
 
 
-def _curve_grid(curves: NDArray[np.floating], columns: int, captions: Sequence[str] | None, ax: Axes | None) -> Axes:
+def _curve_grid(
+    curves: NDArray[np.floating],
+    columns: int,
+    captions: Sequence[str] | None,
+    ax: Axes | None,
+    labels: Sequence[str],
+) -> Axes:
     """Draw curves (N, L, T), NaN where they have gaps."""
     count, leads, points = curves.shape
     texts = drawn_captions(captions, count, "phenotypes")
@@ -81,7 +95,11 @@ def _curve_grid(curves: NDArray[np.floating], columns: int, captions: Sequence[s
     ax.set(xlim=(0, columns), ylim=(rows, 0))
     finish_cells(ax, texts, columns, (high + 0.04) / tall)
     scale = f"{least:.3g} to\n{most:.3g}"
-    ax.text(columns + 0.05, high / tall / 2, scale, va="center", fontsize=CAPTION_POINTS)
+    beside, height = columns + 0.05, high / tall
+    for number, label in enumerate(labels):
+        ax.text(beside, height * (number + 0.5) / leads, drawn(label), va="center", fontsize=CAPTION_POINTS)
+    place_of_scale = (height + 0.02, "top") if labels else (height / 2, "center")
+    ax.text(beside, place_of_scale[0], scale, va=place_of_scale[1], fontsize=CAPTION_POINTS)
     return ax
 
 

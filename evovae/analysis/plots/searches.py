@@ -1,6 +1,6 @@
 """Figures of searches: what they reach, how fast, and the images they find."""
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +133,13 @@ def pareto_front(
 
 
 @style()
-def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax: Axes | None = None) -> Axes:
+def filmstrip(
+    images: ArrayLike,
+    generations: ArrayLike,
+    fitness: ArrayLike,
+    ax: Axes | None = None,
+    labels: Sequence[str] = (),
+) -> Axes:
     """The best phenotype through the generations, one row per replicate, for the first five replicates.
 
     Args:
@@ -141,11 +147,12 @@ def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax:
         generations: (G,).
         fitness: (R, G), written under the phenotypes.
         ax: where to draw.
+        labels: L names of a phenotype's curves.
     """
     strips, moments = np.asarray(images)[:5], np.asarray(generations)
     replicates, columns = strips.shape[:2]
     captions = [f"{value:.4g}" for value in np.asarray(fitness, dtype=float)[:5].ravel()]
-    ax = phenotypes(strips.reshape(-1, *strips.shape[2:]), columns, captions, ax)
+    ax = phenotypes(strips.reshape(-1, *strips.shape[2:]), columns, captions, ax, labels)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set_xticks(np.arange(columns) + 0.5, [f"{moment}" for moment in moments])
@@ -156,7 +163,12 @@ def filmstrip(images: ArrayLike, generations: ArrayLike, fitness: ArrayLike, ax:
 
 @style()
 def hall_of_fame(
-    images: ArrayLike, fitness: ArrayLike, realism: "pd.DataFrame", doubts: str = "", ax: Axes | None = None
+    images: ArrayLike,
+    fitness: ArrayLike,
+    realism: "pd.DataFrame",
+    doubts: str = "",
+    ax: Axes | None = None,
+    labels: Sequence[str] = (),
 ) -> Axes:
     """The best phenotypes ever, each with its fitness and, below, what measures outside the fitness say of it.
 
@@ -168,13 +180,14 @@ def hall_of_fame(
             name or number) and `held_out` (the held-out's probability).
         doubts: why the judges' word counts for little, if it does.
         ax: where to draw.
+        labels: L names of a phenotype's curves.
     """
     values = np.asarray(fitness, dtype=float)
     captions = [
         ", ".join(f"{value:.4g}" for value in row) + "\n" + " · ".join(_realism_words(seen))
         for row, seen in zip(values.reshape(len(values), -1), realism.to_dict("records"), strict=True)
     ]
-    ax = phenotypes(images, 5, captions, ax)
+    ax = phenotypes(images, 5, captions, ax, labels)
     judged = ["predicted class @ held-out probability"] if "held_out" in realism else []
     typical = ["typicality"] if "typicality" in realism else []
     words = ["fitness", " · ".join([*judged, "log prior per gene", *typical]), f"({doubts})"]
