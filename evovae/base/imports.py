@@ -9,9 +9,11 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from evovae.base.errors import InputError, shown
 
@@ -82,7 +84,7 @@ def _import_file(path: Path, spec: str, what: str) -> ModuleType:
     name = f"_evovae_{hashlib.sha256(str(path).encode() + content).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    found = importlib.util.spec_from_file_location(name, path)
+    found = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, str(path)))
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -112,14 +114,24 @@ def _import_module(name: str, spec: str, what: str) -> ModuleType:
         ) from error
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles the file as it is: compiled code that is kept may be older, and would be written beside it."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Say that no time of change is known, without which Python neither reads compiled code nor writes it."""
+        raise OSError(f"no compiled code of {path} is wanted")
+
+
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:
     """Let imports find what is in `folder`; afterwards neither it nor what was first imported from there is found."""
-    before = set(sys.modules)
+    before, writes_nothing = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_nothing
         sys.path.remove(str(folder))
         for name in sys.modules.keys() - before:
             top = name.partition(".")[0]
