@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from fastapi import FastAPI
@@ -44,3 +45,14 @@ def serving(vae: Path) -> Iterator[TestClient]:
     """The explorer of a VAE, and its client."""
     with visiting(make_app(explore(vae))) as client:
         yield client
+
+
+def ask(client: TestClient, method: str, path: str, status: int = 200, **body: Any) -> Any:
+    """Return what the server answers, which must be of this `status`, and of a refusal one line."""
+    answer = client.request(method.upper(), f"/api/{path}", **body)
+    assert answer.status_code == status, answer.text
+    found = answer.json()
+    if status >= 400:
+        assert list(found) == ["detail"]
+        assert "\n" not in found["detail"]
+    return found

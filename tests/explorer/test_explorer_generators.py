@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from events import wait_for
-from exploring import make_folder, visiting
+from exploring import ask, make_folder, visiting
 from fastapi.testclient import TestClient
 from making import draw_pictures
 from PIL import Image
@@ -110,16 +110,6 @@ def colours(code: Path, tmp_path: Path) -> Iterator[TestClient]:
 def curves(code: Path, tmp_path: Path) -> Iterator[TestClient]:
     with exploring(f"{code}:curves", tmp_path / "runs") as client:
         yield client
-
-
-def ask(client: TestClient, method: str, path: str, status: int = 200, **body: Any) -> Any:
-    answer = client.request(method.upper(), f"/api/{path}", **body)
-    assert answer.status_code == status, answer.text
-    found = answer.json()
-    if status >= 400:
-        assert list(found) == ["detail"]
-        assert "\n" not in found["detail"]
-    return found
 
 
 def pixels(card: dict[str, Any]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from events import wait_for
-from exploring import DIM, explore, make_folder, serving, visiting
+from exploring import DIM, ask, explore, make_folder, serving, visiting
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -41,16 +41,6 @@ def client(folder: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def session(client: TestClient) -> str:
     return ask(client, "post", "sessions", json={"seed": 0})["id"]
-
-
-def ask(client: TestClient, method: str, path: str, status: int = 200, **body: Any) -> Any:
-    answer = client.request(method.upper(), f"/api/{path}", **body)
-    assert answer.status_code == status, answer.text
-    found = answer.json()
-    if status >= 400:
-        assert list(found) == ["detail"]
-        assert "\n" not in found["detail"]
-    return found
 
 
 def pixels(text: str) -> np.ndarray:
