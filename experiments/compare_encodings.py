@@ -8,7 +8,7 @@ held-out judge, and the log-likelihood and reconstruction distance of a second V
 Expect every encoding to satisfy the judge, as Nguyen, Yosinski and Clune (2015) found for pixels and CPPNs, and only
 those learned from digits to make something that others believe.
 
-    python experiments/compare_encodings.py --workers 2    about 20 minutes on two cores
+    python experiments/compare_encodings.py --workers 2    some 20 minutes on two cores, by estimate
     python experiments/compare_encodings.py --smoke        seconds, leaving no results
 
 The log-likelihood is the importance-weighted bound with 100 samples, of grey pixels taken as probabilities. The second

@@ -11,7 +11,7 @@ as many evaluations, and from what that had after 5,000; by groups, with Student
 are ahead, or undecided, at a hundred times the budget; undecided is no proof that there is none. Expect them to satisfy
 the judge and come near the targets, which they can show exactly, and to stay behind in what others believe.
 
-    python experiments/encoding_budgets.py --workers 2    about 30 minutes on two cores
+    python experiments/encoding_budgets.py --workers 2    some 30 minutes on two cores, by estimate
     python experiments/encoding_budgets.py --smoke        seconds, leaving no results
 
 The cells: an objective in an encoding. Groups are as those of `compare_encodings.py`: each has its own VAE and critic,

@@ -12,7 +12,7 @@ relative difference is below 0 with a p-value of Student's t below 5% (Holm's, o
 convolutional among them, its mean over seeds is more than 1% above lecun's. Of several the one of the lowest mean;
 otherwise lecun stays. Expect less than 1% either way: Adam divides by the gradients' size.
 
-    python experiments/initial_weights.py --workers 2    about 25 minutes on two cores
+    python experiments/initial_weights.py --workers 2    some 25 minutes on two cores, by estimate
     python experiments/initial_weights.py --smoke        seconds, leaving no results
 
 The cells: a model of a set, a scheme and a seed. Intervals of the summary are over seeds, those of the verdicts over
