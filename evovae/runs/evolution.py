@@ -204,6 +204,23 @@ def resume_problem(run: Run, settings: EvolutionSettings, problem: Problem, gene
     if run.finished and not longer:
         return
     problem.require_same(run.folder)
+    require_same_report(run, settings, problem)
+    images = problem.realism.images
+    if settings.images != ("" if images is None else images.digest):
+        raise InputError(f"the problem's realism has other images than {run.folder} began with: expected the same")
+    path = run.folder / genomes.GENOMES_FILE
+    given = genomes.read_genomes(path, problem.encoding).to(problem.encoding.device) if path.is_file() else None
+    settings = replace(settings, evolution=replace(settings.evolution, generations=wanted))
+    take_up(run, Plan(settings.evolution, problem, given), settings, longer=longer)
+    figures.draw(run)
+
+
+def require_same_report(run: Run, settings: EvolutionSettings, problem: Problem) -> None:
+    """Refuse a problem whose histories and tables would have other columns, or mean other things, than the run's.
+
+    Raises:
+        InputError: if objectives, weights or measures are others than the run began with.
+    """
     for what, before, now in (
         ("objectives", settings.names, problem.objective.names),
         ("weights", settings.weights, problem.objective.weights),
@@ -211,11 +228,6 @@ def resume_problem(run: Run, settings: EvolutionSettings, problem: Problem, gene
     ):
         if before != now:
             raise InputError(f"the problem has the {what} {now}: expected {before}, which {run.folder} began with")
-    path = run.folder / genomes.GENOMES_FILE
-    given = genomes.read_genomes(path, problem.encoding).to(problem.encoding.device) if path.is_file() else None
-    settings = replace(settings, evolution=replace(settings.evolution, generations=wanted))
-    take_up(run, Plan(settings.evolution, problem, given), settings, longer=longer)
-    figures.draw(run)
 
 
 def _require_genomes(initial: Tensor, problem: Problem, population: int) -> Tensor:

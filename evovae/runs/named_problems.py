@@ -18,7 +18,7 @@ from evovae.objectives import JudgeStore, Realism
 from evovae.runs import genomes
 from evovae.runs.builders import require_use_of_genomes, resolve_auto
 from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig, ProblemConfig
-from evovae.runs.evolution import Plan, record, require_generations, take_up
+from evovae.runs.evolution import Plan, record, require_generations, require_same_report, take_up
 from evovae.runs.folder import Run
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load, load_again, load_vae, tell
 from evovae.runs.own_code import OwnCode
@@ -134,6 +134,7 @@ def resume_named(
     plan = _plan(
         named, settings.evolution, Chosen(encoding, settings.data, images, [run.folder], []), code, given, pictures
     )
+    require_same_report(run, settings, plan.problem)
     if not code.altered:
         plan.problem.require_same(run.folder)
     circumstances = {"changed": code.altered} if code.altered else {}

@@ -78,7 +78,7 @@ class OwnCode:
         """Refuse code in `place` that no command of this user named, unless it is trusted; imports nothing."""
         if place.endswith(MODELS) or self._trust:
             return
-        own = before is not None and _remembered().get(_key(before)) == before.sha256
+        own = before is not None and _key(before) in _remembered()
         if before is None or not own or not (place.endswith(FILES) or _leads_to(place, Path(before.path))):
             where = place if before is None else before.path
             reason = "is code, and no command of yours has named it; if you trust it, give --trust"
@@ -107,17 +107,17 @@ def _key(source: Source) -> str:
     return source.path if source.named.endswith(FILES) else f"{source.named} {source.path}"
 
 
-def _remembered() -> dict[str, str]:
-    """Return the code that this user's commands have named: by key the SHA-256 of its content."""
+def _remembered() -> list[str]:
+    """Return the keys of the code that this user's commands have named."""
     with contextlib.suppress(InputError, RuntimeError):
-        return {key: str(digest) for key, digest in files.read_json(default_data_dir() / REGISTER).items()}
-    return {}
+        return list(files.read_json(default_data_dir() / REGISTER))
+    return []
 
 
 def _remember(source: Source) -> None:
     with contextlib.suppress(InputError, RuntimeError, OSError):
         known = _remembered()
-        if known.get(_key(source)) != source.sha256:
+        if _key(source) not in known:
             folder = default_data_dir()
             folder.mkdir(parents=True, exist_ok=True)
-            files.write_json(folder / REGISTER, known | {_key(source): source.sha256})
+            files.write_json(folder / REGISTER, dict.fromkeys([*known, _key(source)], "named by a command"))

@@ -21,6 +21,7 @@ from torch import Tensor
 import evovae
 from evovae import evolution, objectives
 from evovae.base import Interrupted, files
+from evovae.data import Images, ImageSet
 from evovae.encodings import DecoderEncoding, Uniform, VectorEncoding
 from evovae.objectives import Realism
 from evovae.runs import (
@@ -51,6 +52,13 @@ def redness(images: Tensor) -> Tensor:
 
 def painted() -> DecoderEncoding:
     return DecoderEncoding(paint, DIM, SHAPE, range=(-1, 1))
+
+
+def colour_images() -> ImageSet:
+    """Pictures of the painted shape, of one class."""
+    pixels = torch.arange(30 * math.prod(SHAPE)).remainder(251).byte().reshape(30, *SHAPE)
+    part = Images(pixels, torch.zeros(30, dtype=torch.int64))
+    return ImageSet("painted", part, part, ("painted",))
 
 
 def settings_of(run: Run) -> EvolutionSettings:
@@ -142,6 +150,8 @@ def test_another_problem_is_refused_by_what_is_other(tmp_path: Path) -> None:
         resumed(painted(), redness, weights=[-1.0])
     with refused("objectives", "blue"):
         resumed(painted(), redness, name="blue")
+    with refused("other images"):
+        resumed(painted(), redness, realism=Realism(images=colour_images()))
     with refused("other genomes"):
         resumed(DecoderEncoding(lambda z: paint(z[:, :6]), 7, SHAPE, range=(-1, 1)), redness)
 
@@ -427,6 +437,10 @@ def test_a_named_run_is_resumed_and_a_changed_file_is_refused_by_name(own: Path,
     own.write_text(own.read_text().replace("images[:, 0].mean", "images[:, 1].mean"))
     with refused("mine.py has changed", "--changed"):
         resume(tmp_path / "other")
+    own.write_text(own.read_text() + "\n\nredness.weights = (-1.0,)\n")
+    with refused("weights (-1.0,)", "expected (1.0,)"):
+        resume(tmp_path / "other", changed=True)
+    own.write_text(own.read_text().replace("redness.weights = (-1.0,)", ""))
     run = resume(tmp_path / "other", changed=True)
     assert run.environment["resumed"][-1]["changed"] == [str(own)]
     assert results_of(run) != results_of(whole)
