@@ -1,9 +1,9 @@
 """What does a GAN of MNIST look like that twelve minutes on one core train?
 
-The networks of pyribs' tutorial on latent space illumination (`generators/mnist_gan.py` has them), trained with its
-loss, Adam 2e-4 and 30% dropout in the discriminator, and one thing besides: what is kept of the generator is the
-running average of its weights, for a GAN's last step is a step in a circle (Yazici et al. 2019). Expect digits of all
-classes, some of them broken.
+The networks of pyribs' tutorial on latent space illumination (`generators/mnist_gan.py` has them), with its 30% dropout
+in the discriminator. The tutorial brings weights; how they are trained here is ours: binary cross-entropy, Adam 2e-4,
+and what is kept of the generator is the running average of its weights, for a GAN's last step is a step in a circle
+(Yazici et al. 2019). Expect digits of all classes, some of them broken.
 
     python experiments/train_gan.py            about 12 minutes on one core, into runs/gan
     python experiments/train_gan.py --smoke    seconds, into a temporary folder

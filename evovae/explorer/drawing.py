@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evovae.analysis.plots import MAX_CURVES
 from evovae.base import InputError
 
 MOST_SIDE = 512
 """Pixels of an image at most, each way."""
-MOST_LEADS = 12
 WIDTH, HEIGHT, LEAD_HEIGHT = 256, 128, 28
 """Pixels of a drawing of curves: across, down at least, and down for each lead."""
 PEN = 1.3
@@ -37,7 +37,7 @@ class Drawing:
     def __init__(self, examples: Tensor) -> None:
         shape = tuple(examples.shape[1:])
         self.curves = len(shape) in (1, 2)
-        if self.curves and shape[-1] > 1 and shape[0] <= (MOST_LEADS if len(shape) == 2 else shape[0]):
+        if self.curves and shape[-1] > 1 and shape[0] <= (MAX_CURVES if len(shape) == 2 else shape[0]):
             leads = shape[0] if len(shape) == 2 else 1
             self.shape = (1, leads * max(LEAD_HEIGHT, HEIGHT // leads), WIDTH)
             self._low, self._high = _scale(examples.detach().cpu().double().numpy())
@@ -46,7 +46,7 @@ class Drawing:
         else:
             raise InputError(
                 f"phenotypes of shape {shape} cannot be shown: expected images (C, H, W), grey or in colour and of at "
-                f"most {MOST_SIDE} pixels each way, or curves (T,) or (L, T), L of at most {MOST_LEADS}"
+                f"most {MOST_SIDE} pixels each way, or curves (T,) or (L, T), L of at most {MAX_CURVES}"
             )
 
     def draw(self, phenotypes: Tensor) -> Tensor:

@@ -1,3 +1,4 @@
+from .curves import MAX_CURVES as MAX_CURVES
 from .curves import drawable as drawable
 from .curves import phenotypes as phenotypes
 from .figure import BASELINE as BASELINE
