@@ -9,6 +9,7 @@ from . import tables as tables
 from .checks import MAX_NUMBER as MAX_NUMBER
 from .checks import MAX_WHOLE as MAX_WHOLE
 from .checks import MIN_NUMBER as MIN_NUMBER
+from .checks import is_whole as is_whole
 from .checks import require_counts as require_counts
 from .checks import require_number as require_number
 from .checks import require_types as require_types

@@ -98,6 +98,11 @@ class Streams(Draws):
         """The generators behind the streams."""
         return iter(self._generators)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are drawn."""
+        return self._block.device
+
     def clone(self) -> Streams:
         """Return streams that will draw the same numbers, independently of these."""
         copy = object.__new__(Streams)

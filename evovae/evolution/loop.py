@@ -44,6 +44,10 @@ class Algorithm:
         """Learn from the evaluated `population`, and return the survivors of this generation."""
         return population
 
+    def metrics(self) -> Mapping[str, Tensor]:
+        """Return what is recorded of it in this generation, each (R,), beside what is known of its survivors."""
+        return {}
+
     def state(self) -> Mapping[str, Tensor]:
         """Return what it needs to continue, beside the survivors and their streams."""
         return State()
@@ -96,7 +100,12 @@ def ask_and_tell(
                 nevals=nevals,
                 evaluations=evaluations,
                 evaluated=evaluated,
-                recorded={"nevals": nevals, "evaluations": evaluations, **summarise(survivors)},
+                recorded={
+                    "nevals": nevals,
+                    "evaluations": evaluations,
+                    **summarise(survivors),
+                    **algorithm.metrics(),
+                },
                 more=algorithm.state,
                 run=run,
             )

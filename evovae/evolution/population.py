@@ -41,6 +41,8 @@ class Population:
     """The random stream of each replicate."""
     violation: Tensor | None = None
     """Float64 (R, N): how far constraints are from being kept, 0 where all are; None without constraints."""
+    measures: Tensor | None = None
+    """(R, N, K), float32 or float64, as they were given; NaN where not evaluated yet. None without measures."""
     lineage: Tensor | None = None
     """int64 (R, N, 3), once `traced`: an individual's number, and those of its parents, -1 where it has none."""
 
@@ -124,7 +126,7 @@ class Population:
     @property
     def _rows(self) -> dict[str, Tensor]:
         """What there is of tensors (R, N, ...), by name."""
-        names = ("genomes", "fitness", "valid", "violation", "lineage")
+        names = ("genomes", "fitness", "valid", "violation", "measures", "lineage")
         return {name: values for name in names if (values := getattr(self, name)) is not None}
 
     @property
@@ -181,7 +183,7 @@ class Population:
         return replace(self, lineage=torch.stack((numbers, none, none), dim=2))
 
     def state(self) -> State:
-        """Return genomes, fitness, who is valid, and violation and lineage where there are such."""
+        """Return genomes, fitness, who is valid, and violation, measures and lineage where there are such."""
         return State(self._rows)
 
     def restored(self, state: Mapping[str, Tensor]) -> Population:
@@ -192,14 +194,18 @@ class Population:
         """
         state, (replicates, _, genes) = State(state), self.genomes.shape
         found: dict[str, Any] = {name: state[name].to(self.genomes.device) for name in ("genomes", "fitness", "valid")}
-        found |= {name: state[name].to(self.genomes.device) for name in ("violation", "lineage") if name in state}
+        others = ("violation", "measures", "lineage")
+        found |= {name: state[name].to(self.genomes.device) for name in others if name in state}
         size = found["genomes"].shape[1] if found["genomes"].ndim == 3 else 0
         fitness_type = found["fitness"].dtype if found["fitness"].dtype in FLOATS else torch.float32
+        measures = found.get("measures", torch.empty(0))
+        measures_type = measures.dtype if measures.dtype in FLOATS else torch.float32
         expected = {
             "genomes": (self.genomes.dtype, (replicates, size, genes)),
             "fitness": (fitness_type, (replicates, size, len(self.weights))),
             "valid": (torch.bool, (replicates, size)),
             "violation": (torch.float64, (replicates, size)),
+            "measures": (measures_type, (replicates, size, measures.shape[-1])),
             "lineage": (torch.int64, (replicates, size, 3)),
         }
         for name, tensor in found.items():
@@ -209,13 +215,14 @@ class Population:
                     f"the state has {name} as {tensor.dtype} of shape {tuple(tensor.shape)}: expected {kind}, "
                     f"{replicates} replicates of {genes} genes, {len(self.weights)} objectives"
                 )
-        return replace(self, **{"violation": None, "lineage": None} | found)
+        missing: dict[str, Any] = dict.fromkeys(others)
+        return replace(self, **missing | found)
 
     def table(self) -> pd.DataFrame:
         """Return a row for each individual: replicate, individual, valid, fitness, and gene_0 to gene_(D - 1).
 
-        Several objectives have fitness_0, fitness_1, ...; constraints add `violation`, a lineage `number`, `parent_0`
-        and `parent_1`. This waits for the device.
+        Several objectives have fitness_0, fitness_1, ...; constraints add `violation`, measures
+        `measures_0`, ..., a lineage `number`, `parent_0` and `parent_1`. This waits for the device.
         """
         import pandas as pd
 
@@ -230,6 +237,9 @@ class Population:
         columns |= dict(zip(names, fitness.T, strict=True))
         if self.violation is not None:
             columns["violation"] = self.violation.flatten().cpu().numpy()
+        if self.measures is not None:
+            measures = self.measures.flatten(0, 1).cpu().numpy()
+            columns |= {f"measures_{k}": values for k, values in enumerate(measures.T)}
         if self.lineage is not None:
             names = ["number", "parent_0", "parent_1"]
             columns |= dict(zip(names, self.lineage.flatten(0, 1).cpu().numpy().T, strict=True))

@@ -5,13 +5,24 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from evovae.base import InputError, counts_are_free
 from evovae.evolution.population import FLOATS, Population
+
+
+class Evaluation(NamedTuple):
+    """What the role `evaluate` may give, where there is more than fitness."""
+
+    fitness: Tensor
+    """(..., M)."""
+    violation: Tensor | None = None
+    """(...), 0 or less where all constraints are kept."""
+    measures: Tensor | None = None
+    """(..., K)."""
 
 
 class EvaluationError(RuntimeError):
@@ -98,6 +109,18 @@ def check_fitness(fitness: object, shape: torch.Size, weights: tuple[float, ...]
     if fitness.dtype in FLOATS:
         return fitness
     return fitness.to(torch.float32 if fitness.is_floating_point() else torch.float64)
+
+
+def check_measures(measures: object, shape: torch.Size, name: str) -> Tensor:
+    """Return what measures or a role gave, float32 or float64 of `shape` (..., K).
+
+    Raises:
+        InputError: if it is no tensor of that shape, or has no column.
+    """
+    if not isinstance(measures, Tensor) or measures.shape[:-1] != shape or measures.shape[-1] == 0:
+        expected = ", ".join([*map(str, shape), "K"])
+        raise InputError(f"{name} gave {describe(measures)}: expected measures ({expected}), K at least 1")
+    return measures if measures.dtype in FLOATS else measures.double()
 
 
 def all_finite(values: Tensor) -> Tensor:

@@ -14,7 +14,15 @@ from torch.nn import functional
 from evovae.base import Draws, InputError, Streams, counts_are_free, require_whole
 from evovae.evolution.operators.parameters import check_probability, check_shares
 from evovae.evolution.population import Population
-from evovae.evolution.roles import all_finite, check_fitness, describe, errors_from, make_children
+from evovae.evolution.roles import (
+    Evaluation,
+    all_finite,
+    check_fitness,
+    check_measures,
+    describe,
+    errors_from,
+    make_children,
+)
 
 
 def varAnd(population: Population, toolbox: base.Toolbox, cxpb: float, mutpb: float) -> Population:
@@ -109,6 +117,7 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
             rows = wanted.flatten().nonzero().squeeze(1)
             if len(rows) == 0:
                 return population
+            rows = None if len(rows) == len(everyone) else rows
         chosen = torch.arange(len(everyone), device=everyone.device) if rows is None else rows
         selected = [streams.select(chosen, len(population)) for streams in draws]
         genomes = everyone if rows is None else everyone.index_select(0, rows)
@@ -121,25 +130,33 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
         mask = wanted.unsqueeze(2) if known.ndim == 3 else wanted
         return torch.where(mask, values.to(kind).view_as(known), known.to(kind))
 
-    fitness, violation = put(found[0], population.fitness), None
-    if len(found) > 1:
+    fitness, violation, measures = put(found.fitness, population.fitness), None, None
+    if found.violation is not None:
         none = torch.zeros(wanted.shape, dtype=torch.float64, device=fitness.device)
-        violation = put(found[1], none if population.violation is None else population.violation)
-    return replace(population, fitness=fitness, violation=violation, valid=torch.ones_like(population.valid))
+        violation = put(found.violation, none if population.violation is None else population.violation)
+    if found.measures is not None:
+        shape = (*wanted.shape, found.measures.shape[-1])
+        none = torch.full(shape, math.nan, dtype=found.measures.dtype, device=fitness.device)
+        measures = put(found.measures, none if population.measures is None else population.measures)
+    valid = torch.ones_like(population.valid)
+    return replace(population, fitness=fitness, violation=violation, measures=measures, valid=valid)
 
 
-def _ask(toolbox: base.Toolbox, genomes: Tensor, weights: tuple[float, ...], *random: Draws) -> tuple[Tensor, ...]:
-    """Return the fitness (..., M) of `genomes` (..., D), and with constraints the violation (...)."""
+def _ask(toolbox: base.Toolbox, genomes: Tensor, weights: tuple[float, ...], *random: Draws) -> Evaluation:
+    """Return what the role `evaluate` finds of `genomes` (..., D): fitness, and violation and measures if there are."""
     with errors_from("the role 'evaluate'"):
         answer = toolbox.evaluate(genomes, *random)
-    fitness, *violation = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer,)
+    fitness, violation, measures = Evaluation(*answer if isinstance(answer, tuple) and len(answer) < 4 else (answer,))
     fitness = check_fitness(fitness, genomes.shape[:-1], weights, "the role 'evaluate'").detach()
     fitness = torch.where(all_finite(genomes).unsqueeze(-1), fitness, math.nan)
-    for values in violation:
-        if not isinstance(values, Tensor) or values.shape != genomes.shape[:-1]:
+    if violation is not None:
+        if not isinstance(violation, Tensor) or violation.shape != genomes.shape[:-1]:
             expected = f"expected one violation for each of {tuple(genomes.shape[:-1])}"
-            raise InputError(f"the role 'evaluate' gave {describe(values)} beside fitness: {expected}")
-    return (fitness, *(values.detach().double() for values in violation))
+            raise InputError(f"the role 'evaluate' gave {describe(violation)} beside fitness: {expected}")
+        violation = violation.detach().double()
+    if measures is not None:
+        measures = check_measures(measures, genomes.shape[:-1], "the role 'evaluate'").detach()
+    return Evaluation(fitness, violation, measures)
 
 
 def _unevaluated(population: Population, genomes: Tensor, valid: Tensor) -> Population:

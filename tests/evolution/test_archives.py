@@ -26,7 +26,7 @@ from evovae.evolution import (
     nondominated_rank,
     selNSGA2,
 )
-from evovae.evolution.archives import hash_genes
+from evovae.evolution.archives.hall_of_fame import hash_genes
 
 # Powers of two: dividing by them again, as DEAP does, leaves no rounding to decide between equals.
 WEIGHTS = [(1.0,), (1.0, -1.0), (-64.0, 0.5), (1.0, 1.0, -8.0), (-1.0, 0.5, 2.0, -1.0)]
