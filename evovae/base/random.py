@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import operator
 from abc import ABC, abstractmethod
@@ -154,6 +155,22 @@ class Streams(Draws):
         start, self._used = self._used, self._used + count
         return self._block[:, start : self._used].clone().view(shape)
 
+    def rough_normal(self, *shape: int) -> Tensor:
+        """Draw from N(0, 1) in 65,536 steps of equal probability: float32 in `shape` (R, ...), at most 4.2 from 0.
+
+        For noise that is drawn by the million, in a fifth of the time that `normal` takes: a number costs 16 bits and a
+        look into a table.
+        """
+        _check_rows(shape, len(self))
+        count = math.prod(shape[1:])
+        table, device = _rough_normals(self.device), self.device
+        numbers = torch.empty(len(self), count, dtype=torch.float32, device=device)
+        bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device)
+        for generator, row in zip(self._generators, numbers, strict=True):
+            bits.random_(-(2**63), None, generator=generator)
+            torch.index_select(table, 0, bits.view(torch.int16)[:count].int().add_(2**15), out=row)
+        return numbers.view(shape)
+
     def select(self, chosen: Tensor, individuals: int) -> SelectedStreams:
         """Return the streams as the `chosen` ones see them, int64 (K,) of all R * `individuals`."""
         return SelectedStreams(self, chosen, individuals)
@@ -192,6 +209,14 @@ def seeded_numpy(generator: torch.Generator) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
+
+
+@functools.lru_cache(maxsize=4)
+def _rough_normals(device: torch.device) -> Tensor:
+    """Quantiles of N(0, 1) float32 (2^16,), at the middles of as many steps; their variance is 1."""
+    middles = (torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16
+    quantiles = torch.special.ndtri(middles)
+    return (quantiles / quantiles.square().mean().sqrt()).float().to(device)
 
 
 def _check_rows(shape: tuple[int, ...], rows: int) -> None:

@@ -124,6 +124,8 @@ def evaluate(population: Population, toolbox: base.Toolbox) -> Population:
         found = _ask(toolbox, genomes, population.weights, *selected)
 
     def put(values: Tensor, known: Tensor) -> Tensor:
+        if rows is None and counts_are_free(wanted):  # everyone's
+            return values.view_as(known)
         kind = torch.promote_types(values.dtype, known.dtype)
         if rows is not None:
             return known.to(kind).flatten(0, 1).index_copy(0, rows, values.to(kind)).view_as(known)

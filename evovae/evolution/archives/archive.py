@@ -135,7 +135,7 @@ class EliteArchive(ABC):
     @property
     def qd_score(self) -> Tensor:
         """Sum of the elites' objectives, each less `qd_score_offset`, float64 (R,)."""
-        return self._over_elites(0.0).sum(1) - self.qd_score_offset * self.results.count
+        return self.results["objective"].sum(1) - self.qd_score_offset * self.results.count  # rows not filled are 0
 
     @property
     def norm_qd_score(self) -> Tensor:
@@ -145,13 +145,7 @@ class EliteArchive(ABC):
     @property
     def best(self) -> Tensor:
         """The highest objective, float64 (R,); NaN where there is no elite."""
-        if self.results["index"].shape[1] == 0:
-            return torch.full_like(self.coverage, math.nan)
-        best = self._over_elites(-math.inf).amax(1)
-        return torch.where(best > -math.inf, best, math.nan)
-
-    def _over_elites(self, nothing: float) -> Tensor:
-        return torch.where(self._known, self.results["objective"], nothing)
+        return torch.where(self.results.best > -math.inf, self.results.best, math.nan)
 
     def __len__(self) -> int:
         """Number of elites, of the replicate that has most."""
@@ -191,7 +185,9 @@ class EliteArchive(ABC):
         assert elites is not None
         assert result is not None
         objective, measures = objective.double(), measures.double()
-        usable = objective.isfinite() & measures.isfinite().all(2)
+        usable = objective.isfinite()
+        for column in measures.unbind(2):
+            usable &= column.isfinite()
         cell = self.index_of(torch.where(usable.unsqueeze(2), measures, 0.0))
         row = elites.find(cell)
         known = row >= 0

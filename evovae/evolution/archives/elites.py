@@ -71,6 +71,7 @@ class Elites:
 
     Attributes:
         count: int64 (R,), cells that have an elite.
+        best: float64 (R,), the highest objective that won a cell; minus infinity where none did.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Elites:
         self.cells, self._columns, self.device = cells, dict(columns), device
         self._slot = torch.full((replicates * cells + 1,), -1, device=device)  # the last is nobody's
         self.count = torch.zeros(replicates, dtype=torch.int64, device=device)
+        self.best = torch.full((replicates,), -torch.inf, dtype=torch.float64, device=device)
         self._most = self._capacity = 0  # no replicate has more rows than `_most`
         self._rows: dict[str, Tensor] = {}
         self._grow(min(cells, 128))
@@ -123,6 +125,8 @@ class Elites:
         row = torch.where(new, self.count[replicate] + new.cumsum(0) - 1 - before[replicate], row)
         self._slot[place] = torch.where(won.wins, row, -1)
         self.count = self.count + added
+        objective = torch.where(won.wins, values["objective"].index_select(0, won.rows), -torch.inf)
+        self.best = self.best.scatter_reduce(0, replicate, objective, "amax")
         # Each replicate has a row more than it uses: whoever has not won is written there.
         into = torch.where(won.wins, replicate * (self._capacity + 1) + row, self._capacity)
         self._rows["index"].flatten(0, 1).index_copy_(0, into, won.cell)
@@ -132,7 +136,9 @@ class Elites:
 
     def state(self) -> State:
         """Return the rows, and how many of them each replicate has."""
-        return join(count=self.count, **{name: self[name].clone() for name in ("index", *self._columns)})
+        return join(
+            count=self.count, best=self.best, **{name: self[name].clone() for name in ("index", *self._columns)}
+        )
 
     def restore(self, state: State) -> None:
         """Take up what `state` gave.
@@ -159,7 +165,7 @@ class Elites:
         self._make_room(length)
         self._slot.fill_(-1)
         self._slot[place] = rows.expand_as(filled)[filled]
-        self.count = count
+        self.count, self.best = count, state.like("best", self.best)
         for name in ("index", *self._columns):
             column = self._rows[name][:, :length]
             column.copy_(state.like(name, column))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evovae.base import InputError, numbers_on, require_whole, shown
+from evovae.base import InputError, require_whole, shown
 from evovae.evolution.archives.archive import EliteArchive
 
 EPSILON = 1e-6
@@ -51,15 +51,12 @@ class GridArchive(EliteArchive):
 
     def index_of(self, measures: Tensor) -> Tensor:
         """Return the cells int64 (...) of finite `measures` (..., K), counted as `numpy.ravel_multi_index` does."""
-
-        def along(values: Sequence[float]) -> Tensor:
-            return numbers_on(tuple(map(float, values)), torch.float64, measures.device)
-
-        low, dims = along([low for low, _ in self.ranges]), along(self.dims)
-        place = (dims * (measures.double() - low) + EPSILON) / along(self.spans)  # ... K
-        place = torch.minimum(place.clamp_min(0.0).floor(), dims - 1.0)
-        strides = [math.prod(self.dims[k + 1 :]) for k in range(len(self.dims))]
-        return (place * along(strides)).sum(-1).long()
+        index: Tensor | int = 0
+        for values, cells, (low, high) in zip(measures.double().unbind(-1), self.dims, self.ranges, strict=True):
+            place = (cells * (values - low) + EPSILON) / (high - low)
+            index = index * cells + place.clamp_(0, cells - 1).long()  # which cuts off what is behind the point
+        assert isinstance(index, Tensor)
+        return index
 
     def grid_index(self, index: Tensor) -> Tensor:
         """Return the places int64 (..., K) along each measure of the cells `index` int64 (...)."""

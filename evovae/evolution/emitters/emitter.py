@@ -9,7 +9,7 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import State, Streams
+from evovae.base import State, Streams, counts_are_free
 from evovae.evolution.archives.archive import EliteArchive, Insertion
 from evovae.evolution.population import Population
 
@@ -50,8 +50,12 @@ class Emitter(ABC):
 
 def elites_or(archive: EliteArchive, n: int, streams: Streams, others: Tensor) -> Tensor:
     """Draw `n` elites of each replicate (R, n, D); where it has none, genomes of `others` (R, L, D) in turn."""
-    turn = others[:, torch.arange(n, device=others.device) % others.shape[1]]
-    if archive.empty is None:
+    empty = archive.empty
+    if empty is None:
         streams.fine_uniform(len(streams), n)  # whatever there is to draw from
-        return turn
-    return torch.where(archive.empty.view(-1, 1, 1), turn, archive.sample(n, streams))
+    else:
+        elites = archive.sample(n, streams)
+        if counts_are_free(empty) and not bool(empty.any()):
+            return elites
+    turn = others[:, torch.arange(n, device=others.device) % others.shape[1]]
+    return turn if empty is None else torch.where(empty.view(-1, 1, 1), turn, elites)

@@ -177,7 +177,7 @@ class EvolutionStrategyEmitter(Adaptation):
     def ask(self, streams: Streams) -> Tensor:
         """Return `batch_size` genomes of each distribution, instance by instance."""
         replicates, emitters, dim = self._start.shape
-        noise = streams.normal(replicates, emitters * self.batch_size, dim)
+        noise = streams.rough_normal(replicates, emitters * self.batch_size, dim)
         return self._strategies.ask(noise.view(-1, self.batch_size, dim)).view_as(noise)
 
     def tell(self, population: Population, insertion: Insertion, streams: Streams) -> None:

@@ -60,7 +60,15 @@ class GaussianEmitter(Emitter):
         return elites_or(self._archive, self.batch_size, streams, self._first)
 
     def _vary(self, parents: Tensor, streams: Streams) -> Tensor:
-        return parents + streams.normal(*parents.shape).mul_(self._sigma)
+        """Return children of `parents` (R, N, D), in their memory."""
+        return self._shaken(parents, streams)
+
+    def _shaken(self, genomes: Tensor, streams: Streams) -> Tensor:
+        """Return `genomes` (R, N, D) with noise, in their own memory."""
+        noise = streams.rough_normal(*genomes.shape)
+        if isinstance(self._sigma, Tensor):
+            return genomes.addcmul_(noise, self._sigma)
+        return genomes.add_(noise, alpha=self._sigma)
 
 
 class IsoLineEmitter(GaussianEmitter):
@@ -88,4 +96,4 @@ class IsoLineEmitter(GaussianEmitter):
     def _vary(self, parents: Tensor, streams: Streams) -> Tensor:
         others = self._parents(streams)
         step = streams.normal(*parents.shape[:2], 1).mul_(self.line_sigma)
-        return torch.lerp(parents, others, step) + streams.normal(*parents.shape).mul_(self._sigma)
+        return self._shaken(parents.lerp_(others, step), streams)
