@@ -30,11 +30,12 @@ EVOLUTION = [
     ["individuals"],
     ["population", "protocols", "operators", "operators.parameters"],
     ["operators.crossover", "operators.mutation", "operators.selection", "operators.multiobjective"],
-    ["roles", "run_state"],
-    ["archives", "logbook", "strategies", "variation"],
-    ["toolboxes", "generation"],
-    ["deap_bridge", "loop", "stopping"],
-    ["algorithms", "generate_update", "baselines"],
+    ["roles", "run_state", "archives", "emitters"],
+    ["archives.elites", "archives.hall_of_fame", "logbook", "strategies", "variation", "emitters.strategies"],
+    ["archives.archive", "archives.pareto_front", "toolboxes", "generation"],
+    ["archives.grid", "emitters.emitter", "emitters.rankers", "deap_bridge", "loop", "stopping"],
+    ["archives.centroids", "emitters.gaussian", "emitters.evolution_strategy"],
+    ["emitters.gradients", "algorithms", "generate_update", "baselines", "illumination"],
 ]
 DOORS = {f"evovae.{room}" for room in ROOMS} | {"evovae.analysis.plots"}
 """Where a room is entered: by its own door, never by a file two levels down."""
