@@ -9,7 +9,7 @@ from deap import base, tools
 from torch import Tensor
 
 from evovae.base import InputError, State, Streams, join, require_whole, shown
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
 from evovae.evolution.emitters.emitter import Emitter
 from evovae.evolution.generation import Generations, collect
 from evovae.evolution.logbook import Statistics
@@ -96,7 +96,7 @@ class _Illumination(Algorithm):
         self._archive, self._emitters, self._streams = archive, emitters, streams
         for emitter in emitters:
             emitter.begin(toolbox, archive, streams)
-        self._sizes = [0] * len(emitters)
+        self._parts: list[tuple[int, int]] = []  # of each, how many points, and how many genomes
 
     def example(self) -> Population:
         genomes = self.toolbox.sample(1, self._streams.clone())
@@ -104,21 +104,31 @@ class _Illumination(Algorithm):
 
     def ask(self, gen: int) -> Population:
         asked = [emitter.ask(self._streams) for emitter in self._emitters]
-        self._sizes = [genomes.shape[1] for genomes in asked]
-        genomes = asked[0] if len(asked) == 1 else torch.cat(asked, 1)
-        return Population.unevaluated(self.toolbox.project(genomes), self.toolbox.weights, self._streams)
+        # The points at which gradients were taken come first, of all emitters: they enter the archive before the rest.
+        self._parts = [
+            (emitter.points, genomes.shape[1]) for emitter, genomes in zip(self._emitters, asked, strict=True)
+        ]
+        if len(asked) > 1:
+            points = [genomes[:, :count] for genomes, (count, _) in zip(asked, self._parts, strict=True)]
+            others = [genomes[:, count:] for genomes, (count, _) in zip(asked, self._parts, strict=True)]
+            asked = [torch.cat((*points, *others), 1)]
+        return Population.unevaluated(self.toolbox.project(asked[0]), self.toolbox.weights, self._streams)
 
     def tell(self, population: Population) -> Population:
-        insertion = self._update(population)
-        start = 0
-        for emitter, size in zip(self._emitters, self._sizes, strict=True):
-            part, became = population, insertion
-            if size < len(population):
-                index = torch.arange(start, start + size, device=population.genomes.device)
-                part = population.take(index.expand(population.replicates, -1))
-                became = Insertion(insertion.status[:, start : start + size], insertion.value[:, start : start + size])
-            emitter.tell(part, became, self._streams)
-            start += size
+        points, size = sum(count for count, _ in self._parts), len(population)
+        groups = [(0, points), (points, size)] if points else [(0, size)]
+        first, *others = [self._archive.update(population.between(*group)) for group in groups]
+        insertion = first.join(others[0]) if others else first
+        if len(self._emitters) == 1:
+            self._emitters[0].tell(population, insertion, self._streams)
+            return population
+        point, other = 0, points
+        for emitter, (count, asked) in zip(self._emitters, self._parts, strict=True):
+            spans = (point, point + count), (other, other + asked - count)
+            part, rest = (population.between(*span) for span in spans)
+            became = insertion.between(*spans[0]).join(insertion.between(*spans[1]))
+            emitter.tell(part.join(rest), became, self._streams)
+            point, other = spans[0][1], spans[1][1]
         return population
 
     def metrics(self) -> Mapping[str, Tensor]:
@@ -133,20 +143,3 @@ class _Illumination(Algorithm):
         self._archive.restore(state.part("archive"), survivors)
         for number, emitter in enumerate(self._emitters):
             emitter.restore(state.part(f"emitters/{number}"))
-
-    def _update(self, population: Population) -> Insertion:
-        """Take in the points at which gradients were taken first, then the others."""
-        points: list[int] = []
-        start = 0
-        for emitter, size in zip(self._emitters, self._sizes, strict=True):
-            points.extend(range(start, start + emitter.points))
-            start += size
-        if not points:
-            return self._archive.update(population)
-        first = torch.tensor(points, device=population.genomes.device)
-        others = torch.ones(len(population), dtype=torch.bool, device=first.device).index_fill(0, first, False)
-        groups = [first, others.nonzero().squeeze(1)]
-        found = [self._archive.update(population.take(group.expand(population.replicates, -1))) for group in groups]
-        back = torch.cat(groups).argsort()
-        status, value = (torch.cat([getattr(one, name) for one in found], 1)[:, back] for name in ("status", "value"))
-        return Insertion(status, value)

@@ -144,6 +144,11 @@ class Population:
         }
         return replace(self, **taken)
 
+    def between(self, start: int, stop: int) -> Population:
+        """Return the individuals `start` up to `stop` of each replicate, in the memory of these."""
+        part: dict[str, Any] = {name: values[:, start:stop] for name, values in self._rows.items()}
+        return replace(self, **part)
+
     def join(self, other: Population) -> Population:
         """Return these individuals followed by those of `other`, in each replicate, with the streams of `other`.
 

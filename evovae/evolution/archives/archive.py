@@ -30,6 +30,14 @@ class Insertion:
     """float64 (R, N): objective less the cell's threshold; of a cell without one, the objective itself. Minus infinity
     where objective or measures are not finite."""
 
+    def between(self, start: int, stop: int) -> Insertion:
+        """Return what became of the candidates `start` up to `stop` of each replicate."""
+        return Insertion(self.status[:, start:stop], self.value[:, start:stop])
+
+    def join(self, other: Insertion) -> Insertion:
+        """Return what became of these, followed by `other`, in each replicate."""
+        return Insertion(torch.cat((self.status, other.status), 1), torch.cat((self.value, other.value), 1))
+
 
 class EliteArchive(ABC):
     """The best genome of every cell of measure space that each replicate has found (MAP-Elites; Mouret and Clune 2015).

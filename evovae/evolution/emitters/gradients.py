@@ -163,9 +163,8 @@ class GradientArborescenceEmitter(Adaptation):
 
     def tell(self, population: Population, insertion: Insertion, streams: Streams) -> None:
         """Move the points, and let the strategies learn which coefficients were good."""
-        index = torch.arange(self.points, len(population), device=population.genomes.device)
-        branches = population.take(index.expand(population.replicates, -1))
-        insertion = Insertion(insertion.status[:, self.points :], insertion.value[:, self.points :])
+        branches = population.between(self.points, len(population))
+        insertion = insertion.between(self.points, len(population))
         best, parents, restarts = self._learn(branches, insertion, self._asked)
         self._move(branches, best, parents)
         elites = self._restart(restarts, self._strategies.mean.new_zeros(()).expand_as(self._strategies.mean), streams)
