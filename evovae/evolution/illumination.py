@@ -93,6 +93,7 @@ class _Illumination(Algorithm):
         super().__init__(toolbox)
         if len(toolbox.weights) > 1:
             raise InputError(f"{len(toolbox.weights)} objectives: an archive compares by one; sum them")
+        archive.require(len(streams), toolbox.encoding.dim)
         self._archive, self._emitters, self._streams = archive, emitters, streams
         for emitter in emitters:
             emitter.begin(toolbox, archive, streams)

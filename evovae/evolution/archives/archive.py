@@ -307,8 +307,12 @@ class EliteArchive(ABC):
                 raise InputError(
                     f"{given}: expected {expected[name]} for {n} genomes in each of {replicates} replicates"
                 )
+        self.require(replicates, genomes.shape[2])
+
+    def require(self, replicates: int, genes: int) -> None:
+        """Raise `InputError` if it holds elites of another number of replicates or genes."""
         if self._elites is not None:
             before = (len(self._elites.count), *self._elites.shape("genomes"))
-            if (replicates, *genomes.shape[2:]) != before:
-                given = f"{replicates} replicates of {genomes.shape[2]} genes"
+            if (replicates, genes) != before:
+                given = f"{replicates} replicates of {genes} genes"
                 raise InputError(f"{given}: expected {before[0]} of {before[1]}, as the archive has them")

@@ -9,7 +9,18 @@ import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import MIN_NUMBER, InputError, State, Streams, is_whole, join, require_number, require_whole, shown
+from evovae.base import (
+    MIN_NUMBER,
+    InputError,
+    State,
+    Streams,
+    counts_are_free,
+    is_whole,
+    join,
+    require_number,
+    require_whole,
+    shown,
+)
 from evovae.evolution.archives.archive import EliteArchive, Insertion
 from evovae.evolution.emitters.emitter import Emitter, elites_or
 from evovae.evolution.emitters.rankers import Ranker, RankerName
@@ -32,7 +43,9 @@ class Adaptation(Emitter):
         ranker: how genomes are ordered, see `Ranker`.
         selection_rule: parents are those that the archive let in (`filter`), or the better half (`mu`).
         restart_rule: begin again at an elite where the archive let in none (`no_improvement`), only where the
-            distribution has converged (`basic`), or after so many generations. All do where it has converged.
+            distribution has converged (`basic`), or after so many generations. All do where it has converged, or
+            nothing that it gave was finite.
+        x0: where all begin, a number or one a gene; each at a draw from the encoding's prior when left out.
 
     Attributes:
         restarts: int64 (R, E), how often each began again.
@@ -49,6 +62,7 @@ class Adaptation(Emitter):
         ranker: RankerName,
         selection_rule: SelectionRule,
         restart_rule: RestartRule | int,
+        x0: PerGene | None,
     ) -> None:
         require_number("sigma", sigma, MIN_NUMBER)
         require_whole("batch_size", batch_size, least=2)
@@ -58,7 +72,7 @@ class Adaptation(Emitter):
         if not (is_whole(restart_rule) and int(restart_rule) > 0) and restart_rule not in get_args(RestartRule):
             expected = "no_improvement, basic, or a number of generations, 1 or more"
             raise InputError(f"restart_rule is {shown(restart_rule)}: expected {expected}")
-        self.sigma, self.batch_size, self.emitters = sigma, batch_size, emitters
+        self.sigma, self.batch_size, self.emitters, self.x0 = sigma, batch_size, emitters, x0
         self.selection_rule, self.restart_rule, self._ranker = selection_rule, restart_rule, Ranker(ranker)
 
     _start: Tensor
@@ -87,12 +101,31 @@ class Adaptation(Emitter):
         self._ranker.restore(state.part("ranker"))
         self._generation = state.number("generation")
 
+    def _elsewhere(self, streams: Streams) -> Tensor:
+        """Return where to begin (R, E, D) where there is no elite: another draw, if that need not be waited for."""
+        empty = self._archive.empty
+        if self.x0 is not None or empty is None or not counts_are_free(empty) or not bool(empty.any()):
+            return self._start
+        draws = [
+            self._toolbox.sample(self.emitters, [streams[r]])[0] if nothing else self._start[r]
+            for r, nothing in enumerate(empty.tolist())
+        ]
+        return torch.stack(draws)
+
     def _adapt(
-        self, archive: EliteArchive, start: Tensor, mean: Tensor, streams: Streams, separable: bool = False
+        self,
+        toolbox: base.Toolbox,
+        archive: EliteArchive,
+        mean: Tensor | None,
+        streams: Streams,
+        separable: bool = False,
     ) -> None:
-        """Begin: genomes `start` (R, E, D), strategies at `mean` (I, ...)."""
-        self._archive, self._start, self._generation = archive, start, 0
-        self._strategies = EvolutionStrategies(mean.to(start.device), self.sigma, self.batch_size, separable)
+        """Begin: at `x0`, or at draws of the prior, with strategies at `mean` (I, ...), or there."""
+        start: Tensor = toolbox.sample(self.emitters, streams)  # R E D
+        start = start if self.x0 is None else torch.zeros_like(start) + per_gene("x0", self.x0, start)
+        mean = start.flatten(0, 1) if mean is None else mean.to(start.device)
+        self._toolbox, self._archive, self._start, self._generation = toolbox, archive, start, 0
+        self._strategies = EvolutionStrategies(mean, self.sigma, self.batch_size, separable)
         self._ranker.begin(archive, self.emitters, streams)
         self.restarts = torch.zeros(start.shape[:2], dtype=torch.int64, device=start.device)
 
@@ -114,7 +147,8 @@ class Adaptation(Emitter):
         best = order if filters else order[:, : self.batch_size // 2]
         self._strategies.tell(self._rows(asked, best), parents)
         self._generation += 1
-        restarts = self._strategies.converged(values[:, 0], values[:, -1])
+        hopeless = (insertion.value == -torch.inf).all(1)  # nothing is finite where it is
+        restarts = self._strategies.converged(values[:, 0], values[:, -1]) | hopeless
         if self.restart_rule == "no_improvement":
             restarts = restarts | (entered == 0)
         elif self.restart_rule != "basic" and self._generation % int(self.restart_rule) == 0:
@@ -128,7 +162,7 @@ class Adaptation(Emitter):
 
     def _restart(self, chosen: Tensor, mean: Tensor | None, streams: Streams) -> Tensor:
         """Let the strategies `chosen` bool (I,) begin again at `mean`, or at the elites that are returned, (I, D)."""
-        elites = elites_or(self._archive, self.emitters, streams, self._start).flatten(0, 1)
+        elites = elites_or(self._archive, self.emitters, streams, self._elsewhere(streams)).flatten(0, 1)
         self._strategies.reset(chosen, elites if mean is None else mean)
         self._ranker.reset(chosen, streams)
         self.restarts = self.restarts + chosen.view_as(self.restarts)
@@ -142,9 +176,8 @@ class EvolutionStrategyEmitter(Adaptation):
     ranker `imp`, the selection rule `mu` and the restart rule `basic`, on one with a learning rate and a threshold.
 
     Args:
-        sigma, batch_size, emitters, ranker, selection_rule, restart_rule: as `Adaptation` has them.
+        sigma, batch_size, emitters, ranker, selection_rule, restart_rule, x0: as `Adaptation` has them.
         es: `cma_es`, with a full covariance, or `sep_cma_es`, with a diagonal one.
-        x0: where all begin, a number or one a gene; each at a draw from the encoding's prior when left out.
 
     Attributes:
         restarts: int64 (R, E), how often each began again.
@@ -164,15 +197,14 @@ class EvolutionStrategyEmitter(Adaptation):
         es: StrategyName = "cma_es",
         x0: PerGene | None = None,
     ) -> None:
-        super().__init__(sigma, batch_size, emitters, ranker, selection_rule, restart_rule)
+        super().__init__(sigma, batch_size, emitters, ranker, selection_rule, restart_rule, x0)
         if es not in get_args(StrategyName):
             raise InputError(f"es is {shown(es)}: expected one of {', '.join(get_args(StrategyName))}")
-        self.es, self.x0 = es, x0
+        self.es = es
 
     def begin(self, toolbox: base.Toolbox, archive: EliteArchive, streams: Streams) -> None:
         """Draw where the distributions begin."""
-        start = starting_points(toolbox, self.x0, self.emitters, streams)
-        self._adapt(archive, start, start.flatten(0, 1), streams, separable=self.es == "sep_cma_es")
+        self._adapt(toolbox, archive, None, streams, separable=self.es == "sep_cma_es")
 
     def ask(self, streams: Streams) -> Tensor:
         """Return `batch_size` genomes of each distribution, instance by instance."""
@@ -184,9 +216,3 @@ class EvolutionStrategyEmitter(Adaptation):
         """Let each distribution learn from its genomes, and begin again where it must."""
         _, _, restarts = self._learn(population, insertion, population.genomes)
         self._restart(restarts, None, streams)
-
-
-def starting_points(toolbox: base.Toolbox, x0: PerGene | None, emitters: int, streams: Streams) -> Tensor:
-    """Return (R, E, D): `x0` for all `emitters`, or draws from the prior."""
-    draws: Tensor = toolbox.sample(emitters, streams)
-    return draws if x0 is None else torch.zeros_like(draws) + per_gene("x0", x0, draws)

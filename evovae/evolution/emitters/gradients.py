@@ -14,7 +14,7 @@ from torch import Tensor
 
 from evovae.base import MIN_NUMBER, InputError, State, Streams, join, require_number, shown
 from evovae.evolution.archives.archive import EliteArchive, Insertion
-from evovae.evolution.emitters.evolution_strategy import Adaptation, RestartRule, SelectionRule, starting_points
+from evovae.evolution.emitters.evolution_strategy import Adaptation, RestartRule, SelectionRule
 from evovae.evolution.emitters.gaussian import IsoLineEmitter
 from evovae.evolution.emitters.rankers import RankerName
 from evovae.evolution.operators.parameters import PerGene, check_strength
@@ -134,20 +134,18 @@ class GradientArborescenceEmitter(Adaptation):
         normalised: bool = True,
         x0: PerGene | None = None,
     ) -> None:
-        super().__init__(sigma, batch_size, emitters, ranker, selection_rule, restart_rule)
+        super().__init__(sigma, batch_size, emitters, ranker, selection_rule, restart_rule, x0)
         require_number("step_size", step_size, MIN_NUMBER)
         if optimiser not in get_args(OptimiserName):
             raise InputError(f"optimiser is {shown(optimiser)}: expected one of {', '.join(get_args(OptimiserName))}")
-        self.step_size, self.optimiser, self.normalised, self.x0 = step_size, optimiser, normalised, x0
+        self.step_size, self.optimiser, self.normalised = step_size, optimiser, normalised
         self.points = emitters
 
     def begin(self, toolbox: base.Toolbox, archive: EliteArchive, streams: Streams) -> None:
         """Draw where the points begin."""
-        self._toolbox = toolbox
-        start = starting_points(toolbox, self.x0, self.emitters, streams)
-        self._adapt(archive, start, torch.zeros(self.emitters * len(streams), 1 + archive.dimensions), streams)
-        self._point = start.flatten(0, 1).double()  # I D
-        self._moments = torch.zeros(2, *self._point.shape, dtype=torch.float64, device=start.device)
+        self._adapt(toolbox, archive, torch.zeros(self.emitters * len(streams), 1 + archive.dimensions), streams)
+        self._point = self._start.flatten(0, 1).double()  # I D
+        self._moments = torch.zeros(2, *self._point.shape, dtype=torch.float64, device=self._point.device)
         self._steps = torch.zeros_like(self._point[:, :1])
 
     def ask(self, streams: Streams) -> Tensor:
@@ -167,7 +165,7 @@ class GradientArborescenceEmitter(Adaptation):
         insertion = insertion.between(self.points, len(population))
         best, parents, restarts = self._learn(branches, insertion, self._asked)
         self._move(branches, best, parents)
-        elites = self._restart(restarts, self._strategies.mean.new_zeros(()).expand_as(self._strategies.mean), streams)
+        elites = self._restart(restarts, torch.zeros_like(self._strategies.mean), streams)
         rows = restarts.unsqueeze(1)
         self._point = torch.where(rows, elites.double(), self._point)
         self._moments = torch.where(rows, 0.0, self._moments)

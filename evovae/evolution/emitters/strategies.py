@@ -147,6 +147,8 @@ class EvolutionStrategies:
         state = State(state)
         for name, values in self._learned().items():
             setattr(self, name if hasattr(self, name) else f"_{name}", state.like(name, values).clone())
+        if self.separable:
+            self._eigenvalues = self.covariance
 
     def _learned(self) -> dict[str, Tensor]:
         names = ["mean", "sigma", "covariance", "_path", "_path_sigma", "_evaluations"]
