@@ -35,7 +35,7 @@ EVOLUTION = [
     ["archives.archive", "archives.pareto_front", "toolboxes", "generation"],
     ["archives.grid", "emitters.emitter", "emitters.rankers", "deap_bridge", "loop", "stopping"],
     ["archives.centroids", "emitters.gaussian", "emitters.evolution_strategy"],
-    ["emitters.gradients", "algorithms", "generate_update", "baselines", "illumination"],
+    ["emitters.bandit", "emitters.gradients", "algorithms", "generate_update", "baselines", "illumination"],
 ]
 DOORS = {f"evovae.{room}" for room in ROOMS} | {"evovae.analysis.plots"}
 """Where a room is entered: by its own door, never by a file two levels down."""

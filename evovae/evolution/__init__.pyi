@@ -16,6 +16,7 @@ from .baselines import gradient_ascent_iter as gradient_ascent_iter
 from .baselines import random_search as random_search
 from .baselines import random_search_iter as random_search_iter
 from .deap_bridge import Bridge as Bridge
+from .emitters.bandit import BanditEmitter as BanditEmitter
 from .emitters.emitter import Emitter as Emitter
 from .emitters.evolution_strategy import EvolutionStrategyEmitter as EvolutionStrategyEmitter
 from .emitters.gaussian import GaussianEmitter as GaussianEmitter

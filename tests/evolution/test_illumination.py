@@ -42,6 +42,16 @@ EMITTERS: dict[str, Callable[[], Emitter | list[Emitter]]] = {
         0.5, 0.05, 7, 2, "imp", "filter", "no_improvement", optimiser="adam"
     ),
     "operators": lambda: evolution.GradientOperatorEmitter(0.1, 0.3, True, True, 0.2, 10, 15),
+    "bandit": lambda: evolution.BanditEmitter(
+        [
+            evolution.GaussianEmitter(0.01, 8, 8),
+            evolution.IsoLineEmitter(0.2, 0.3, 8, 8),
+            evolution.EvolutionStrategyEmitter(0.4, 4, 2),
+            evolution.EvolutionStrategyEmitter(0.4, 8, 1, "imp", "mu", 5),
+        ],
+        active=2,
+        window=6,
+    ),
     "several": lambda: [evolution.GaussianEmitter(0.3, 8, 9), evolution.GradientArborescenceEmitter(0.5, 0.5, 5, 2)],
 }
 
@@ -260,6 +270,30 @@ def test_the_search_fills_more_than_draws_from_the_prior() -> None:
     assert found["draws"] < min(found[name] for name in ("mapElites", "cmaME", "cmaMEGA"))
 
 
+def test_a_bandit_gives_the_evaluations_to_whom_fills_the_archive() -> None:
+    standing, walking = evolution.GaussianEmitter(0.0, 10, 10), evolution.GaussianEmitter(0.8, 10, 10)
+    bandit = evolution.BanditEmitter([standing, walking, evolution.GaussianEmitter(0.0, 10, 10)], zeta=0.1)
+    evolution.illuminate(make_toolbox(), evolution.GridArchive((100, 100), RANGES), bandit, 60, replicates=5)
+    assert bandit.chosen.sum(1).tolist() == [600.0] * 5
+    assert (bandit.chosen[:, 1] > 500).all()
+    assert (bandit.chosen >= 10).all()
+
+
+def test_an_emitter_that_is_not_chosen_learns_nothing() -> None:
+    idle = evolution.EvolutionStrategyEmitter(0.4, 10, 1, restart_rule=1)
+    bandit = evolution.BanditEmitter([evolution.GaussianEmitter(0.8, 10, 10), idle], zeta=0.0)
+    toolbox, streams, archive = make_toolbox(), Streams(0, 2), ARCHIVES["grid"]()
+    bandit.begin(toolbox, archive, streams)
+    for _ in range(6):
+        before, turns = idle.state(), bandit.chosen[:, 1].clone()
+        population = evolution.Population.unevaluated(bandit.ask(streams), (1.0,), streams)
+        population = evolution.evaluate(population, toolbox)
+        bandit.tell(population, archive.update(population), streams)
+        same = {name: torch.equal(tensor, idle.state()[name]) for name, tensor in before.items()}
+        assert all(same.values()) == torch.equal(bandit.chosen[:, 1], turns), same
+    assert 10 <= float(bandit.chosen[:, 1].sum()) < 120
+
+
 REFUSED = {
     "measures: make the toolbox with": lambda: evolution.illuminate(
         evolution.toolbox(evovae.VectorEncoding(2), bowl), ARCHIVES["grid"](), evolution.GaussianEmitter(), 1
@@ -304,6 +338,20 @@ REFUSED = {
     "es is 'pso'": lambda: evolution.EvolutionStrategyEmitter(es="pso"),
     "optimiser is 'sgd'": lambda: evolution.GradientArborescenceEmitter(optimiser="sgd"),
     "batch_size is 1": lambda: evolution.EvolutionStrategyEmitter(batch_size=1),
+    "emitters are 1": lambda: evolution.BanditEmitter([evolution.GaussianEmitter()]),
+    "active is 2": lambda: evolution.BanditEmitter([evolution.GaussianEmitter(), evolution.GaussianEmitter()], 2),
+    r"the emitters ask for \[100, 15\] genomes": lambda: evolution.illuminate(
+        make_toolbox(),
+        ARCHIVES["grid"](),
+        evolution.BanditEmitter([evolution.GaussianEmitter(), evolution.EvolutionStrategyEmitter(0.5, 15, 1)]),
+        1,
+    ),
+    "an emitter takes gradients": lambda: evolution.illuminate(
+        make_toolbox(),
+        ARCHIVES["grid"](),
+        evolution.BanditEmitter([evolution.GradientArborescenceEmitter(batch_size=n) for n in (9, 9)]),
+        1,
+    ),
     "the archive is empty": lambda: ARCHIVES["grid"]().coverage,
     "replicate is 3": lambda: evolution.illuminate(make_toolbox(), ARCHIVES["grid"](), evolution.GaussianEmitter(), 1)[
         0

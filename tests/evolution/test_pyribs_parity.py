@@ -115,7 +115,7 @@ def test_evolution_strategies_learn_what_pyribs_learn(separable: bool, dim: int,
         parents = int(rng.integers(0, batch + 1)) if changing else batch // 2
         theirs.tell(order, values, parents)
         ranked = torch.from_numpy(asked[order])
-        ours.tell(torch.stack((ranked, ranked)), torch.tensor([parents, 0]))
+        ours.tell(torch.stack((ranked, ranked)), torch.tensor([parents, 6]), torch.tensor([True, False]))
         for name, expected in {
             "mean": theirs.mean,
             "sigma": theirs.sigma,

@@ -34,6 +34,10 @@ class Insertion:
         """Return what became of the candidates `start` up to `stop` of each replicate."""
         return Insertion(self.status[:, start:stop], self.value[:, start:stop])
 
+    def take(self, index: Tensor) -> Insertion:
+        """Return what became of the candidates `index` int64 (R, K)."""
+        return Insertion(self.status.gather(1, index), self.value.gather(1, index))
+
     def join(self, other: Insertion) -> Insertion:
         """Return what became of these, followed by `other`, in each replicate."""
         return Insertion(torch.cat((self.status, other.status), 1), torch.cat((self.value, other.value), 1))

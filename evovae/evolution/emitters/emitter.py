@@ -21,6 +21,8 @@ class Emitter(ABC):
     draws the same numbers whatever the fitness, so that a replicate does not depend on others.
     """
 
+    active: Tensor | None = None
+    """Bool (R,): in which replicates the genomes asked for last were evaluated; None for all. A bandit sets it."""
     points: int = 0
     """How many of the genomes asked for, the first of each replicate, enter the archive before the others: those at
     which gradients were taken."""

@@ -76,6 +76,7 @@ class Adaptation(Emitter):
         self.selection_rule, self.restart_rule, self._ranker = selection_rule, restart_rule, Ranker(ranker)
 
     _start: Tensor
+    _generation: Tensor
     _strategies: EvolutionStrategies
     restarts: Tensor
 
@@ -99,7 +100,7 @@ class Adaptation(Emitter):
         self._start, self.restarts = state.like("start", self._start), state.like("restarts", self.restarts)
         self._strategies.restore(state.part("strategies"))
         self._ranker.restore(state.part("ranker"))
-        self._generation = state.number("generation")
+        self._generation = state.like("generation", self._generation)
 
     def _elsewhere(self, streams: Streams) -> Tensor:
         """Return where to begin (R, E, D) where there is no elite: another draw, if that need not be waited for."""
@@ -124,7 +125,8 @@ class Adaptation(Emitter):
         start: Tensor = toolbox.sample(self.emitters, streams)  # R E D
         start = start if self.x0 is None else torch.zeros_like(start) + per_gene("x0", self.x0, start)
         mean = start.flatten(0, 1) if mean is None else mean.to(start.device)
-        self._toolbox, self._archive, self._start, self._generation = toolbox, archive, start, 0
+        self._toolbox, self._archive, self._start, self.active = toolbox, archive, start, None
+        self._generation = torch.zeros(mean.shape[0], dtype=torch.int64, device=start.device)  # of each instance
         self._strategies = EvolutionStrategies(mean, self.sigma, self.batch_size, separable)
         self._ranker.begin(archive, self.emitters, streams)
         self.restarts = torch.zeros(start.shape[:2], dtype=torch.int64, device=start.device)
@@ -145,15 +147,17 @@ class Adaptation(Emitter):
         filters = self.selection_rule == "filter"
         parents = entered if filters else torch.full_like(entered, self.batch_size // 2)
         best = order if filters else order[:, : self.batch_size // 2]
-        self._strategies.tell(self._rows(asked, best), parents)
-        self._generation += 1
+        replicates = torch.ones_like(self.restarts[:, 0], dtype=torch.bool) if self.active is None else self.active
+        active = replicates.repeat_interleave(self.emitters)  # I
+        self._strategies.tell(self._rows(asked, best), parents, active)
+        self._generation = self._generation + active
         hopeless = (insertion.value == -torch.inf).all(1)  # nothing is finite where it is
         restarts = self._strategies.converged(values[:, 0], values[:, -1]) | hopeless
         if self.restart_rule == "no_improvement":
             restarts = restarts | (entered == 0)
-        elif self.restart_rule != "basic" and self._generation % int(self.restart_rule) == 0:
-            restarts = torch.ones_like(restarts)
-        return best, parents, restarts
+        elif self.restart_rule != "basic":
+            restarts = restarts | (self._generation % int(self.restart_rule) == 0)
+        return best, torch.where(active, parents, 0), restarts & active
 
     def _rows(self, genomes: Tensor, best: Tensor) -> Tensor:
         """Return the `best` int64 (I, L) of each instance among `genomes` (R, E * B, D) or (I, B, D): (I, L, D)."""

@@ -61,16 +61,17 @@ class EvolutionStrategies:
             return torch.addcmul(mean, noise, self._scaled.unsqueeze(1))
         return torch.baddbmm(mean, noise, self._scaled.mT)
 
-    def tell(self, ranked: Tensor, parents: Tensor) -> None:
+    def tell(self, ranked: Tensor, parents: Tensor, asked: Tensor) -> None:
         """Learn from the best of a generation.
 
         Args:
             ranked: (I, L, D), the genomes that were asked for, best first; L is at least the number of parents.
             parents: int64 (I,), how many of them to learn from; where there are none, nothing is learned.
+            asked: bool (I,), whose genomes were evaluated.
         """
-        self._evaluations = self._evaluations + self.batch_size
+        self._evaluations = self._evaluations + self.batch_size * asked.unsqueeze(1)
         count = parents.double().unsqueeze(1)  # I 1
-        learning = count > 0
+        learning = (count > 0) & asked.unsqueeze(1)
         count = count.clamp_min(1.0)
         order = torch.arange(1, ranked.shape[1] + 1, dtype=torch.float64, device=ranked.device)
         weights = torch.where(order <= count, (count + 0.5).log() - order.log(), 0.0)  # I L
@@ -85,7 +86,7 @@ class EvolutionStrategies:
         path_sigma = (1.0 - rate_sigma) * self._path_sigma
         path_sigma = path_sigma + (rate_sigma * (2.0 - rate_sigma) * mass).sqrt() / self.sigma * whitened
         length = path_sigma.square().sum(1, keepdim=True) / dim  # I 1
-        settled = 1.0 - (1.0 - rate_sigma) ** (2.0 * self._evaluations / self.batch_size)
+        settled = 1.0 - (1.0 - rate_sigma) ** (2.0 * self._evaluations.clamp_min(1) / self.batch_size)
         short = (length / settled < 2.0 + 4.0 / (dim + 1.0)).double()  # h_sigma
         path = (1.0 - rate_path) * self._path + short * (rate_path * (2.0 - rate_path) * mass).sqrt() * step
 
@@ -193,13 +194,11 @@ class EvolutionStrategies:
             rows = due.nonzero().squeeze(1)
             if not len(rows):
                 return
-            covariance = self.covariance[rows]
-            # As in pyribs, which forces symmetry so; LAPACK as numpy has it takes three quarters of torch's time.
-            found = np.linalg.eigh(torch.maximum(covariance, covariance.mT).numpy())
-            values, basis = (torch.from_numpy(part) for part in found)
+            # LAPACK as numpy has it takes three quarters of torch's time. Both read the lower triangle alone.
+            values, basis = (torch.from_numpy(part) for part in np.linalg.eigh(self.covariance[rows].numpy()))
         else:
             rows = torch.arange(len(due), device=due.device)
-            values, basis = torch.linalg.eigh(torch.maximum(self.covariance, self.covariance.mT))
+            values, basis = torch.linalg.eigh(self.covariance)
             values = torch.where(due.unsqueeze(1), values.abs(), self._eigenvalues)
             basis = torch.where(due.view(-1, 1, 1), basis, self._basis)
         values = values.abs()
