@@ -270,6 +270,17 @@ def test_the_search_fills_more_than_draws_from_the_prior() -> None:
     assert found["draws"] < min(found[name] for name in ("mapElites", "cmaME", "cmaMEGA"))
 
 
+def test_branches_enter_after_their_points() -> None:
+    toolbox, archive = make_toolbox(), evolution.GridArchive((1,) * 2, RANGES)
+    seen = []
+    take = archive.update
+    archive.update = lambda population: seen.append(len(population)) or take(population)
+    emitters = [evolution.GaussianEmitter(0.3, 8, 9), evolution.GradientArborescenceEmitter(0.5, 0.5, 5, 2)]
+    last, *_ = [step.offspring for step in evolution.illuminate_iter(toolbox, archive, emitters, 2)][::-1]
+    assert seen == [2, 9 + 10, 2, 8 + 10]
+    assert len(last) == 20
+
+
 def test_a_bandit_gives_the_evaluations_to_whom_fills_the_archive() -> None:
     standing, walking = evolution.GaussianEmitter(0.0, 10, 10), evolution.GaussianEmitter(0.8, 10, 10)
     bandit = evolution.BanditEmitter([standing, walking, evolution.GaussianEmitter(0.0, 10, 10)], zeta=0.1)
