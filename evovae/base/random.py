@@ -162,14 +162,15 @@ class Streams(Draws):
         look into a table.
         """
         _check_rows(shape, len(self))
-        count = math.prod(shape[1:])
-        table, device = _rough_normals(self.device), self.device
-        numbers = torch.empty(len(self), count, dtype=torch.float32, device=device)
-        bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=device)
-        for generator, row in zip(self._generators, numbers, strict=True):
+        return torch.stack(list(self.rough_normals(*shape[1:])))
+
+    def rough_normals(self, *shape: int) -> Iterator[Tensor]:
+        """Yield what `rough_normal` gives, stream by stream (...): what is used at once stays in the caches."""
+        count, table = math.prod(shape), _rough_normals(self.device)
+        bits = torch.empty((count + 3) // 4, dtype=torch.int64, device=self.device)
+        for generator in self._generators:
             bits.random_(-(2**63), None, generator=generator)
-            torch.index_select(table, 0, bits.view(torch.int16)[:count].int().add_(2**15), out=row)
-        return numbers.view(shape)
+            yield table.index_select(0, bits.view(torch.int16)[:count].int().add_(2**15)).view(shape)
 
     def select(self, chosen: Tensor, individuals: int) -> SelectedStreams:
         """Return the streams as the `chosen` ones see them, int64 (K,) of all R * `individuals`."""

@@ -64,10 +64,12 @@ class GaussianEmitter(Emitter):
 
     def _shaken(self, genomes: Tensor, streams: Streams) -> Tensor:
         """Return `genomes` (R, N, D) with noise, in their own memory."""
-        noise = streams.rough_normal(*genomes.shape)
-        if isinstance(self._sigma, Tensor):
-            return genomes.addcmul_(noise, self._sigma)
-        return genomes.add_(noise, alpha=self._sigma)
+        for own, noise in zip(genomes, streams.rough_normals(*genomes.shape[1:]), strict=True):
+            if isinstance(self._sigma, Tensor):
+                own.addcmul_(noise, self._sigma)
+            else:
+                own.add_(noise, alpha=self._sigma)
+        return genomes
 
 
 class IsoLineEmitter(GaussianEmitter):
