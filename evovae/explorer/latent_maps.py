@@ -79,15 +79,16 @@ class Atlas:
         else:
             self._worker = Worker("evovae map")
             self._waiting = threading.Thread(target=self._wait, args=(self._worker,), daemon=True)
-            self._waiting.start()
             atexit.register(self.close)  # a thread that wakes while the interpreter ends would abort it
+            self._waiting.start()
 
     def close(self) -> None:
         """End the process that computes, if any."""
         atexit.unregister(self.close)
         if self._worker is not None and self._waiting is not None:
             self._worker.kill()
-            self._waiting.join()
+            if self._waiting.is_alive():  # it may have been interrupted in its start
+                self._waiting.join()
 
     def points(self, method: str) -> Tensor:
         """Return the map: float32 (N, 2), the longer side from 0 to 1, the other from 0 in the same measure.

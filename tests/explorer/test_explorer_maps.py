@@ -273,7 +273,8 @@ def program():
     atlas = Atlas(torch.eye(10), torch.zeros(10), None, "")
     atlas.start()
     print(atlas._worker.pid, flush=True)
-    time.sleep(60)
+    while True:
+        time.sleep(0.1)  # a wait without end may not hear a signal that comes just before it
 if __name__ == "__main__":
     run_program("it", program)
 """
