@@ -452,7 +452,6 @@ def run_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[tupl
     """Run a command line in a prepared folder; the outcome of one that was run before is remembered."""
     folder = tmp_path_factory.mktemp("cwd")
     with (
-        mock.patch.object(inputs, "load_images", functools.cache(inputs.load_images)),  # reads MNIST once
         mock.patch.object(inputs, "SILENCE", float("inf")),  # a busy machine may take long, and would be told so
     ):
         prepare(folder)
