@@ -14,6 +14,7 @@ import torch
 
 import evovae
 from evovae.data import ImageSet, load
+from evovae.runs import provenance
 
 torch.set_num_threads(1)
 
@@ -33,10 +34,11 @@ def digits() -> ImageSet:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _mnist_is_read_once() -> Iterator[None]:
-    """Unpacking it takes as long as many a test."""
+def _mnist_is_read_and_git_is_asked_once() -> Iterator[None]:
+    """Either takes as long as many a test."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load, "_load_mnist", functools.cache(load._load_mnist))
+        patch.setattr(provenance, "_commit", functools.cache(provenance._commit))
         yield
 
 
