@@ -34,6 +34,8 @@ from evovae.models.networks import count_weights
 from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs
 from evovae.runs.named_problems import choose
 
+pytestmark = pytest.mark.early
+
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
 COMMANDS = {

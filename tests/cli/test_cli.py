@@ -27,6 +27,8 @@ from evovae.objectives.judges import training
 from evovae.runs import EvolutionResults, Run
 from evovae.runs.evolution_figures import fitness_curves
 
+pytestmark = pytest.mark.early
+
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
 SMALL_EVOLVE = [
     "--population",

@@ -15,6 +15,8 @@ from browsing import browsing
 from exploring import make_folder
 from playwright.sync_api import Browser, Page, Route, expect
 
+pytestmark = pytest.mark.early
+
 VIEWS = {
     "Breed": ("#breed-grid canvas",),
     "Sliders": ("#live canvas", "#across canvas"),
