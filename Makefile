@@ -16,7 +16,7 @@ explore: $(VENV)/installed  ## choose latent values and breed images in the brow
 	$(BIN)/evovae explore
 
 test: $(VENV)/installed-test  ## run the whole test suite, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 mutants: $(VENV)/installed-test  ## put deliberate faults in, one by one, and see that tests notice (some minutes)
 	$(BIN)/python tests/mutants.py

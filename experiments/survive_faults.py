@@ -47,7 +47,17 @@ JOBS = {
 CONTEXT = multiprocessing.get_context("forkserver")
 LOOKING = threading.Lock()
 """Of two threads that look at a process at once, multiprocessing tells one that it ended with 255."""
-LATE = ["torch._dynamo", "torch._meta_registrations", "pandas", "evovae.studies.script"]
+LATE = [
+    *("torch._dynamo", "torch._meta_registrations", "pandas.io.formats.csvs", "safetensors.torch", "rich._emoji_codes"),
+    *(
+        "evovae.studies.script",
+        "evovae.evolution.baselines",
+        "evovae.evolution.toolboxes",
+        "evovae.evolution.algorithms",
+    ),
+    *("evovae.evolution.variation", "evovae.evolution.strategies", "evovae.evolution.generate_update", "scipy.stats"),
+    *("matplotlib.figure", "tyro._backends._tyro_backend", "tyro._backends._tyro_help_formatting"),
+]
 """Imported when first used, by each process anew."""
 CONTEXT.set_forkserver_preload(
     ["evovae.runs.resuming", "evovae.cli.report", "evovae.runs.figures", "evovae.cli.commands", *LATE]

@@ -1,22 +1,50 @@
-"""What every test shares: one torch thread, the embedded digits, and a watch over the global random state."""
+"""What every test shares: one torch thread, files in memory, the digits, a watch over the global random state."""
 
+import functools
+import os
 import random
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import evovae
-from evovae.data import ImageSet
+from evovae.data import ImageSet, load
+from evovae.runs import provenance
 
 torch.set_num_threads(1)
+
+MEMORY = Path("/dev/shm")
+ROOM = 2**30
+"""Bytes that the files of a test may need."""
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+    # Every file of a run is synced: on a disk tests would wait for that as long as they compute.
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # asks again
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
 
 
 @pytest.fixture(scope="session")
 def digits() -> ImageSet:
     """MNIST as it ships with evovae. Shared: look, do not write."""
     return evovae.load_images("mnist")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _mnist_is_read_and_git_is_asked_once() -> Iterator[None]:
+    """Either takes as long as many a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "_load_mnist", functools.cache(load._load_mnist))
+        patch.setattr(provenance, "_commit", functools.cache(provenance._commit))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ python tests/house.py --entered info             how many modules `evovae info`,
 """
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,12 @@ def imports_of(source: str, module: str, is_package: bool = False) -> Iterator[I
             yield Import(package, node.attr, False)
 
 
+@functools.cache
+def _imports_of(source: str, module: str, is_package: bool) -> tuple[Import, ...]:
+    """Parse a file once, however often its house is walked through, or a copy in which another file differs."""
+    return tuple(imports_of(source, module, is_package))
+
+
 class House:
     """A package's files, and what they take from one another."""
 
@@ -78,11 +85,11 @@ class House:
         """Return from which modules a package's names come, as its `__init__.pyi`, or else its `__init__.py`, says."""
         stub = path.with_suffix(".pyi")
         source, module = (stub if stub.exists() else path).read_text(), module_of(path, self.package)
-        return {found.name: found.module for found in imports_of(source, module, True) if found.name}
+        return {found.name: found.module for found in _imports_of(source, module, True) if found.name}
 
     def imports(self, path: Path) -> list[Import]:
         """Return what a file takes."""
-        return list(imports_of(path.read_text(), module_of(path, self.package), path.name == "__init__.py"))
+        return list(_imports_of(path.read_text(), module_of(path, self.package), path.name == "__init__.py"))
 
     def target(self, found: Import) -> str:
         """Return the module that an import reaches in the end."""

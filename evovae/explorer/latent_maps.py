@@ -6,18 +6,17 @@ import atexit
 import contextlib
 import hashlib
 import math
-import os
 import threading
 from concurrent.futures import BrokenExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from evovae.base import InputError, Worker, files, shown
+from evovae.explorer.tsne import tsne
 
 LARGEST = 10_000
 """Images at most that are mapped, the first of the test set."""
@@ -79,15 +78,16 @@ class Atlas:
         else:
             self._worker = Worker("evovae map")
             self._waiting = threading.Thread(target=self._wait, args=(self._worker,), daemon=True)
-            self._waiting.start()
             atexit.register(self.close)  # a thread that wakes while the interpreter ends would abort it
+            self._waiting.start()
 
     def close(self) -> None:
         """End the process that computes, if any."""
         atexit.unregister(self.close)
         if self._worker is not None and self._waiting is not None:
             self._worker.kill()
-            self._waiting.join()
+            if self._waiting.is_alive():  # it may have been interrupted in its start
+                self._waiting.join()
 
     def points(self, method: str) -> Tensor:
         """Return the map: float32 (N, 2), the longer side from 0 to 1, the other from 0 in the same measure.
@@ -123,7 +123,7 @@ class Atlas:
     def _wait(self, worker: Worker) -> None:
         """Let the process compute the map, and take it up and keep it."""
         try:
-            found = torch.from_numpy(worker.call(_tsne, self._codes.numpy())).float()
+            found = torch.from_numpy(worker.call(tsne, self._codes.numpy(), PERPLEXITY, SEED)).float()
         except BrokenExecutor:
             self.reason = "t-SNE failed: its process was ended"
         except Exception as error:
@@ -165,22 +165,3 @@ def _scaled(points: Tensor) -> Tensor:
     low, high = points.double().aminmax(dim=0)
     side = (high - low).max()
     return ((points - low) / (side if side > 0 else 1)).float()
-
-
-def _tsne(codes: np.ndarray) -> np.ndarray:
-    """Return the map (N, 2) of codes (N, D). Nothing is written here: the process may be killed at any moment.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    if hasattr(os, "nice"):
-        os.nice(10)  # the page's images come first
-    from openTSNE import TSNE
-    from threadpoolctl import threadpool_limits
-
-    perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)  # it weighs three times as many neighbours
-    with threadpool_limits(1):
-        points = np.asarray(TSNE(perplexity=perplexity, n_jobs=1, random_state=SEED).fit(codes))
-    if not np.isfinite(points).all():
-        raise ValueError("it came to positions that are not finite")
-    return points

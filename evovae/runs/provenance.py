@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def _program() -> list[str]:
     return ["python", f"{script.parent.name}/{script.name}"] if script.suffix == ".py" else [script.name]
 
 
+@functools.cache
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)

@@ -9,17 +9,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from evovae.base import InputError, Worker, require_whole
 
 SECONDS_TO_SAVE = 30.0
 """What a process that was asked to stop is given before it is killed."""
+SECONDS_TO_END = 1.0
+"""What the threads are given to end when their processes have."""
 SECONDS_TO_CONNECT = 10.0
 WORKER = "evovae worker"
 UNGUARDED = 86
@@ -94,39 +97,70 @@ class SerialExecutor(Executor):
         return future
 
 
+class _Call(NamedTuple):
+    future: Future[Any]
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 class ProcessExecutor(Executor):
     """Runs calls in spawned processes. One that dies costs the call that it was at, and a new one takes its place.
 
     `concurrent.futures.ProcessPoolExecutor` gives up every other call as well, and takes no more. Functions, arguments
     and results travel by pickle, as they do there: functions must be found by name in an importable module or script.
 
+    Threads wait for the processes. A Ctrl-C in the very moment in which the main thread takes the lock of a future
+    leaves it taken for ever (`threading.Condition` is no more careful), and the thread that has the result waits for
+    it. So the threads are daemons, for which a program that ends does not wait, unlike those of `concurrent.futures`:
+    it is the `with` block that waits for the calls.
+
     Args:
         workers: processes at most; each is started when there is a call for it.
     """
 
     def __init__(self, workers: int) -> None:
-        self._threads = ThreadPoolExecutor(workers)  # each waits for a process
+        self._workers = workers
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()  # None: there are no more
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
-        self._closed = False
+        self._closed = self._stopped = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Return a future of the call.
 
         It has a `BrokenExecutor` if the process dies, and an `UnguardedError` if the script has no guard.
+
+        Raises:
+            BrokenExecutor: if the executor was shut down.
         """
         refuse_rerun()
-        return self._threads.submit(self._call, fn, args, kwargs)
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise BrokenExecutor("the executor was shut down")
+            self._calls.put(_Call(future, fn, args, kwargs))
+            if len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._run_calls, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End idle processes now and the others after their call."""
+        """End idle processes now and the others after the last call."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        for process in idle:
-            process.end()
-        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+        if cancel_futures:
+            with contextlib.suppress(Empty):
+                while True:
+                    if (call := self._calls.get_nowait()) is not None:
+                        call.future.cancel()
+        self._calls.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -134,6 +168,7 @@ class ProcessExecutor(Executor):
         """Wait for all calls; after an exception, ask those that run to save and stop, and drop the others."""
         self.shutdown(wait=kind is None, cancel_futures=kind is not None)
         with self._lock:
+            self._stopped = True
             busy = list(self._busy)
         try:
             for process in busy:
@@ -144,15 +179,39 @@ class ProcessExecutor(Executor):
         finally:
             for process in busy:
                 process.kill()
+        deadline = time.monotonic() + SECONDS_TO_END
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
 
-    def _call(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    def _run_calls(self) -> None:
+        """Run calls until there are no more; then end a process, of which there are no more than threads."""
+        while (call := self._calls.get()) is not None:
+            self._run(call)
+            del call  # its result is the caller's alone
+        self._calls.put(None)  # for the next thread
         with self._lock:
-            if self._closed:
-                raise BrokenExecutor("the executor was shut down")
+            process = self._idle.pop() if self._idle else None
+        if process is not None:
+            process.end()
+
+    def _run(self, call: _Call) -> None:
+        if not call.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._call(call)
+        except BaseException as error:
+            call.future.set_exception(error)
+        else:
+            call.future.set_result(result)
+
+    def _call(self, call: _Call) -> Any:
+        with self._lock:
+            if self._stopped:
+                raise BrokenExecutor("the executor was stopped")
             process = self._idle.pop() if self._idle else Worker(WORKER, SECONDS_TO_SAVE)
             self._busy.add(process)
         try:
-            return process.call(fn, *args, **kwargs)
+            return process.call(call.fn, *call.args, **call.kwargs)
         except BrokenExecutor:
             if process.exitcode == UNGUARDED:
                 raise UnguardedError(GUARD) from None
@@ -160,10 +219,9 @@ class ProcessExecutor(Executor):
         finally:
             with self._lock:
                 self._busy.remove(process)
-                ending = self._closed or not process.alive
-                if not ending:
+                if process.alive:
                     self._idle.append(process)
-            if ending:
+            if not process.alive:
                 process.end()
 
 

@@ -11,20 +11,22 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from pandas.api.types import is_bool_dtype
 
-from evovae.analysis import plots, statistics
+from evovae import analysis
 from evovae.base import files, format_table, read_options, require_counts, run_program
 from evovae.data import ImageSet, load_images
 from evovae.models import VAE, VAE_FILE, TrainConfig, VAEConfig, fit
 from evovae.runs import Run, describe_environment
 from evovae.studies.cells import Spec, run_all
 from evovae.studies.executors import Workers, refuse_rerun
+
+if TYPE_CHECKING:  # every worker process of a study imports this file
+    from matplotlib.axes import Axes
 
 
 def results_folder(root: Path) -> Path:
@@ -113,7 +115,7 @@ class Results:
 
     def figure(self, name: str, axes: Axes) -> None:
         """Write a figure as `name`.png."""
-        plots.save(axes, self.folder / f"{name}.png")
+        analysis.plots.save(axes, self.folder / f"{name}.png")
 
 
 def _covered(spans: Iterable[tuple[datetime, datetime]]) -> float:
@@ -151,7 +153,7 @@ def intervals(table: pd.DataFrame, by: list[str], columns: list[str]) -> pd.Data
     for key, group in table.groupby(by, sort=False):
         row = dict(zip(by, key, strict=True)) | {"replicates": len(group)}
         for name in columns:
-            find = statistics.share_interval if is_bool_dtype(group[name]) else statistics.mean_interval
+            find = analysis.share_interval if is_bool_dtype(group[name]) else analysis.mean_interval
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), find(group[name]), strict=True))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -34,6 +34,8 @@ from evovae.models.networks import count_weights
 from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs
 from evovae.runs.named_problems import choose
 
+pytestmark = pytest.mark.early
+
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
 COMMANDS = {
@@ -452,7 +454,6 @@ def run_cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[tupl
     """Run a command line in a prepared folder; the outcome of one that was run before is remembered."""
     folder = tmp_path_factory.mktemp("cwd")
     with (
-        mock.patch.object(inputs, "load_images", functools.cache(inputs.load_images)),  # reads MNIST once
         mock.patch.object(inputs, "SILENCE", float("inf")),  # a busy machine may take long, and would be told so
     ):
         prepare(folder)

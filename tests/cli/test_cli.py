@@ -23,8 +23,11 @@ from PIL import Image
 
 from evovae import cli
 from evovae.base import InputError, files
+from evovae.objectives.judges import training
 from evovae.runs import EvolutionResults, Run
 from evovae.runs.evolution_figures import fitness_curves
+
+pytestmark = pytest.mark.early
 
 SMALL_TRAIN = ["--epochs", "2", "--train-images", "600", "--hidden", "64", "--latent-dim", "8", "--device", "cpu"]
 SMALL_EVOLVE = [
@@ -266,7 +269,8 @@ def write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
-def test_a_folder_of_idx_files_goes_the_whole_way(tmp_path: Path) -> None:
+def test_a_folder_of_idx_files_goes_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "MAX_STEPS", 60)  # two shapes are soon told apart
     folder = tmp_path / "shapes"
     folder.mkdir()
     rng = np.random.default_rng(0)

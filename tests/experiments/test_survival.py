@@ -8,6 +8,8 @@ import survive_faults
 from evovae.base import files, make_generator
 from evovae.runs import PREVIOUS
 
+pytestmark = pytest.mark.early
+
 KILLS = {"SIGKILL at a random moment": 14, "SIGTERM at a random moment": 12, "SIGINT at a random moment": 12}
 TIMES = {fault: 2 for fault in survive_faults.FAULTS} | KILLS | {"SIGKILL within a write, twice": 12}
 

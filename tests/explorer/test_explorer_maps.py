@@ -239,9 +239,9 @@ def test_a_process_that_dies_is_told() -> None:
 
 
 PARENT = """
-import sys, time, torch
-from evovae.explorer.latent_maps import Atlas
-if __name__ == "__main__":
+if __name__ == "__main__":  # the process that computes imports this file, too
+    import sys, time, torch
+    from evovae.explorer.latent_maps import Atlas
     codes = torch.randn(10_000, 8, generator=torch.Generator().manual_seed(0))
     atlas = Atlas(codes, torch.zeros(10_000), None, "")
     atlas.start()
@@ -266,15 +266,16 @@ def test_no_process_computes_on_when_its_parent_has_ended(number: signal.Signals
 
 
 INTERRUPTED = """
-import time, torch
-from evovae.base import run_program
-from evovae.explorer.latent_maps import Atlas
 def program():
+    import time, torch
+    from evovae.explorer.latent_maps import Atlas
     atlas = Atlas(torch.eye(10), torch.zeros(10), None, "")
     atlas.start()
     print(atlas._worker.pid, flush=True)
-    time.sleep(60)
+    while True:
+        time.sleep(0.1)  # a wait without end may not hear a signal that comes just before it
 if __name__ == "__main__":
+    from evovae.base import run_program
     run_program("it", program)
 """
 

@@ -15,6 +15,8 @@ from browsing import browsing
 from exploring import make_folder
 from playwright.sync_api import Browser, Page, Route, expect
 
+pytestmark = pytest.mark.early
+
 VIEWS = {
     "Breed": ("#breed-grid canvas",),
     "Sliders": ("#live canvas", "#across canvas"),
@@ -36,13 +38,21 @@ def paint(codes):
 def waves():
     return evovae.DecoderEncoding(paint, 600, (3, 8, 8))
 """
+EXPLORER = """
+from evovae.__main__ import main
+from evovae.explorer import workspace
+if __name__ == "__main__":
+    workspace.TEST_IMAGES = 300
+    main()
+"""
+"""With fewer test images, of which a map is made in a moment: that of all takes a core for a minute."""
 PRESSED = "#breed-grid button[aria-pressed=true]"
 
 
 @contextmanager
 def started(*words: str) -> Iterator[str]:
     """The address of an explorer that was started as a user starts it, and is ended by Ctrl-C."""
-    command = [sys.executable, "-m", "evovae", "explore", *words, "--port", "0", "--no-browser"]
+    command = [sys.executable, "-c", EXPLORER, "explore", *words, "--port", "0", "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())

@@ -1,6 +1,7 @@
 """`evovae resume`: to more generations, after an early kill, with what has changed meanwhile, with a forged state."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from evovae.base import InputError, Interrupted, files
 from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig
 from evovae.runs import CHECKPOINT, CheckpointConfig, Checkpoints, EvolveConfig, ProblemConfig, Run, figures
+
+pytestmark = pytest.mark.early
 
 EVERY = CheckpointConfig(checkpoint_every=1)
 SMALL = {"population": 10, "replicates": 2, "hall_of_fame": 2, "device": "cpu"}
@@ -180,6 +183,10 @@ def test_a_decoder_that_fails_for_good_is_told_in_one_line(
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2 * 3
 
 
+INNER = re.compile(r"/adam/[1-6]/|/(encoder\.3|decoder\.0)\.")
+"""Of the layers of a VAE, those between the first and the last: what reads one reads them all."""
+
+
 def forgeries(tensor: torch.Tensor) -> list[torch.Tensor | None]:
     """A state's tensor, missing and as it never is."""
     shapes = [tensor.flatten()[:-1], torch.cat((tensor.flatten(), tensor.flatten())), tensor.unsqueeze(0)]
@@ -208,6 +215,8 @@ def test_a_forged_state_is_refused_or_gone_on_with(
     kept = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
     refusals = tried = 0
     for name, tensor in state.items():
+        if INNER.search(name):
+            continue
         for forged in forgeries(tensor):
             for file, content in kept.items():
                 (tmp_path / "run" / file).write_bytes(content)

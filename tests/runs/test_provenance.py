@@ -18,6 +18,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "experiments" / "study.py").write_text("first\n")
     (tmp_path / "README.md").write_text("first\n")
     monkeypatch.setattr(provenance, "__file__", str(module))
+    monkeypatch.setattr(provenance, "_commit", provenance._commit.__wrapped__)  # asked anew each time
     return tmp_path
 
 

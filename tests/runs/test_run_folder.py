@@ -147,6 +147,7 @@ def test_a_missing_or_broken_table_is_refused(tmp_path: Path) -> None:
 
 def test_the_commit_is_absent_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "evovae" / "runs" / "provenance.py"))
+    monkeypatch.setattr(provenance, "_commit", provenance._commit.__wrapped__)  # asked anew
     assert provenance.describe_environment()["commit"] is None
 
 

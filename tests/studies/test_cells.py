@@ -22,6 +22,8 @@ from evovae.studies import Results, Spec, run_all
 from evovae.studies.cells import CellsFailedError
 from evovae.studies.executors import GUARD, SerialExecutor
 
+pytestmark = pytest.mark.early
+
 
 def note(run: Run, seed: int = 0) -> None:
     """Write the seed, and how many threads torch has; beside the folder, that the task ran once more."""

@@ -207,6 +207,50 @@ def test_ctrl_c_while_processes_start_is_one_line(seconds, tmp_path):
     assert (parent.returncode, said) == (130, "it: interrupted\n")
 
 
+IN_A_LOCK = """
+import signal, threading, time
+from evovae.base import run_program
+from evovae.studies import ProcessExecutor, executors
+executors.SECONDS_TO_END = 0.1
+class Lock:
+    def __init__(self):
+        self.lock = threading.RLock()
+    def __getattr__(self, name):
+        return getattr(self.lock, name)
+    def __enter__(self):
+        self.lock.acquire()
+        if threading.current_thread() is threading.main_thread() and not interrupted:
+            interrupted.append(True)
+            signal.raise_signal(signal.SIGINT)
+    def __exit__(self, *_):
+        self.lock.release()
+interrupted = []
+def program():
+    with ProcessExecutor(1) as executor:
+        call = executor.submit(time.sleep, 60)
+        call._condition = threading.Condition(Lock())
+        call.done()
+if __name__ == "__main__":
+    run_program("it", program)
+"""
+
+
+def test_ctrl_c_that_leaves_the_lock_of_a_future_taken_ends_the_program(tmp_path):
+    """As it does in the middle of `Condition.__enter__`, on which every method of a future calls."""
+    (tmp_path / "program.py").write_text(IN_A_LOCK)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "it: interrupted\n")
+
+
+def test_calls_that_wait_when_the_block_ends_are_run():
+    with ProcessExecutor(1) as executor:
+        calls = [executor.submit(abs, -number) for number in range(3)]
+    assert [call.result(timeout=0) for call in calls] == [0, 1, 2]
+    with pytest.raises(BrokenExecutor, match="shut down"):
+        executor.submit(abs, 1)
+
+
 def test_workers_wait_for_work_as_their_parent_does():
     with ProcessExecutor(1) as executor:
         assert executor.submit(os.getenv, "GOMP_SPINCOUNT").result() == os.environ["GOMP_SPINCOUNT"]
