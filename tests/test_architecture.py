@@ -34,7 +34,7 @@ EVOLUTION = [
     ["archives.elites", "archives.hall_of_fame", "logbook", "strategies", "variation", "emitters.strategies"],
     ["archives.archive", "archives.pareto_front", "toolboxes", "generation"],
     ["archives.grid", "emitters.emitter", "emitters.rankers", "deap_bridge", "loop", "stopping"],
-    ["archives.centroids", "emitters.gaussian", "emitters.evolution_strategy"],
+    ["archives.centroids", "archives.unstructured", "emitters.gaussian", "emitters.evolution_strategy"],
     ["emitters.bandit", "emitters.gradients", "algorithms", "generate_update", "baselines", "illumination"],
 ]
 DOORS = {f"evovae.{room}" for room in ROOMS} | {"evovae.analysis.plots"}

@@ -11,6 +11,7 @@ from .archives.centroids import spread_centroids as spread_centroids
 from .archives.grid import GridArchive as GridArchive
 from .archives.hall_of_fame import HallOfFame as HallOfFame
 from .archives.pareto_front import ParetoFront as ParetoFront
+from .archives.unstructured import UnstructuredArchive as UnstructuredArchive
 from .baselines import gradient_ascent as gradient_ascent
 from .baselines import gradient_ascent_iter as gradient_ascent_iter
 from .baselines import random_search as random_search

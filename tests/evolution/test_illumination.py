@@ -30,6 +30,7 @@ def make_toolbox(objective: Callable[[Tensor], Tensor] = bowl, dim: int = 5, **k
 ARCHIVES: dict[str, Callable[[], EliteArchive]] = {
     "grid": lambda: evolution.GridArchive((10, 10), RANGES),
     "annealed": lambda: evolution.GridArchive((10, 10), RANGES, learning_rate=0.1, threshold_min=-10.0),
+    "unstructured": lambda: evolution.UnstructuredArchive(2, 0.3, 3, capacity=70),
     "centroids": lambda: evolution.CVTArchive(evolution.spread_centroids(60, RANGES, samples=500)),
 }
 EMITTERS: dict[str, Callable[[], Emitter | list[Emitter]]] = {
@@ -214,6 +215,15 @@ def test_spread_centroids_share_the_room_evenly() -> None:
     assert 0.5 < float(counts.min() / counts.double().mean()) <= float(counts.max() / counts.double().mean()) < 1.6
 
 
+def test_an_unstructured_archive_that_is_full_only_replaces() -> None:
+    toolbox, archive = make_toolbox(), evolution.UnstructuredArchive(2, 0.1, 3, capacity=40)
+    books = [evolution.illuminate(toolbox, archive, EMITTERS["gaussian"](), 8, 2, seed)[1] for seed in (0, 1)]
+    assert len(archive) == 40
+    assert archive.coverage.tolist() == [1.0, 1.0]
+    assert (books[1][-1]["qd_score"] > books[1][0]["qd_score"]).all()
+    assert archive.index_of(archive.measures).tolist() == [list(range(40))] * 2
+
+
 def test_elites_are_drawn_evenly() -> None:
     archive = evolution.GridArchive((4,), ((0.0, 1.0),))
     filled = torch.tensor([[0.1, 0.4, 0.9], [0.6, 0.6, 0.6]]).unsqueeze(2)  # three cells, and one
@@ -342,6 +352,10 @@ REFUSED = {
     "dims is 0": lambda: evolution.GridArchive((0,), ((0, 1),)),
     "expected a range for each": lambda: evolution.GridArchive((5, 5), ((0, 1),)),
     "a range is": lambda: evolution.GridArchive((5,), ((1, 0),)),
+    "novelty_threshold is 0": lambda: evolution.UnstructuredArchive(2, 0.0),
+    "there is no elite that could be nearest": lambda: evolution.UnstructuredArchive(2, 1.0).index_of(
+        torch.zeros(1, 1, 2)
+    ),
     "centroids have shape": lambda: evolution.CVTArchive([0.0, 1.0]),
     "ranker is 'best'": lambda: evolution.EvolutionStrategyEmitter(ranker="best"),
     "selection_rule is 'all'": lambda: evolution.EvolutionStrategyEmitter(selection_rule="all"),

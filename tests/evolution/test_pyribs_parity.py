@@ -79,6 +79,29 @@ def test_cells_around_centroids_are_those_of_pyribs() -> None:
     np.testing.assert_allclose(ours.table().drop(columns="threshold"), expected[ours.table().columns.drop("threshold")])
 
 
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_unstructured_archive_takes_in_what_pyribs_takes_in(k: int, seed: int) -> None:
+    theirs = archives.ProximityArchive(
+        solution_dim=3, measure_dim=2, k_neighbors=k, novelty_threshold=0.6, local_competition=True
+    )
+    ours = evolution.UnstructuredArchive(2, 0.6, k)
+    statuses = set()
+    for genomes, objective, measures in batches(seed):
+        novelty = ours.novelty(torch.from_numpy(measures).unsqueeze(0))[0].numpy()
+        added = theirs.add(genomes, objective, measures)
+        inserted = ours.add(*tensors(genomes, objective, measures))
+        np.testing.assert_array_equal(inserted.status[0], added["status"])
+        np.testing.assert_allclose(inserted.value[0], added["value"], atol=1e-12)
+        if statuses:  # of an empty archive novelty is infinite here, and the threshold there
+            np.testing.assert_allclose(novelty, added["novelty"], atol=1e-12)
+        statuses |= set(added["status"].tolist())
+        assert float(ours.qd_score) == pytest.approx(float(theirs.stats.qd_score))
+    assert statuses == {0, 1, 2}
+    expected = theirs.data(return_type="pandas").sort_values("index", ignore_index=True)
+    np.testing.assert_allclose(ours.table().drop(columns="threshold"), expected[ours.table().columns.drop("threshold")])
+
+
 @pytest.mark.parametrize("name", ["imp", "2imp", "rd", "2rd", "obj", "2obj"])
 def test_rankers_order_as_those_of_pyribs(name: str) -> None:
     theirs, _, ours = make_archives({})

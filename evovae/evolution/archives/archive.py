@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -41,6 +41,21 @@ class Insertion:
     def join(self, other: Insertion) -> Insertion:
         """Return what became of these, followed by `other`, in each replicate."""
         return Insertion(torch.cat((self.status, other.status), 1), torch.cat((self.value, other.value), 1))
+
+
+class Judgement(NamedTuple):
+    """What an archive thinks of candidates before it takes them in; each (R, N)."""
+
+    cell: Tensor
+    """int64: where they belong."""
+    accepted: Tensor
+    """Bool: whether they are let in."""
+    new: Tensor
+    """Bool: whether their cell was empty."""
+    value: Tensor
+    """float64: of the insertion."""
+    threshold: Tensor
+    """float64: what they had to exceed."""
 
 
 class EliteArchive(ABC):
@@ -200,25 +215,22 @@ class EliteArchive(ABC):
         usable = objective.isfinite()
         for column in measures.unbind(2):
             usable &= column.isfinite()
-        cell = self.index_of(torch.where(usable.unsqueeze(2), measures, 0.0))
-        row = elites.find(cell)
-        known = row >= 0
-        threshold = torch.where(known, elites.take("threshold", row), self.threshold_min)
-        accepted = usable & (objective > threshold)
-        new = accepted & ~known
-        value = objective - (torch.where(known, threshold, 0.0) if self._plain else threshold)
+        found = self._judge(torch.where(usable.unsqueeze(2), measures, 0.0), objective, usable)
         columns = {"genomes": genomes, "objective": objective, "measures": measures}
         flat = {name: values.flatten(0, 1) for name, values in columns.items()}
 
-        competition = Competition.of(cell, accepted, objective, self.cells)
-        moved = flat["objective"] if self._plain else self._moved(threshold.flatten(), flat["objective"], competition)
+        competition = Competition.of(found.cell, found.accepted, objective, self.cells)
+        moved = flat["objective"]
+        if not self._plain:
+            moved = self._moved(found.threshold.flatten(), flat["objective"], competition)
         elites.insert(competition, {**flat, "threshold": moved})
         if result is not elites:
-            row = result.find(cell)
+            row = result.find(found.cell)
             better = usable & ((row < 0) | (objective > result.take("threshold", row)))
-            competition = Competition.of(cell, better, objective, self.cells)
+            competition = Competition.of(found.cell, better, objective, self.cells)
             result.insert(competition, {**flat, "threshold": flat["objective"]})
-        return Insertion(accepted.long() + new.long(), torch.where(usable, value, -math.inf))
+        status = found.accepted.long() + found.new.long()
+        return Insertion(status, torch.where(usable, found.value, -math.inf))
 
     def sample(self, n: int, streams: Streams) -> Tensor:
         """Draw the genomes (R, n, D) of `n` elites in each replicate, evenly and with replacement.
@@ -294,6 +306,17 @@ class EliteArchive(ABC):
         }
         self._elites = Elites(self.cells, columns, len(genomes), genomes.device)
         self._result = self._elites if self._plain else Elites(self.cells, columns, len(genomes), genomes.device)
+
+    def _judge(self, measures: Tensor, objective: Tensor, usable: Tensor) -> Judgement:
+        """Hold the `usable` bool (R, N) candidates against the elites; their `measures` (R, N, K) are finite."""
+        elites, cell = self._elites, self.index_of(measures)
+        assert elites is not None
+        row = elites.find(cell)
+        known = row >= 0
+        threshold = torch.where(known, elites.take("threshold", row), self.threshold_min)
+        accepted = usable & (objective > threshold)
+        value = objective - (torch.where(known, threshold, 0.0) if self._plain else threshold)
+        return Judgement(cell, accepted, accepted & ~known, value, threshold)
 
     def _moved(self, threshold: Tensor, objective: Tensor, competition: Competition) -> Tensor:
         """Return the thresholds (R * N,) of the cells of those that a batch has let in."""
