@@ -26,8 +26,10 @@ from .models import fit as fit
 from .objectives import Realism as Realism
 from .objectives import judges_for as judges_for
 from .runs import EvolveConfig as EvolveConfig
+from .runs import IlluminateConfig as IlluminateConfig
 from .runs import Problem as Problem
 from .runs import evolve as evolve
+from .runs import illuminate as illuminate
 from .runs import resume as resume
 
 __version__: str

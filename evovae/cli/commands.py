@@ -17,7 +17,7 @@ from evovae.cli.conflicts import require_effect
 from evovae.cli.export import Export
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
-from evovae.runs import CheckpointConfig, EvolveConfig, ProblemConfig
+from evovae.runs import CheckpointConfig, EvolveConfig, IlluminateConfig, ProblemConfig
 
 if TYPE_CHECKING:
     from evovae.runs import Run
@@ -94,13 +94,47 @@ class Evolve:
 
 
 @dataclass(frozen=True)
+class Illuminate:
+    """Find the best of every kind: fill an archive over some measures with what a VAE or another generator makes."""
+
+    out: Path
+    """Run folder to make."""
+    problem: ProblemConfig = field(default_factory=lambda: ProblemConfig(measures="boldness,lightness"))
+    illumination: IlluminateConfig = field(default_factory=IlluminateConfig)
+    dataset: str | None = None
+    """Image set for targets, judges and typicality; None: the one that the VAE's run folder remembers."""
+    data_dir: str | None = None
+    """Where torchvision's image sets are, or are put; None: what the run folder remembers."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    overwrite: bool = False
+    """Replace the run in OUT."""
+
+    def run(self) -> None:
+        """Illuminate, draw, and print the results."""
+        require_effect(self.problem, self.illumination)
+        from evovae import runs
+
+        _show(
+            runs.illuminate_named(
+                self.problem,
+                self.illumination,
+                self.out,
+                dataset=self.dataset,
+                data_dir=self.data_dir,
+                overwrite=self.overwrite,
+                checkpoint=self.checkpoint,
+            )
+        )
+
+
+@dataclass(frozen=True)
 class Resume:
-    """Continue a run of train or evolve where it was stopped, whatever stopped it; the result is the same."""
+    """Continue a run of train, evolve or illuminate where it was stopped by anything; the result is the same."""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Run folder."""
     generations: int | None = None
-    """Continue an evolution, finished or not, up to this number of generations."""
+    """Continue an evolution or an illumination, finished or not, up to this number of generations."""
     epochs: int | None = None
     """Continue a training, finished or not, up to this number of epochs; the rate rises and falls once more."""
     dataset: str | None = None
@@ -131,7 +165,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Plot:
-    """Draw the figures of run folders again; with --out, compare evolutions, or trainings, in one figure."""
+    """Draw the figures of run folders again; with --out, compare those of one kind in one figure."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Run folders."""
@@ -214,7 +248,7 @@ class Demo:
 
 @dataclass(frozen=True)
 class Info:
-    """Show versions, devices, and the image sets and objectives that can be named."""
+    """Show versions, devices, and the image sets, objectives and measures that can be named."""
 
     def run(self) -> None:
         """Print what there is."""
@@ -226,6 +260,7 @@ class Info:
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evolve, tyro.conf.subcommand("evolve")]
+    | Annotated[Illuminate, tyro.conf.subcommand("illuminate")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Plot, tyro.conf.subcommand("plot")]
     | Annotated[Explore, tyro.conf.subcommand("explore")]
@@ -240,7 +275,7 @@ def main() -> None:
     run_program("evovae", lambda: parse(sys.argv[1:]).run())
 
 
-def parse(arguments: list[str]) -> Train | Evolve | Resume | Plot | Explore | Export | Demo | Info:
+def parse(arguments: list[str]) -> Train | Evolve | Illuminate | Resume | Plot | Explore | Export | Demo | Info:
     """Return the command that `arguments` ask for.
 
     Raises:
@@ -260,7 +295,7 @@ def _settings_of(command: Train) -> Train:
 
     run = Run.open(command.start or "")
     if not isinstance(settings := run.settings, TrainingSettings):
-        raise InputError(f"{run.folder} is an evolution: expected a run folder of evovae train after --from")
+        raise InputError(f"{run.folder} is a run of {run.kind}: expected a run folder of evovae train after --from")
     training = replace(settings.training, epochs=None, iterations=None, restarts=())
     return replace(command, data=settings.data, model=settings.model, training=training)
 

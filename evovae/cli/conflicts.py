@@ -6,8 +6,10 @@ from dataclasses import fields
 from typing import Any
 
 from evovae.base import InputError
-from evovae.runs import CROSSOVERS, SELECTIONS
+from evovae.runs import CROSSOVERS, ILLUMINATIONS, SELECTIONS
 
+_ANNEALED = tuple(name for name, method in ILLUMINATIONS.items() if method.anneals)
+_CLIMBING = tuple(name for name, method in ILLUMINATIONS.items() if method.climbs)
 _VARIED = ("auto", "eaSimple", "eaMuPlusLambda", "eaMuCommaLambda")
 
 # An option, another one, and the values of the other with which the first has an effect.
@@ -24,6 +26,10 @@ NEEDS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("components", "encoding", ("pca",)),
     ("support", "encoding", ("latent", "pca", "cppn")),
     *((name, "algorithm", _VARIED) for name in ("mate", "cxpb", "mutpb", "indpb", "tournsize")),
+    *((name, "algorithm", _ANNEALED) for name in ("learning_rate", "threshold_min")),
+    ("step_size", "algorithm", _CLIMBING),
+    ("line_sigma", "algorithm", ("mapElitesLine",)),
+    ("initial", "algorithm", ("mapElites", "mapElitesLine")),
     *((name, "mate", (mate,)) for mate, operator in CROSSOVERS.items() for name in operator.parameters.values()),
     *((name, "select", ("auto", sel)) for sel, operator in SELECTIONS.items() for name in operator.parameters.values()),
 )
@@ -37,7 +43,7 @@ def require_effect(*configs: Any) -> None:
     values = {field.name: getattr(config, field.name) for config in configs for field in fields(config)}
     defaults = {field.name: field.default for config in configs for field in fields(config)}
     for name, other, effective in NEEDS:
-        if name in values and values[name] != defaults[name] and values[other] not in effective:
+        if {name, other} <= values.keys() and values[name] != defaults[name] and values[other] not in effective:
             cause = f"--no-{other}" if values[other] is False else f"--{other} {values[other]}"
             raise InputError(
                 f"{name.replace('_', ' ')} is {values[name]}: it has no effect with {cause}; leave one out"

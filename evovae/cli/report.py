@@ -15,12 +15,16 @@ from evovae.analysis import statistics
 from evovae.base import format_number
 from evovae.data import known_sets, listed
 from evovae.models import VAEConfig
-from evovae.objectives import NAMES, REGISTRY, doubts
+from evovae.objectives import MEASURES, NAMES, REGISTRY, doubts
 from evovae.runs import (
     EVOLUTION,
     EvolutionResults,
     EvolutionSettings,
+    IlluminationResults,
+    IlluminationSettings,
     Run,
+    SearchResults,
+    TrainingSettings,
     describe_environment,
     kept_epoch,
 )
@@ -71,11 +75,14 @@ def summarise_evolution(results: EvolutionResults) -> pd.DataFrame:
 
 
 def report(run: Run) -> None:
-    """Print what came of a finished run of training or evolution, and what is to be known about how it came."""
+    """Print what came of a finished run, and what is to be known about how it came."""
     settings = run.settings
     if isinstance(settings, EvolutionSettings):
         _report_evolution(EvolutionResults(run))
+    elif isinstance(settings, IlluminationSettings):
+        _report_illumination(IlluminationResults(run))
     else:
+        assert isinstance(settings, TrainingSettings)
         _report_training(run, settings.model)
     if settings.classes:
         print(f"classes: {listed(settings.classes)}")
@@ -125,7 +132,50 @@ def _report_evolution(results: EvolutionResults) -> None:
         f"{_count(config.population, 'individual')}, {_count(generations, 'generation')}",
     )
     measures = dict(zip(results.settings.measures, results.settings.measures, strict=True))
-    headings = {"evaluations": "evals", "mean": f"mean {results.kind.metric} (95%)"} | REALISM | measures
+    _print_summary(table, summary, {"mean": f"mean {results.kind.metric} (95%)"}, measures)
+    whose = "of the images on each front" if results.kind.every_image else "of each replicate's best"
+    _print_legend(results, summary, whose)
+
+
+def summarise_illumination(results: IlluminationResults) -> pd.DataFrame:
+    """Return a row for each search of an illumination run: what it reached, and the realism of its elites.
+
+    Columns: search; evaluations of a replicate; coverage, qd_score, best, each with _low and _high (means over
+    replicates, with their 95% intervals); mean realism of all elites.
+
+    Raises:
+        InputError: if a file of the run is damaged, or does not fit the others.
+    """
+    rows = []
+    for label in results.labels:
+        row: dict[str, Any] = {"search": label}
+        for metric in ("coverage", "qd_score", "best"):
+            _, evaluations, values = results.course(label, metric)
+            row["evaluations"] = evaluations[:, -1].mean()
+            reached = values[np.isfinite(values[:, -1]), -1]
+            interval = statistics.mean_interval(reached) if len(reached) else (np.nan,) * 3
+            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), interval, strict=True))
+        elites = results.table[results.table["search"] == label]
+        rows.append(row | elites[[name for name in REALISM if name in elites]].mean().to_dict())
+    return pd.DataFrame(rows)
+
+
+def _report_illumination(results: IlluminationResults) -> None:
+    """Print the summary of an illumination run as a table, and keep it in the run as `summary.csv`."""
+    summary, config = summarise_illumination(results), results.config
+    results.run.write_table("summary.csv", summary)
+    about = f"{results.objective_label} by {', '.join(results.settings.measures)} {results.doubt}".strip()
+    cells = " x ".join(f"{count}" for count in results.grid)
+    size = f"{_count(config.replicates, 'replicate')}, {cells} cells, {_count(config.generations, 'generation')}"
+    table = Table(box=box.SIMPLE, title=f"{escape(about)}, {config.algorithm}, {size}")
+    headings = {"coverage": "coverage (95%)", "qd_score": "QD score (95%)", "best": "best (95%)"}
+    _print_summary(table, summary, headings, {})
+    _print_legend(results, summary, "of all elites")
+
+
+def _print_summary(table: Table, summary: pd.DataFrame, metrics: dict[str, str], measures: dict[str, str]) -> None:
+    """Print a summary as a `table`: with intervals of the `metrics`, by their columns; further `measures` come last."""
+    headings = {"evaluations": "evals"} | metrics | REALISM | measures
     shown = {name: heading for name, heading in headings.items() if name in summary}
     table.add_column("search", no_wrap=True)
     for heading in shown.values():
@@ -134,12 +184,17 @@ def _report_evolution(results: EvolutionResults) -> None:
         texts = {name: f"{row[name]:.3f}" for name in shown}
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
         texts |= {name: f"{row[name]:.0%}" for name in SHARES if name in shown}
-        texts["mean"] = "{mean:.4g} ({mean_low:.4g}, {mean_high:.4g})".format(**row).removesuffix(" (nan, nan)")
+        for name in metrics:
+            interval = f"{row[name]:.4g} ({row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g})"
+            texts[name] = interval.removesuffix(" (nan, nan)")
         table.add_row(row["search"], *texts.values())
     Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
+
+
+def _print_legend(results: SearchResults, summary: pd.DataFrame, whose: str) -> None:
+    """Say what the columns of realism are, of `whose` images, and how far the judges can be trusted."""
     judges = results.judges
     doubted = f" ({doubts(judges)})" if doubts(judges) else ""
-    whose = "of the images on each front" if results.kind.every_image else "of each replicate's best"
     legend = {name: text for name, text in LEGEND.items() if name in summary}
     print(f"{whose}: {', '.join(legend.values())}".replace(LEGEND["held_out"], LEGEND["held_out"] + doubted))
     _print_missing(results.run.environment.get("not_measured") or {})
@@ -160,8 +215,11 @@ def _print_missing(reasons: dict[str, str]) -> None:
 OWN = "FILE.py:FUNCTION or MODULE:FUNCTION (your own: phenotypes to fitness; its code is run)"
 
 
+OWN_MEASURES = "any objective, or FILE.py:FUNCTION (your own: phenotypes to one or more measures; its code is run)"
+
+
 def print_info() -> None:
-    """Print versions, devices, image sets and objectives."""
+    """Print versions, devices, image sets, objectives and measures."""
     environment = describe_environment()
     rows = {
         "versions": ", ".join(f"{name} {version}" for name, version in environment["versions"].items()),
@@ -169,6 +227,7 @@ def print_info() -> None:
         "device": f"{environment['cuda'] or 'cpu'} ({environment['threads']} threads, {environment['processor']})",
         "image sets": ", ".join(known_sets()) + ", or a folder",
         "objectives": "\n".join([*(description for description, _ in REGISTRY.values()), OWN]),
+        "measures": "\n".join([*(measure.description for measure in MEASURES.values()), OWN_MEASURES]),
     }
     table = Table(show_header=False, box=None)
     for name, text in rows.items():

@@ -26,8 +26,8 @@ class Archive(Protocol):
     For a run that is resumed, one's own has the two further methods of `HallOfFame`: `state` and `restore`.
     """
 
-    def update(self, population: Population) -> None:
-        """Take in what is worth keeping of an evaluated population."""
+    def update(self, population: Population) -> object:
+        """Take in what is worth keeping of an evaluated population; what it returns counts for nothing."""
 
 
 class RunState:

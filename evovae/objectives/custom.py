@@ -82,7 +82,7 @@ def _ask(
     expected = asked.shape[: 2 if population else 1]
     draws = (Streams(0, len(asked), asked.device),) if random else ()
     with torch.no_grad():
-        found = _called(function, name, asked, *draws)
+        found = called(function, f"objective {name}", asked, *draws)
     whole = isinstance(found, Tensor) and found.shape[: len(expected)] == expected
     if not whole or found.ndim > len(expected) + 1 or not found.shape[len(expected) :].numel():
         given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
@@ -93,20 +93,26 @@ def _ask(
     if found.is_complex():
         raise InputError(f"objective {name} gives {found.dtype}: expected real numbers")
     count = found.shape[-1] if found.ndim > len(expected) else 1
-    return count, not draws and not population and _passes_gradients(function, asked)
+    return count, not draws and not population and passes_gradients(function, asked)
 
 
-def _called(function: Callable[..., Any], name: str, *arguments: Any) -> Any:
+def called(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
+    """Return what a function of the user's gives; `what` it is, in the line that says that it raised.
+
+    Raises:
+        InputError: if it raised.
+    """
     try:
         return function(*arguments)
     except InputError:
         raise
     except Exception as error:
         code = getattr(function, "__code__", None)
-        raise InputError(f"objective {name} raised {failure(error, code and code.co_filename)}") from error
+        raise InputError(f"{what} raised {failure(error, code and code.co_filename)}") from error
 
 
-def _passes_gradients(function: Callable[..., Any], phenotypes: Tensor) -> bool:
+def passes_gradients(function: Callable[..., Any], phenotypes: Tensor) -> bool:
+    """Whether what `function` makes of `phenotypes` (B, ...) has a gradient that leads to them."""
     try:
         with torch.enable_grad():
             found: Tensor = function(phenotypes.clone().requires_grad_())

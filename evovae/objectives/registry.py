@@ -71,7 +71,7 @@ def _build_ssim(argument: str, context: Context) -> Objective:
 
 def _build_digit(argument: str, context: Context) -> Objective:
     name = f"digit:{argument}"
-    judge, classes = _judge_of(name, context)
+    judge, classes = judge_of(f"objective {name!r}", context)
     if not (argument in classes and re.fullmatch("[0-9]+", argument)):
         known = f"the classes are {class_names.listed(classes)}; name one with class:NAME"
         raise InputError(f"objective {name!r}: no class is that number: {known}")
@@ -79,17 +79,21 @@ def _build_digit(argument: str, context: Context) -> Objective:
 
 
 def _build_class(argument: str, context: Context) -> Objective:
-    judge, classes = _judge_of(f"{CLASS}:{argument}", context)
+    judge, classes = judge_of(f"objective {f'{CLASS}:{argument}'!r}", context)
     k = class_names.find(argument, classes)
     return digit(judge, k, f"{CLASS}:{classes[k]}")
 
 
-def _judge_of(name: str, context: Context) -> tuple[Callable[[Tensor], Tensor], tuple[str, ...]]:
-    """Return the judge, and the names of the classes that it tells apart."""
+def judge_of(what: str, context: Context) -> tuple[Callable[[Tensor], Tensor], tuple[str, ...]]:
+    """Return the judge, and the names of the classes that it tells apart, for what needs it.
+
+    Raises:
+        InputError: if there are no such images.
+    """
     if context.images is None or context.judge is None:
-        raise InputError(f"objective {name!r}: a judge reads images of known classes; give such a set with --dataset")
+        raise InputError(f"{what}: a judge reads images of known classes; give such a set with --dataset")
     if len(context.images.classes) < 2:
-        raise InputError(f"objective {name!r}: the image set has one class, and a judge needs two or more")
+        raise InputError(f"{what}: the image set has one class, and a judge needs two or more")
     return context.judge, context.images.classes
 
 
@@ -131,11 +135,16 @@ def parse(spec: str, context: Context) -> Objective:
         InputError: if a name is unknown or its argument does not fit; the message lists what there is.
     """
     classes = () if context.images is None else context.images.classes
-    objectives = [_build_sum(part, context) for part in take_apart(spec, classes)]
+    objectives = [parse_sum(part, context) for part in take_apart(spec, classes)]
     return objectives[0] if len(objectives) == 1 else several(objectives)
 
 
-def _build_sum(part: Sum, context: Context) -> Objective:
+def parse_sum(part: Sum, context: Context) -> Objective:
+    """Return a single objective of those that `parse` takes apart.
+
+    Raises:
+        InputError: as `parse`.
+    """
     terms = [_build_term(term, context) for term in part.terms]
     if len(terms) == 1 and terms[0][0] is None:
         return terms[0][1]
@@ -143,7 +152,7 @@ def _build_sum(part: Sum, context: Context) -> Objective:
 
 
 def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
-    if term.name not in REGISTRY and _names_code(term):
+    if term.name not in REGISTRY and names_code(term):
         return None if term.factor is None else _finite(term.factor, term.text), _build_own(term, context)
     if term.name not in REGISTRY:
         known = "; ".join(description for description, _ in REGISTRY.values())
@@ -162,7 +171,7 @@ def _build_term(term: Term, context: Context) -> tuple[float | None, Objective]:
         raise InputError(f"{error}; {_ORDER}") from error
 
 
-def _names_code(term: Term) -> bool:
+def names_code(term: Term) -> bool:
     """Whether a term names a file of code, or a module that there is."""
     if term.name.endswith(".py"):
         return True

@@ -12,10 +12,8 @@ from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import read_checkpoint as read_checkpoint
 from .checkpoints import restore as restore
 from .config import CheckpointConfig as CheckpointConfig
-from .config import EvolutionSettings as EvolutionSettings
 from .config import EvolveConfig as EvolveConfig
 from .config import ProblemConfig as ProblemConfig
-from .config import TrainingSettings as TrainingSettings
 from .evolution import evolve as evolve
 from .evolution_results import EvolutionResults as EvolutionResults
 from .folder import CONFIG as CONFIG
@@ -24,6 +22,10 @@ from .folder import POPULATION as POPULATION
 from .folder import Run as Run
 from .folder import Stamp as Stamp
 from .folder import stamp_of as stamp_of
+from .illumination import illuminate as illuminate
+from .illumination_config import IlluminateConfig as IlluminateConfig
+from .illumination_results import IlluminationResults as IlluminationResults
+from .illuminations import ILLUMINATIONS as ILLUMINATIONS
 from .inputs import choose_images as choose_images
 from .inputs import folder_of as folder_of
 from .inputs import load as load
@@ -32,6 +34,7 @@ from .inputs import load_vae as load_vae
 from .inputs import tell as tell
 from .named_problems import choose as choose
 from .named_problems import evolve_named as evolve_named
+from .named_problems import illuminate_named as illuminate_named
 from .operators import CROSSOVERS as CROSSOVERS
 from .operators import SELECTIONS as SELECTIONS
 from .own_code import OwnCode as OwnCode
@@ -43,11 +46,17 @@ from .provenance import describe_environment as describe_environment
 from .recorder import Search as Search
 from .recorder import reference_point as reference_point
 from .resuming import resume as resume
+from .search_results import SearchResults as SearchResults
 from .searches import EVOLUTION as EVOLUTION
 from .searches import HISTORY as HISTORY
+from .searches import ILLUMINATION as ILLUMINATION
 from .searches import RANDOM_SEARCH as RANDOM_SEARCH
 from .searches import SEARCHES as SEARCHES
 from .searches import Start as Start
+from .settings import EvolutionSettings as EvolutionSettings
+from .settings import IlluminationSettings as IlluminationSettings
+from .settings import SearchSettings as SearchSettings
+from .settings import TrainingSettings as TrainingSettings
 from .training import resume_training as resume_training
 from .training import train as train
 from .training_results import kept_epoch as kept_epoch

@@ -1,23 +1,12 @@
-"""The settings of a run. Imports no torch: the command line shows them at once."""
+"""What a command can ask of an evolution. Imports no torch: the command line shows it at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from evovae.base import (
-    MAX_NUMBER,
-    MIN_NUMBER,
-    UNPRINTABLE,
-    InputError,
-    require_number,
-    require_types,
-    require_whole,
-    shown,
-)
-from evovae.data import DataConfig
+from evovae.base import MAX_NUMBER, MIN_NUMBER, InputError, require_number, require_types, require_whole
 from evovae.encodings import Support
-from evovae.models import TrainConfig, VAEConfig
 from evovae.runs.operators import Mate, Select
 from evovae.runs.searches import Baseline
 
@@ -53,6 +42,9 @@ class ProblemConfig:
     NSGA-II."""
     weights: tuple[float, ...] | None = None
     """One for each objective, positive to maximise; None: what each objective is meant for."""
+    measures: str | None = None
+    """What else is told of an image, the axes of an archive: boldness, lightness, symmetry, slant, thickness, loops or
+    class, any objective, or FILE.py:FUNCTION, whose code is run; joined by commas."""
 
     def __post_init__(self) -> None:
         """Refuse what names no problem, or two."""
@@ -189,87 +181,3 @@ class CheckpointConfig:
         require_number("checkpoint seconds", self.checkpoint_seconds)
         if self.checkpoint_every is not None:
             require_whole("checkpoint every", self.checkpoint_every, 1)
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What the configuration of a training run holds."""
-
-    data: DataConfig
-    model: VAEConfig
-    training: TrainConfig
-    images: str = ""
-    """Digest of the image set; empty in a run older than digests."""
-    start: str = ""
-    """Where the VAE came from that training began with; empty: it began anew."""
-    start_digest: str = ""
-    """What tells that VAE from another."""
-    classes: tuple[str, ...] = ()
-    """Of the image set, the name of each label; empty in a run older than names."""
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-
-    def __post_init__(self) -> None:
-        """Refuse names that no line of text can hold."""
-        require_types(self)
-        _require_printable("classes", self.classes)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of the user's that a run is made of."""
-
-    named: str
-    """As the command named it."""
-    path: str
-    """Where it is."""
-    sha256: str
-    """Of its content."""
-
-
-@dataclass(frozen=True)
-class EvolutionSettings:
-    """What the configuration of an evolution run holds."""
-
-    problem: ProblemConfig | None
-    """As a command named it; None: it was made in Python, and is needed again to resume."""
-    evolution: EvolveConfig
-    names: tuple[str, ...]
-    """Of the objectives."""
-    weights: tuple[float, ...]
-    """DEAP's, one for each objective."""
-    data: DataConfig | None = None
-    """The image set; None: there is none."""
-    images: str = ""
-    """Digest of the image set; empty in a run older than digests."""
-    classes: tuple[str, ...] = ()
-    """Of the image set, the name of each label; empty in a run older than names."""
-    genomes: str = ""
-    """Where the genomes came from that were given; empty: none were."""
-    sources: tuple[Source, ...] = ()
-    """Files of the user's that the problem is made of."""
-    measures: tuple[str, ...] = ()
-    """Names of what is reported of the best beside fitness and realism."""
-    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-
-    @property
-    def objective(self) -> str:
-        """What is evolved for: as a command named it, else the names."""
-        return ", ".join(self.names) if self.problem is None else self.problem.objective
-
-    def __post_init__(self) -> None:
-        """Refuse names and weights that belong to no objectives."""
-        require_types(self)
-        if not self.names:
-            raise InputError(f"names is {shown(self.names)}: expected those of objectives")
-        _require_printable("names", self.names)
-        _require_printable("classes", self.classes)
-        if len(self.weights) != len(self.names) or not all(0 < abs(weight) <= MAX_NUMBER for weight in self.weights):
-            raise InputError(f"weights is {shown(self.weights)}: expected a number other than 0 for each of the names")
-
-
-def _require_printable(field: str, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name == "" or UNPRINTABLE.search(name):
-            raise InputError(
-                f"{field} has {shown(name)}: expected a name without control characters, in UTF-8; rename it"
-            )

@@ -10,21 +10,15 @@ import torch
 from torch import Tensor
 
 from evovae.base import files
-from evovae.evolution import Population
-from evovae.objectives import Judges, measure_realism
+from evovae.evolution import HallOfFame, Population
+from evovae.objectives import Judges
 from evovae.runs.archive_kinds import ArchiveKind
 from evovae.runs.folder import HALL_OF_FAME, POPULATION, Run
 from evovae.runs.phenotypes import to_keep
 from evovae.runs.problem import Problem
 from evovae.runs.recorder import Search
+from evovae.runs.reported import report_on
 from evovae.runs.searches import EVOLUTION, SEARCHES
-
-
-def write_histories(run: Run, searches: dict[str, Search]) -> None:
-    """Write the histories of those `searches`, by their names in `SEARCHES`, that have begun."""
-    for label, search in searches.items():
-        if content := search.history.content:
-            files.write_bytes(run.folder / SEARCHES[label].history, content)
 
 
 def write_searches(
@@ -35,17 +29,13 @@ def write_searches(
     problem: Problem,
     judges: Judges | None,
 ) -> None:
-    """Write all that those `searches` found that have begun, if any, into `run`."""
-    searches = {label: search for label, search in searches.items() if search.frames}
-    if not searches:
-        return
-    write_histories(run, searches)
+    """Write all that those `searches` found, which have begun, into `run`."""
     tensors: dict[str, Tensor] = {}
     halls = []
     for label, search in searches.items():
         prefix = SEARCHES[label].prefix
         generations, genomes, fitness = zip(*search.frames, strict=True)
-        found = kind.found(search.archive)
+        found = kind.found(cast(HallOfFame, search.archive))
         tensors |= {
             f"{prefix}hall_genomes": found.genomes,
             f"{prefix}hall_fitness": found.fitness,
@@ -53,7 +43,11 @@ def write_searches(
             f"{prefix}frame_genomes": torch.stack(genomes, 1),  # R T D
             f"{prefix}frame_fitness": torch.stack(fitness, 1),  # R T M
         }
-        halls.append(_hall_table(label, found, kind.fitness, _reported(problem, found.genomes.flatten(0, 1), judges)))
+        halls.append(
+            _hall_table(
+                label, found, kind.fitness, report_on(problem, found.genomes.flatten(0, 1), judges, problem.measured)
+            )
+        )
         if label == EVOLUTION.label:
             population = cast(Population, search.population)
             tensors |= {"genomes": population.genomes, "fitness": population.fitness}
@@ -63,17 +57,6 @@ def write_searches(
     settings |= {"labels": list(problem.encoding.labels)} if problem.encoding.labels else {}
     files.save_tensors(run.folder / POPULATION, "population", tensors, settings)
     run.write_table(HALL_OF_FAME, pd.concat(halls, ignore_index=True))
-
-
-def _reported(problem: Problem, genomes: Tensor, judges: Judges | None) -> pd.DataFrame:
-    """Return what is reported of `genomes` (B, D) beside their fitness: realism, and the problem's measures."""
-    realism = problem.realism
-    found = measure_realism(
-        problem.encoding, genomes, judges, realism.real, realism.known, realism.discriminator, problem.measured
-    )
-    if realism.images is not None and judges is not None:
-        found["predicted"] = [realism.images.classes[label] for label in found["predicted"]]
-    return found
 
 
 def _hall_table(label: str, found: Population, columns: tuple[str, ...], believed: pd.DataFrame) -> pd.DataFrame:

@@ -1,23 +1,21 @@
-"""What searches left in a run folder, read back and checked."""
+"""What an evolution left in its run folder, read back and checked."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import MAX_NUMBER, InputError, files, from_json, require_types, shown
-from evovae.objectives import ROLES, Reliability, doubts
 from evovae.runs.archive_kinds import kind_of_archive
-from evovae.runs.config import EvolutionSettings
-from evovae.runs.folder import HALL_OF_FAME, JUDGES, POPULATION, Run
+from evovae.runs.folder import HALL_OF_FAME, POPULATION, Run
+from evovae.runs.search_results import Curve, SearchResults
 from evovae.runs.searches import EVOLUTION, SEARCHES
+from evovae.runs.settings import EvolutionSettings
 
 _SHAPES = {
     "hall_genomes": "float32 R K D",
@@ -43,27 +41,7 @@ class _PopulationSettings:
             raise InputError(f"hypervolume reference is {shown(self.reference)}: expected finite numbers")
 
 
-@dataclass(frozen=True)
-class JudgeAsked(Reliability):
-    """What a run says of a judge that it asked."""
-
-    architecture: str = ""
-    objective: bool = False
-    """Whether the objective asked it, too."""
-
-
-class Curve(NamedTuple):
-    """How the metric of a search grew in its R replicates over G generations."""
-
-    generations: NDArray[np.int64]
-    """(G,), ascending."""
-    evaluations: NDArray[np.int64]
-    """(R, G), so far."""
-    best: NDArray[np.float64]
-    """(R, G), so far; NaN where it is unknown."""
-
-
-class EvolutionResults:
+class EvolutionResults(SearchResults):
     """What an evolution left in its run folder. Settings are read at once, other files when they are asked for.
 
     Args:
@@ -78,57 +56,30 @@ class EvolutionResults:
             another kind.
     """
 
+    settings: EvolutionSettings
+    methods = SEARCHES
+
     def __init__(self, run: Run) -> None:
         settings = run.settings
         if not isinstance(settings, EvolutionSettings):
-            raise InputError(f"{run.folder} is a training: expected an evolution")
-        self.run, self.settings = run, settings
+            raise InputError(f"{run.folder} is of {run.kind}: expected an evolution")
+        super().__init__(run, settings)
         self.kind = kind_of_archive(self.settings.names, self.settings.weights)
 
-    def history(self, label: str) -> pd.DataFrame:
-        """Return the history of the search `label` of `SEARCHES`, ordered by replicate and generation.
-
-        Columns: replicate, generation, evaluations (whole numbers); those of the archive's kind; others (floats) as the
-        search wrote them.
-
-        Raises:
-            InputError: if it cannot be read, lacks one of these, or has not one row for each replicate and generation.
-        """
-        name, counts = SEARCHES[label].history, ("replicate", "generation", "evaluations")
-        table = self.run.read_table(name, dict.fromkeys(counts, int), (*counts, *self.kind.columns))
-        moments = table[["replicate", "generation"]]
-        whole = len(table) == moments["replicate"].nunique() * moments["generation"].nunique() > 0
-        if not whole or moments.duplicated().any():
-            raise InputError(
-                f"{self.run.folder / name} is incomplete: expected one row for each replicate and generation"
-            )
-        return table.sort_values(["replicate", "generation"], ignore_index=True)
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of every history."""
+        return self.kind.columns
 
     def curve(self, label: str) -> Curve:
-        """Return how the metric of the search `label` grew.
+        """Return how the metric of the search `label` grew, the best so far.
 
         Raises:
             InputError: as `history`, or if it has other replicates than the run.
         """
-        table, kind = self.history(label), self.kind
-        column = kind.metric if kind.metric in table else kind.substitute
-        found, replicates = table["replicate"].unique(), self.settings.evolution.replicates
-        if len(found) != replicates or not np.array_equal(found, np.arange(len(found))):
-            path = self.run.folder / SEARCHES[label].history
-            raise InputError(f"{path} has other replicates than the run's settings")
-        generations = table["generation"].unique()
-        evaluations, values = (table[name].to_numpy().reshape(replicates, -1) for name in ("evaluations", column))
-        best = (np.fmin if kind.minimise else np.fmax).accumulate(values, axis=1)
-        return Curve(generations, evaluations, best)
-
-    @functools.cached_property
-    def labels(self) -> list[str]:
-        """Of the searches that have a history."""
-        return [
-            label
-            for label, method in SEARCHES.items()
-            if method is EVOLUTION or (self.run.folder / method.history).exists()
-        ]
+        kind = self.kind
+        curve = self.course(label, kind.metric, kind.substitute)
+        return curve._replace(values=(np.fmin if kind.minimise else np.fmax).accumulate(curve.values, axis=1))
 
     @functools.cached_property
     def hall(self) -> pd.DataFrame:
@@ -144,42 +95,13 @@ class EvolutionResults:
         types = {"search": str, "replicate": int, "rank": int, "predicted": str}
         required = ("search", "replicate", "rank", *self.kind.fitness, "log_prior")
         table = self.run.read_table(HALL_OF_FAME, types, required)
-        if "held_out" in table and "predicted" not in table:
-            raise InputError(f"{path} has held_out without predicted: expected both columns")
-        if "predicted" in table:
-            known = table["predicted"].isin(settings.classes) | table["predicted"].str.fullmatch("[0-9]{1,9}")
-            if not known.all():
-                odd = shown(table["predicted"][~known].iloc[0])
-                raise InputError(f"{path} has {odd} under predicted: expected classes that {self.run.folder} knows")
+        self.require_classes(table, HALL_OF_FAME)
         if not table["search"].isin(list(SEARCHES)).all():
             raise InputError(f"{path} names an unknown search: expected {', '.join(SEARCHES)}")
         if not (table["replicate"].between(0, settings.evolution.replicates - 1) & (table["rank"] >= 0)).all():
             expected = f"expected replicates as {self.run.folder} has them"
             raise InputError(f"{path} names an unknown replicate or rank: {expected}")
         return table
-
-    @functools.cached_property
-    def judges(self) -> dict[str, JudgeAsked]:
-        """By role, how well the judges that the run asked read images; empty where it asked none.
-
-        Raises:
-            InputError: if it cannot be read, or names a role that is none.
-        """
-        path = self.run.folder / JUDGES
-        found = files.read_json(path) if path.exists() else {}
-        if unknown := sorted(found.keys() - ROLES.keys()):
-            raise InputError(f"{path} names {shown(unknown[0])}: expected {' and '.join(ROLES)}")
-        return {role: from_json(JudgeAsked, found[role], path) for role in ROLES if role in found}
-
-    @property
-    def doubt(self) -> str:
-        """Why the judge that the objective asks counts for little, in parentheses; empty if nothing speaks against it.
-
-        Raises:
-            InputError: as `judges`.
-        """
-        doubted = doubts({role: judge for role, judge in self.judges.items() if judge.objective})
-        return f"({doubted})" if doubted else ""
 
     def population(self, **sizes: int) -> dict[str, Tensor]:
         """Return the tensors of the searches, under the names that `write_searches` gives them.

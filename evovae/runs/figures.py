@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +18,12 @@ from evovae.analysis import plots
 from evovae.base import InputError, make_generator
 from evovae.data import to_unit
 from evovae.models import VAE
-from evovae.runs.config import EvolutionSettings
-from evovae.runs.evolution_figures import draw_curves, draw_figures
+from evovae.runs import evolution_figures, illumination_figures
 from evovae.runs.evolution_results import EvolutionResults
-from evovae.runs.folder import POPULATION, Run
+from evovae.runs.folder import ARCHIVE, POPULATION, Run
+from evovae.runs.illumination_results import IlluminationResults
 from evovae.runs.searches import HISTORY
+from evovae.runs.settings import EvolutionSettings, IlluminationSettings, TrainingSettings
 from evovae.runs.training_results import read_examples, read_training
 from evovae.runs.writers import check_writable
 
@@ -34,10 +36,16 @@ def draw(run: Run) -> list[Path]:
     Raises:
         InputError: if the run was stopped before it had results, or a file of it is damaged or does not fit the others.
     """
-    evolved = isinstance(run.settings, EvolutionSettings)
-    if not run.finished and not (run.folder / (POPULATION if evolved else HISTORY)).exists():
+    settings = run.settings
+    results = {EvolutionSettings: POPULATION, IlluminationSettings: ARCHIVE}.get(type(settings), HISTORY)
+    if not run.finished and not (run.folder / results).exists():
         raise InputError(f"{run.folder} was stopped before it had results: finish it with evovae resume {run.folder}")
-    figures = draw_figures(EvolutionResults(run)) if evolved else _training_figures(run)
+    if isinstance(settings, EvolutionSettings):
+        figures = evolution_figures.draw_figures(EvolutionResults(run))
+    elif isinstance(settings, IlluminationSettings):
+        figures = illumination_figures.draw_figures(IlluminationResults(run))
+    else:
+        figures = _training_figures(run)
     paths = []
     for name, axes in figures.items():
         paths.append(run.figures / f"{name}.png")
@@ -46,7 +54,10 @@ def draw(run: Run) -> list[Path]:
 
 
 def compare(runs: Sequence[Run], out: Path) -> Path:
-    """Draw what runs of one kind came to into one figure, at `out`: fitness of evolutions, test -ELBO of trainings.
+    """Draw what runs of one kind came to into one figure, at `out`.
+
+    Of evolutions it is the fitness, of trainings -ELBO of the test images; of illuminations coverage and QD score, and
+    of two with the same cells where which of them is ahead.
 
     Raises:
         InputError: if runs are of two kinds, one is measured otherwise than another, a file is damaged, or `out` is no
@@ -65,9 +76,11 @@ def compare(runs: Sequence[Run], out: Path) -> Path:
                 raise InputError(f"{run.folder} has {name} {value!r}, not {first[name]!r}: they have no common axis")
     common = os.path.commonpath([folder.parent for folder in folders])  # would only take room from the curves
     names = [str(folder.relative_to(common)) for folder in folders]
+    prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
     if isinstance(runs[0].settings, EvolutionSettings):
-        prefixes = [f"{name}: " if len(runs) > 1 else "" for name in names]
-        axes = draw_curves([EvolutionResults(run) for run in runs], prefixes)
+        axes = evolution_figures.draw_curves([EvolutionResults(run) for run in runs], prefixes)
+    elif isinstance(runs[0].settings, IlluminationSettings):
+        axes = illumination_figures.draw_progress([IlluminationResults(run) for run in runs], prefixes)
     else:
         curves = [training_curve(run) for run in runs]
         labels = [f"{name}  {values[0, -1]:.5g}" for name, (_, values) in zip(names, curves, strict=True)]
@@ -94,6 +107,16 @@ def axis_settings(run: Run) -> dict[str, Any]:
             "image set": settings.data and settings.data.dataset,
             "hypervolume reference": EvolutionResults(run).reference,
         }
+    if isinstance(settings, IlluminationSettings):
+        return {
+            "kind": "illumination",
+            "objective": settings.objective,
+            "measures": settings.measures,
+            "cells": math.prod(settings.illumination.grid or ()),
+            "QD offset": settings.illumination.qd_offset,
+            "image set": settings.data and settings.data.dataset,
+        }
+    assert isinstance(settings, TrainingSettings)
     return {
         "kind": "training",
         "image set": settings.data.dataset,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ from typing import Any
 import pandas as pd
 
 from evovae.base import InputError, files, format_table, from_json, read_table, shown
-from evovae.runs.config import EvolutionSettings, TrainingSettings
 from evovae.runs.provenance import describe_environment
 from evovae.runs.searches import HISTORY
+from evovae.runs.settings import EvolutionSettings, IlluminationSettings, SearchSettings, TrainingSettings
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 EXAMPLES, POPULATION, HALL_OF_FAME = "examples.safetensors", "population.safetensors", "hall_of_fame.csv"
+ARCHIVE, ELITES = "archive.safetensors", "archive.csv"
 JUDGES = "judges.json"
 """How well the judges that an evolution asked read images, by role."""
-SETTINGS: dict[str, type[TrainingSettings | EvolutionSettings]] = {
+SETTINGS: dict[str, type[TrainingSettings | SearchSettings]] = {
     "training": TrainingSettings,
     "evolution": EvolutionSettings,
+    "illumination": IlluminationSettings,
 }
 """Of each kind of run that `Run.settings` can read; a cell's are its study's."""
 KINDS = (*SETTINGS, "cell")
@@ -46,7 +49,7 @@ class _Known:
 
     stamp: Stamp | None
     config: dict[str, Any]
-    settings: TrainingSettings | EvolutionSettings | None = None
+    settings: TrainingSettings | SearchSettings | None = None
 
 
 class Run:
@@ -74,7 +77,9 @@ class Run:
         """
         run = cls(folder)
         if not (run.folder / CONFIG).is_file():
-            raise InputError(f"{folder} is no run folder: expected one with a {CONFIG}, made by evovae train or evolve")
+            raise InputError(
+                f"{folder} is no run folder: expected one with a {CONFIG}, made by evovae train, evolve or illuminate"
+            )
         config = run.config
         if config.get("kind") not in KINDS:
             raise InputError(f"{run.folder / CONFIG} names no kind of run: expected one of {', '.join(KINDS)}")
@@ -85,7 +90,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings, and under `kind` what the run is: training or evolution. Read again when the file changes."""
+        """The settings, and under `kind` what the run is, one of `KINDS`. Read again when the file changes."""
         path = self.folder / CONFIG
         stamp = stamp_of(path)  # before: what changes while it is read is read again
         if self._known is None or stamp is None or self._known.stamp != stamp:
@@ -103,11 +108,11 @@ class Run:
         return kind if kind in KINDS and "format" in config else None
 
     @property
-    def settings(self) -> TrainingSettings | EvolutionSettings:
-        """The settings of a training or an evolution, each of the right type and in range.
+    def settings(self) -> TrainingSettings | SearchSettings:
+        """The settings of a training, an evolution or an illumination, each of the right type and in range.
 
         Raises:
-            InputError: if they are not, or if the run is neither.
+            InputError: if they are not, or if the run is none of these.
         """
         config = {name: value for name, value in self.config.items() if name != "format"}
         kind = config.pop("kind", None)
@@ -180,6 +185,12 @@ class Run:
         self._environment |= {"end": None, "status": "running"}
         files.write_json(self.folder / CONFIG, config)
         files.write_json(self.folder / ENVIRONMENT, self._environment)
+
+    def configure(self, settings: SearchSettings) -> None:
+        """Write the configuration of a run that is on again, where there is more to say than at its beginning."""
+        config = {name: self.config[name] for name in ("format", "kind")} | json.loads(json.dumps(asdict(settings)))
+        if config != self.config:
+            files.write_json(self.folder / CONFIG, config)
 
     def end(self, status: str) -> None:
         """Write how the run ended."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,13 +18,18 @@ from evovae.encodings import CPPNEncoding, Encoding, LatentEncoding, PCAEncoding
 from evovae.models import VAE_FILE
 from evovae.objectives import JudgeStore, Realism
 from evovae.runs import genomes
-from evovae.runs.builders import require_use_of_genomes, resolve_auto
-from evovae.runs.config import CheckpointConfig, EvolutionSettings, EvolveConfig, ProblemConfig
-from evovae.runs.evolution import Plan, record, require_generations, require_same_report, take_up
+from evovae.runs.builders import require_use_of_genomes
+from evovae.runs.config import CheckpointConfig, EvolveConfig, ProblemConfig
+from evovae.runs.evolution import EvolutionPlan
 from evovae.runs.folder import Run
+from evovae.runs.illumination import IlluminationPlan
+from evovae.runs.illumination_config import IlluminateConfig
 from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load, load_again, load_vae, tell
 from evovae.runs.own_code import OwnCode
+from evovae.runs.plans import PLANS
 from evovae.runs.problem import Problem
+from evovae.runs.searching import Plan, record, require_generations, require_same_report, take_up
+from evovae.runs.settings import SearchSettings
 from evovae.runs.targets import kept_targets
 from evovae.runs.writers import check_out
 
@@ -37,6 +44,16 @@ class Chosen:
     folders: list[Path]
     """Where judges may be, and are kept."""
     warnings: list[str]
+
+
+class Where(NamedTuple):
+    """Where a command finds images, and what it writes."""
+
+    out: Path
+    dataset: str | None
+    data_dir: str | None
+    overwrite: bool
+    checkpoint: CheckpointConfig
 
 
 def evolve_named(
@@ -63,25 +80,64 @@ def evolve_named(
             generations before is kept.
         Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
     """
-    check_out(out, "evolution", overwrite)
+
+    def plan(chosen: Chosen, code: OwnCode) -> Plan:
+        given = _read_genomes(genomes_path, chosen.encoding)
+        require_use_of_genomes(config, named.objective, None if given is None else len(given))
+        return EvolutionPlan(config, *_find(named, chosen, code, given, {}))
+
+    kept = "" if genomes_path is None else str(Path(genomes_path).resolve())
+    where = Where(Path(out), dataset, data_dir, overwrite, checkpoint or CheckpointConfig())
+    return _record_named(named, EvolutionPlan.kind, config.device, where, plan, kept)
+
+
+def illuminate_named(
+    named: ProblemConfig,
+    config: IlluminateConfig,
+    out: str | Path,
+    *,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    overwrite: bool = False,
+    checkpoint: CheckpointConfig | None = None,
+) -> Run:
+    """Illuminate the problem that a command names, by the measures that it names, as `evolve_named` evolves one.
+
+    Raises:
+        InputError: if a setting, the model, the image set or the folder cannot be used; nothing is written then.
+        EvaluationError: if a generation cannot be evaluated; what there is of the generations before is kept.
+        Interrupted: if Ctrl-C or SIGTERM ends it; the run can be resumed.
+    """
+
+    def plan(chosen: Chosen, code: OwnCode) -> Plan:
+        return IlluminationPlan(config, *_find(named, chosen, code, None, {}))
+
+    where = Where(Path(out), dataset, data_dir, overwrite, checkpoint or CheckpointConfig())
+    return _record_named(named, IlluminationPlan.kind, config.device, where, plan)
+
+
+def _record_named(
+    named: ProblemConfig,
+    kind: str,
+    device: str,
+    where: Where,
+    make_plan: Callable[[Chosen, OwnCode], Plan],
+    genomes: str = "",
+) -> Run:
+    """Run what a command names; `genomes` tells where those that were given came from."""
+    check_out(where.out, kind, where.overwrite)
     code = OwnCode()
-    device = resolve_device(config.device)
-    chosen = choose(named, code, device, dataset, data_dir)
-    chosen = replace(chosen, folders=[Path(out), *chosen.folders])
-    plan = _plan(named, config, chosen, code, genomes_path, {})
-    plan = replace(plan, config=resolve_auto(config, plan.problem.objective, chosen.encoding))
-    images = chosen.images
-    settings = EvolutionSettings(
+    chosen = choose(named, code, resolve_device(device), where.dataset, where.data_dir)
+    chosen = replace(chosen, folders=[where.out, *chosen.folders])
+    plan, images = make_plan(chosen, code).resolved(), chosen.images
+    settings = plan.settings(
         problem=replace(named, vae=named.vae and str(Path(named.vae).resolve())),
-        evolution=plan.config,
-        names=plan.problem.objective.names,
-        weights=plan.problem.objective.weights,
         data=None if chosen.data is None or images is None else from_anywhere(chosen.data, images),
         images="" if images is None else images.digest,
         classes=() if images is None else images.classes,
-        genomes="" if genomes_path is None else str(Path(genomes_path).resolve()),
+        genomes=genomes,
         sources=code.sources,
-        checkpoint=checkpoint or CheckpointConfig(),
+        checkpoint=where.checkpoint,
     )
 
     def begun() -> None:
@@ -91,19 +147,19 @@ def evolve_named(
             say(f"WARNING: {warning}")
 
     circumstances = {"warnings": chosen.warnings}
-    return record(plan, settings, out, overwrite=overwrite, circumstances=circumstances, begun=begun)
+    return record(plan, settings, where.out, overwrite=where.overwrite, circumstances=circumstances, begun=begun)
 
 
 def resume_named(
     run: Run,
-    settings: EvolutionSettings,
+    settings: SearchSettings,
     generations: int | None,
     images: ImageSet | None,
     *,
     trust: bool = False,
     changed: bool = False,
 ) -> None:
-    """Continue an evolution that a command began, in a run that is held, or up to this number of `generations`.
+    """Continue a search that a command began, in a run that is held, or up to this number of `generations`.
 
     The `images` are those that the settings name, None to load them.
     """
@@ -115,13 +171,12 @@ def resume_named(
     if images is None and before is not None:
         images = load_again(before, settings.images)
     settings = replace(
-        settings,
-        evolution=replace(settings.evolution, generations=wanted),
+        settings.searching(replace(settings.search, generations=wanted)),
         data=None if before is None or images is None else from_anywhere(before, images),
         classes=() if images is None else images.classes,  # a run may be older than names
     )
     code = OwnCode(settings.sources, trust=trust, changed=changed)
-    device = resolve_device(settings.evolution.device)
+    device = resolve_device(settings.search.device)
     begun = (run.folder / VAE_FILE).is_file()  # then everything that it needs is there
     if begun or named.vae is not None:
         vae = load_vae(run.folder if begun else named.vae or "").to(device)
@@ -129,11 +184,10 @@ def resume_named(
     else:
         encoding = _encode(named, code, device, images)
     kept = run.folder / genomes.GENOMES_FILE
-    given = (kept if kept.is_file() else settings.genomes) if settings.genomes else None
+    given = _read_genomes((kept if kept.is_file() else settings.genomes) if settings.genomes else None, encoding)
     pictures = kept_targets(run.folder, tuple(_some_phenotypes(encoding).shape[1:]))
-    plan = _plan(
-        named, settings.evolution, Chosen(encoding, settings.data, images, [run.folder], []), code, given, pictures
-    )
+    chosen = Chosen(encoding, settings.data, images, [run.folder], [])
+    plan = PLANS[type(settings)](settings.search, *_find(named, chosen, code, given, pictures))
     require_same_report(run, settings, plan.problem)
     if not code.altered:
         plan.problem.require_same(run.folder)
@@ -206,22 +260,20 @@ def _encode(named: ProblemConfig, code: OwnCode, device: torch.device, images: I
     return load_generator(spec, device=device, range=named.range, support=named.support)
 
 
-def _plan(
-    named: ProblemConfig,
-    config: EvolveConfig,
-    chosen: Chosen,
-    code: OwnCode,
-    genomes_path: str | Path | None,
-    pictures: dict[str, Tensor],
-) -> Plan:
-    """Find what is named; `pictures` are not read again.
+def _read_genomes(path: str | Path | None, encoding: Encoding) -> Tensor | None:
+    """Return the genomes (K, D) in a file, on the device of the encoding; None without a file."""
+    return None if path is None else genomes.read_genomes(path, encoding).to(encoding.device)
+
+
+def _find(
+    named: ProblemConfig, chosen: Chosen, code: OwnCode, given: Tensor | None, pictures: dict[str, Tensor]
+) -> tuple[Problem, Tensor | None, dict[str, Tensor]]:
+    """Return the problem that is named, the genomes that are `given`, and the `pictures`, not to be read again.
 
     Raises:
-        InputError: if there is no such objective, or the genomes cannot be used.
+        InputError: if there is no such objective or measure.
     """
     encoding, images = chosen.encoding, chosen.images
-    given = None if genomes_path is None else genomes.read_genomes(genomes_path, encoding).to(encoding.device)
-    require_use_of_genomes(config, named.objective, None if given is None else len(given))
     store = None if images is None else JudgeStore(images, chosen.folders, encoding.device)
     context = objectives.Context(
         images=images,
@@ -233,8 +285,12 @@ def _plan(
         phenotypes=functools.partial(_some_phenotypes, encoding),
     )
     objective = objectives.parse(named.objective, context)
+    measures = None
+    if named.measures is not None:
+        asked = replace(context, load=lambda spec: code.load(spec, "measures"))
+        measures = objectives.parse_measures(named.measures, asked)
     realism = Realism(images=images, store=store)
-    return Plan(config, Problem(encoding, objective, named.weights, realism=realism), given, pictures)
+    return Problem(encoding, objective, named.weights, measures=measures, realism=realism), given, pictures
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evovae.base import InputError, files, load_named, source_of
 from evovae.data import default_data_dir
-from evovae.runs.config import Source
+from evovae.runs.settings import Source
 
 MODELS = (".pt2", ".onnx")
 """Endings of files that are read and not run."""

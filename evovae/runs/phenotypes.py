@@ -52,11 +52,12 @@ def _shape_of(encoding: Encoding, genomes: Tensor) -> tuple[int, ...]:
 def _decode(encoding: Encoding, genomes: Tensor) -> Tensor:
     """Return what is kept of the phenotypes of genomes (R, T, D): (R, T, ...), on the CPU."""
     finite = genomes.flatten(0, 1).nan_to_num(0.0)
-    made = torch.cat([_compact(encoding.decode(chunk)).cpu() for chunk in finite.split(256)])
+    made = torch.cat([compact(encoding.decode(chunk)).cpu() for chunk in finite.split(256)])
     return made.unflatten(0, genomes.shape[:2])
 
 
-def _compact(phenotypes: Tensor) -> Tensor:
+def compact(phenotypes: Tensor) -> Tensor:
+    """Return phenotypes (B, ...) as they are kept: images as uint8, else float32."""
     images = phenotypes.ndim == 4 and phenotypes.shape[1] in (1, 3)
     return phenotypes.mul(255).round().clamp(0, 255).nan_to_num(0.0).byte() if images else phenotypes.float()
 
@@ -95,7 +96,7 @@ class Phenotypes:
         if self._vae is not None:
             return self._images(genomes), fitness
         kept = self.found[HALL][rows["replicate"].to_list(), rows["rank"].to_list()]
-        return _as_floats(kept), fitness
+        return as_shown(kept), fitness
 
     def at(self, moments: Sequence[int], replicates: int) -> Tensor:
         """Return the phenotypes (R, T, ...) of the best of the first `replicates` at some of `moments`."""
@@ -103,7 +104,7 @@ class Phenotypes:
             genomes = self.found["frame_genomes"][:replicates, list(moments)]  # R T D
             return self._images(genomes.flatten(0, 1)).unflatten(0, genomes.shape[:2])
         places = [self.moments.index(moment) for moment in moments]
-        return _as_floats(self.found[FRAMES][:replicates, places])
+        return as_shown(self.found[FRAMES][:replicates, places])
 
     def _kept_moments(self, moments: int) -> list[int]:
         """Return which of the moments are kept, after a look at what is."""
@@ -127,5 +128,6 @@ class Phenotypes:
         return LatentEncoding(self._vae, "free").decode(genomes)
 
 
-def _as_floats(kept: Tensor) -> Tensor:
+def as_shown(kept: Tensor) -> Tensor:
+    """Return phenotypes that were kept as floats."""
     return to_unit(kept) if kept.dtype == torch.uint8 else kept

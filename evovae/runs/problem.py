@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evovae.base import InputError, files, make_generator
 from evovae.encodings import Encoding
-from evovae.objectives import Objective, Realism, custom
+from evovae.objectives import Measures, Objective, Realism, custom, own_measures
 
 PROBES = 2
 """Genomes that are decoded to tell one problem from another."""
@@ -32,7 +32,8 @@ class Problem:
         objective: phenotypes (B, ...) -> fitness (B, M), or (B,); it may have the attributes that `objectives.custom`
             names. It sees the individuals that changed, of all replicates, in any order.
         weights: one for each of the M objectives, positive to maximise; the objective's own when left out, or 1.
-        measures: phenotypes (B, ...) -> (B, K), reported of the best: what else is to be known of them.
+        measures: phenotypes (B, ...) -> (B, K), or (B,), reported of the best: what else is to be known of them. They
+            are the axes of an archive, too. It may have the attributes that `objectives.own_measures` names.
         realism: what the best are compared with; nothing when left out.
         population, random, reevaluate: what the objective needs, as `evolution.toolbox` has it; the objective's own
             attributes when left out.
@@ -40,7 +41,7 @@ class Problem:
 
     Attributes:
         objective: with names, weights and what it needs.
-        measure_names: K; the function's own `names`, or measure_0, measure_1, ...
+        measures: with names and ranges; None without.
         shape: of a phenotype.
 
     Raises:
@@ -60,7 +61,7 @@ class Problem:
         reevaluate: bool | None = None,
         name: str = "",
     ) -> None:
-        self.encoding, self.measures = encoding, measures
+        self.encoding = encoding
         self._genomes = encoding.sample(PROBES, make_generator(0))
         with torch.no_grad():
             self._phenotypes = encoding.decode(self._genomes)
@@ -68,13 +69,19 @@ class Problem:
         needs = {"population": population, "random": random, "reevaluate": reevaluate}
         asked = custom(objective, self._phenotypes, name, weights, **needs)
         self.objective: Objective = replace(asked, smooth=asked.smooth and _passes_gradients(encoding, self._genomes))
-        self.measure_names = self._names_of_measures()
+        self.measures: Measures | None = None if measures is None else own_measures(measures, self._phenotypes)
         self.realism = replace(realism or Realism(), device=encoding.device)
         self.realism.missing(self.shape)  # refuses what does not fit
 
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """Of the K measures: the function's own `names`, or measure_0, measure_1, ..."""
+        return () if self.measures is None else self.measures.names
+
+    @torch.no_grad()
     def measured(self, phenotypes: Tensor) -> dict[str, Tensor]:
         """Return the measures of `phenotypes` (B, ...) by name, each (B,)."""
-        return dict(zip(self.measure_names, self._measure(phenotypes).T, strict=True))
+        return {} if self.measures is None else dict(zip(self.measure_names, self.measures(phenotypes).T, strict=True))
 
     def keep(self, folder: Path) -> None:
         """Write into a run folder what tells this problem from another: phenotypes and fitness of two genomes."""
@@ -92,11 +99,16 @@ class Problem:
         files.check_tensors(folder / PROBE_FILE, kept, {"genomes": "float32 K D"})
         for name, now in self._probe().items():
             before = kept.get(name)
+            if before is None and name == "measures":
+                continue  # of a run that is older than they are kept
             if before is None or before.shape != now.shape or not _close(before, now):
                 raise InputError(f"the problem has other {name} than that which {folder} began with")
 
     def _probe(self) -> dict[str, Tensor]:
         tensors = {"genomes": self._genomes, "phenotypes": self._phenotypes, "fitness": self._fitness()}
+        if self.measures is not None and not self.measures.judged:
+            with torch.no_grad():
+                tensors["measures"] = self.measures(self._phenotypes)
         return {name: tensor.cpu() for name, tensor in tensors.items()}
 
     def _fitness(self) -> Tensor:
@@ -106,24 +118,6 @@ class Problem:
             return torch.empty(0)
         with torch.no_grad():
             return objective(self._phenotypes)
-
-    def _names_of_measures(self) -> tuple[str, ...]:
-        count = self._measure(self._phenotypes).shape[1]
-        names = tuple(getattr(self.measures, "names", ())) or tuple(f"measure_{k}" for k in range(count))
-        if len(names) != count:
-            raise InputError(f"the measures have {len(names)} names: expected {count}, one for each column")
-        return names
-
-    @torch.no_grad()
-    def _measure(self, phenotypes: Tensor) -> Tensor:
-        """Return the measures (B, K); K is 0 without any."""
-        if self.measures is None:
-            return phenotypes.new_empty(len(phenotypes), 0)
-        found = self.measures(phenotypes)
-        if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(phenotypes):
-            given = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-            raise InputError(f"the measures are {given} for {len(phenotypes)} phenotypes: expected a tensor (B, K)")
-        return found
 
 
 @torch.no_grad()

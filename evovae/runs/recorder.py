@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import History, InputError, State, Streams, join, track
-from evovae.evolution import EarlyStopping, Generation, HallOfFame, Population
+from evovae.evolution import EarlyStopping, EliteArchive, Generation, HallOfFame, Population
 
+A = TypeVar("A", bound=HallOfFame | EliteArchive)
 FRAMES = 101
 """Moments at most whose best genomes are kept for the filmstrip, beside the last."""
 REFERENCE_DRAWS = 1000
@@ -20,15 +21,16 @@ MOST_DECODED = 100
 """Individuals at most that are decoded again to tell whether decoder or objective gave what is not finite."""
 
 
-class Search:
+class Search(Generic[A]):
     """What is kept of a search while it runs: history, archive, the best of each moment, the last generation.
 
     Args:
         names: of the M objectives.
-        archive: where the best individuals are kept.
+        archive: where the best individuals are kept: a hall of fame, or an archive of elites.
         reference: the point that the archive's metrics are measured from, if they need one.
         stopping: limits, that the generations go through.
         decode: genomes (K, D) to phenotypes; tells decoder from objective when fitness is not finite.
+        film: whether the best of each moment are kept.
 
     The history has what `Generation.statistics` tells of the population, and the archive's metrics: what was found so
     far, also by those that did not survive.
@@ -42,13 +44,14 @@ class Search:
     def __init__(
         self,
         names: tuple[str, ...],
-        archive: HallOfFame,
+        archive: A,
         reference: Sequence[float] | None = None,
         stopping: EarlyStopping | None = None,
         decode: Callable[[Tensor], Tensor] = lambda genomes: genomes,
+        film: bool = True,
     ) -> None:
         self.names, self.archive, self.reference = names, archive, reference
-        self.stopping, self._decode = stopping or EarlyStopping(), decode
+        self.stopping, self._decode, self._film = stopping or EarlyStopping(), decode, film
         self.history = History()
         self.frames: list[tuple[int, Tensor, Tensor]] = []
         self.evaluations, self.trouble = 0, ""
@@ -74,6 +77,11 @@ class Search:
                 between_steps(True)
         if self.frames and self.frames[-1][0] != self.gen:
             self._keep_frame()
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a generation."""
+        return self.population is not None
 
     @property
     def last(self) -> State | None:
@@ -129,7 +137,7 @@ class Search:
         statistics = generation.statistics()
         metrics = self.archive.metrics(self.reference)
         statistics |= {name: values.cpu().numpy() for name, values in metrics.items()}
-        word = "  ".join(f"{name} {values.nanmean():.4g}" for name, values in metrics.items())
+        word = "  ".join(f"{name.replace('_', ' ')} {values.nanmean():.4g}" for name, values in metrics.items())
         replicates = np.arange(generation.population.replicates)
         columns = {"replicate": replicates, "generation": np.full_like(replicates, generation.gen)}
         for name, values in statistics.items():
@@ -144,7 +152,7 @@ class Search:
             self.trouble = self._find_trouble(generation, int(statistics["nonfinite"].sum()))
         self.gen, self.population, self._last = generation.gen, generation.population, generation.state
         self.evaluations = int(statistics["evaluations"].max())
-        if self.gen % self._stride == 0:
+        if self._film and self.gen % self._stride == 0:
             self._keep_frame()
         return word
 

@@ -6,19 +6,21 @@ Imports no torch: the settings of a run name the searches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from evovae import evolution
+from evovae.runs.illuminations import ILLUMINATIONS
 
 if TYPE_CHECKING:
     from deap import base
 
     from evovae.base import State
-    from evovae.evolution import Generation, HallOfFame, Population
+    from evovae.evolution import EliteArchive, Generation, HallOfFame, Population
     from evovae.runs.config import EvolveConfig
+    from evovae.runs.illumination_config import IlluminateConfig
 
 HISTORY = "history.csv"
-"""History of a training, or of the evolution that a run is for; its baselines have files of their own."""
+"""History of a training, or of the search that a run is for; its baselines have files of their own."""
 Baseline = Literal["random-search", "gradient-ascent"]
 
 
@@ -28,17 +30,17 @@ class Start(NamedTuple):
     population: Population
     """The initial one, of every search in a run."""
     toolbox: base.Toolbox
-    config: EvolveConfig
+    config: EvolveConfig | IlluminateConfig
     """Without `auto`."""
     evaluations: int
-    """That a baseline spends in each replicate; the evolution ends by its generations."""
-    archive: HallOfFame
+    """That a baseline spends in each replicate; what it is compared with ends by its generations."""
+    archive: HallOfFame | EliteArchive
     state: State | None = None
     """Of the generation after which it continues."""
 
 
 class SearchMethod(NamedTuple):
-    """A search that an evolution's run folder can hold."""
+    """A search that a run folder can hold."""
 
     label: str
     """In tables and figures."""
@@ -55,7 +57,8 @@ class SearchMethod(NamedTuple):
 
 
 def _evolve(start: Start) -> Iterator[Generation]:
-    population, toolbox, config, _, archive, state = start
+    population, toolbox, _, _, archive, state = start
+    config = cast("EvolveConfig", start.config)
     if config.algorithm == "eaGenerateUpdate":
         sigma = toolbox.encoding.sigma if config.sigma is None else config.sigma
         step = sum(sigma) / len(sigma) if isinstance(sigma, tuple) else sigma
@@ -70,6 +73,13 @@ def _evolve(start: Start) -> Iterator[Generation]:
     return algorithm(population, toolbox, mu, lambda_, cxpb, mutpb, ngen, archive, state)
 
 
+def _illuminate(start: Start) -> Iterator[Generation]:
+    config, archive = cast("IlluminateConfig", start.config), cast("EliteArchive", start.archive)
+    emitter = ILLUMINATIONS[config.algorithm].emitter(config)
+    ngen, replicates, seed = config.generations, config.replicates, config.seed
+    return evolution.illuminate_iter(start.toolbox, archive, emitter, ngen, replicates, seed, state=start.state)
+
+
 def _search_randomly(start: Start) -> Iterator[Generation]:
     population, toolbox, _, evaluations, archive, state = start
     return evolution.random_search_iter(population, toolbox, evaluations, archive, state)
@@ -81,9 +91,12 @@ def _ascend(start: Start) -> Iterator[Generation]:
 
 
 EVOLUTION = SearchMethod("evolution", HISTORY, "", _evolve)
+ILLUMINATION = SearchMethod("illumination", HISTORY, "", _illuminate)
 RANDOM_SEARCH = SearchMethod("random search", "baseline.csv", "baseline_", _search_randomly, grey=True)
 GRADIENT_ASCENT = SearchMethod("gradient ascent", "gradient.csv", "gradient_", _ascend, climbs=True)
 BASELINES: dict[Baseline, SearchMethod] = {"random-search": RANDOM_SEARCH, "gradient-ascent": GRADIENT_ASCENT}
 """By their names on the command line."""
 SEARCHES = {method.label: method for method in (EVOLUTION, *BASELINES.values())}
-"""By label."""
+"""Of an evolution, by label."""
+ILLUMINATION_SEARCHES = {method.label: method for method in (ILLUMINATION, RANDOM_SEARCH)}
+"""Of an illumination, by label."""

@@ -24,10 +24,11 @@ from evovae.models import (
 )
 from evovae.runs import genomes
 from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
-from evovae.runs.config import CheckpointConfig, TrainingSettings
+from evovae.runs.config import CheckpointConfig
 from evovae.runs.folder import EXAMPLES, Run
 from evovae.runs.inputs import from_anywhere, load, load_again, tell
 from evovae.runs.searches import HISTORY
+from evovae.runs.settings import TrainingSettings
 from evovae.runs.training_results import find_faults
 from evovae.runs.writers import check_out, recording, writing
 

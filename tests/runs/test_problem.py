@@ -271,7 +271,7 @@ def test_vectors_evolve_in_a_recorded_run(tmp_path: Path) -> None:
     encoding = VectorEncoding(3, low=[0.0, -1.0, -math.inf], high=[1.0, 1.0, math.inf])
     run = evovae.evolve(Problem(encoding, lambda x: -(x - 0.5).square().sum(1)), SMALL, tmp_path / "run")
     assert settings_of(run).evolution.sigma is None  # one for each gene
-    assert float(EvolutionResults(run).curve("evolution").best[:, -1].max()) > -0.5
+    assert float(EvolutionResults(run).curve("evolution").values[:, -1].max()) > -0.5
 
 
 def test_the_sigma_of_the_encoding_is_recorded(tmp_path: Path) -> None:

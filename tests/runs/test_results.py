@@ -90,7 +90,7 @@ def test_a_curve_is_of_the_best_so_far_in_a_history_older_than_it(runs: Path, we
         return table.drop(columns="best", errors="ignore").assign(min=found * 2, max=found * 2)
 
     edit_table(run.folder / "history.csv", older)
-    assert EvolutionResults(run).curve("evolution").best.tolist() == [expected] * 2
+    assert EvolutionResults(run).curve("evolution").values.tolist() == [expected] * 2
 
 
 @pytest.mark.parametrize("replicates", [1, 3, 2**62])

@@ -1,3 +1,5 @@
+from .archives import archive_map as archive_map
+from .archives import elite_map as elite_map
 from .curves import MAX_CURVES as MAX_CURVES
 from .curves import drawable as drawable
 from .curves import phenotypes as phenotypes

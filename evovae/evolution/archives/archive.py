@@ -183,8 +183,8 @@ class EliteArchive(ABC):
         return f"<{type(self).__name__}: at most {len(self):,} of {self.cells:,} cells filled in each replicate>"
 
     def metrics(self, reference: Sequence[float] | None = None) -> dict[str, Tensor]:
-        """Return what it has reached, float64 (R,) each: `coverage`, `qd_score` and `best`."""
-        return {"coverage": self.coverage, "qd_score": self.qd_score, "best": self.best}
+        """Return what it has reached, float64 (R,) each: `coverage`, `qd_score`, `norm_qd_score` and `best`."""
+        return {name: getattr(self, name) for name in ("coverage", "qd_score", "norm_qd_score", "best")}
 
     def update(self, population: Population) -> Insertion:
         """Take in those of an evaluated `population` that are let in.

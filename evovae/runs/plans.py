@@ -1,0 +1,14 @@
+"""Which plan belongs to which settings."""
+
+from __future__ import annotations
+
+from evovae.runs.evolution import EvolutionPlan
+from evovae.runs.illumination import IlluminationPlan
+from evovae.runs.searching import Plan
+from evovae.runs.settings import EvolutionSettings, IlluminationSettings, SearchSettings
+
+PLANS: dict[type[SearchSettings], type[Plan]] = {
+    EvolutionSettings: EvolutionPlan,
+    IlluminationSettings: IlluminationPlan,
+}
+"""By the settings of a run."""
