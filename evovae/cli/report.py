@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -168,14 +169,14 @@ def _report_illumination(results: IlluminationResults) -> None:
     cells = " x ".join(f"{count}" for count in results.grid)
     size = f"{_count(config.replicates, 'replicate')}, {cells} cells, {_count(config.generations, 'generation')}"
     table = Table(box=box.SIMPLE, title=f"{escape(about)}, {config.algorithm}, {size}")
-    headings = {"coverage": "coverage (95%)", "qd_score": "QD score (95%)", "best": "best (95%)"}
-    _print_summary(table, summary, headings, {})
+    headings = {"coverage": "coverage (95%)", "qd_score": "QD score (95%)"}
+    _print_summary(table, summary, headings, {"best": "best"})
     _print_legend(results, summary, "of all elites")
 
 
-def _print_summary(table: Table, summary: pd.DataFrame, metrics: dict[str, str], measures: dict[str, str]) -> None:
-    """Print a summary as a `table`: with intervals of the `metrics`, by their columns; further `measures` come last."""
-    headings = {"evaluations": "evals"} | metrics | REALISM | measures
+def _print_summary(table: Table, summary: pd.DataFrame, metrics: dict[str, str], further: dict[str, str]) -> None:
+    """Print a summary as a `table`: with intervals of the `metrics`, by their columns; `further` numbers come last."""
+    headings = {"evaluations": "evals"} | metrics | REALISM | further
     shown = {name: heading for name, heading in headings.items() if name in summary}
     table.add_column("search", no_wrap=True)
     for heading in shown.values():
@@ -185,10 +186,11 @@ def _print_summary(table: Table, summary: pd.DataFrame, metrics: dict[str, str],
         texts["evaluations"] = f"{row['evaluations']:,.0f}"
         texts |= {name: f"{row[name]:.0%}" for name in SHARES if name in shown}
         for name in metrics:
-            interval = f"{row[name]:.4g} ({row[f'{name}_low']:.4g}, {row[f'{name}_high']:.4g})"
-            texts[name] = interval.removesuffix(" (nan, nan)")
+            form = "{:.1%} ({:.1%}, {:.1%})" if name == "coverage" else "{:.4g} ({:.4g}, {:.4g})"
+            interval = form.format(row[name], row[f"{name}_low"], row[f"{name}_high"])
+            texts[name] = re.sub(r" \(nan.*", "", interval)
         table.add_row(row["search"], *texts.values())
-    Console(width=max(100, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
+    Console(width=max(120, Console().width)).print(table)  # a pipe counts as 80, which would cut the numbers
 
 
 def _print_legend(results: SearchResults, summary: pd.DataFrame, whose: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from evovae.analysis import at_evaluations, plots
@@ -16,6 +17,8 @@ from evovae.runs.tiles import plane
 
 _NAME = 36
 """Letters that a name may take beside an axis."""
+_TICK = 14
+"""Letters that the name of a cell may take."""
 PANELS = {"coverage": "share of cells filled", "qd_score": "QD score"}
 """Metrics that are drawn, and what they are called."""
 
@@ -48,6 +51,7 @@ def draw_progress(runs: Sequence[IlluminationResults], prefixes: Sequence[str] =
                 grey += [prefix + label] if ILLUMINATION_SEARCHES[label].grey else []
         about = f"{title}\n{cut(runs[0].objective_label, _NAME)} {runs[0].doubt}".rstrip()
         plots.fitness_curve(curves, about if metric == "qd_score" else title, baselines=grey, ax=ax)
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     if ahead:
         _draw_ahead(runs[0], runs[1], prefixes, axes[-1])
     return axes[0]
@@ -77,6 +81,7 @@ def _draw_map(results: IlluminationResults) -> Axes:
         _names(results),
         cut(f"{results.objective_label} {results.doubt}".rstrip(), _NAME),
         title=_of_which(results, title),
+        ticks=_ticks(results),
     )
 
 
@@ -90,6 +95,7 @@ def _draw_elites(results: IlluminationResults) -> Axes:
         results.config.spans,
         _names(results),
         title=_of_which(results, f"the best by {cut(results.objective_label, _NAME)} of each block of cells"),
+        ticks=_ticks(results),
         labels=shown.labels,
     )
 
@@ -101,7 +107,8 @@ def _draw_ahead(one: IlluminationResults, other: IlluminationResults, prefixes: 
     difference = np.where(found, np.nan_to_num(given[0]) - np.nan_to_num(given[1]), np.nan)
     names = [prefix.removesuffix(": ") for prefix in prefixes]
     title = f"where {cut(names[0], _NAME)} is ahead (blue), and {cut(names[1], _NAME)} (red)"
-    plots.archive_map(difference, one.config.spans, _names(one), "difference in QD score", title, differs=True, ax=ax)
+    label = "difference in QD score"
+    plots.archive_map(difference, one.config.spans, _names(one), label, title, True, _ticks(one), ax)
 
 
 def _score_by_cell(results: IlluminationResults, elites: Elites) -> NDArray[np.float64]:
@@ -117,6 +124,14 @@ def _score_by_cell(results: IlluminationResults, elites: Elites) -> NDArray[np.f
 
 def _names(results: IlluminationResults) -> tuple[str, ...]:
     return tuple(cut(name, _NAME) for name in results.settings.measures[:2])
+
+
+def _ticks(results: IlluminationResults) -> list[Sequence[str]]:
+    """Return what the cells along the first two measures are called; nothing for those without names."""
+    known = {"class": results.settings.classes, "loops": ("0", "1", "2", "3 or more")}
+    found = [known.get(name, ()) for name in results.settings.measures[:2]]
+    ticks = [texts if len(texts) == cells else () for texts, cells in zip(found, results.grid, strict=False)]
+    return [[cut(text, _TICK) for text in texts] for texts in ticks] + [()]
 
 
 def _of_which(results: IlluminationResults, title: str) -> str:

@@ -137,7 +137,7 @@ def test_a_run_goes_on_with_its_target_whatever_became_of_the_file(root: Path, t
     shutil.copy(root / "pictures" / "猫" / "1.png", picture)
     config, objective = replace(SMALL_EVOLUTION, generations=6), f"target:{picture},ssim:{picture}"
     whole = evolve(root / "vae", objective, tmp_path / "whole", config)
-    with pytest.raises(Interrupted), mock.patch("evovae.runs.evolution._search", side_effect=KeyboardInterrupt):
+    with pytest.raises(Interrupted), mock.patch("evovae.runs.searching._search", side_effect=KeyboardInterrupt):
         evolve(root / "vae", objective, tmp_path / "cut", config)
     picture.unlink()
     if change == "changed":

@@ -354,7 +354,7 @@ def test_what_does_not_fit_the_phenotypes_is_refused_at_once() -> None:
     with refused("references have shape (1, 2, 2)", "(3, 4, 5)"):
         Problem(painted(), redness, realism=Realism(references=torch.ones(9, 1, 2, 2)))
     with refused("measures are"):
-        Problem(painted(), redness, measures=redness)
+        Problem(painted(), redness, measures=lambda images: images)
     with refused("references are"):
         Problem(painted(), redness, realism=Realism(references=torch.ones(1, *SHAPE)))
 
@@ -425,7 +425,7 @@ def test_named_files_in_sums_lists_and_with_weights(own: Path, tmp_path: Path) -
 
 
 def cut(problem: ProblemConfig, out: Path) -> None:
-    with pytest.raises(Interrupted), mock.patch("evovae.runs.evolution._search", side_effect=KeyboardInterrupt):
+    with pytest.raises(Interrupted), mock.patch("evovae.runs.searching._search", side_effect=KeyboardInterrupt):
         evolve_named(problem, SMALL, out)
 
 
@@ -525,7 +525,7 @@ def test_encodings_without_a_model_are_named(tmp_path: Path, encoding: str) -> N
     assert {"held_out", "typicality"} <= set(hall)
     assert run.environment["not_measured"].keys() == {"novelty", "discriminator"}
     cut_short = tmp_path / "cut"
-    with pytest.raises(Interrupted), mock.patch("evovae.runs.evolution._search", side_effect=KeyboardInterrupt):
+    with pytest.raises(Interrupted), mock.patch("evovae.runs.searching._search", side_effect=KeyboardInterrupt):
         evolve_named(config, SMALL, cut_short, dataset="mnist")
     assert results_of(resume(cut_short)) == results_of(run)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +19,8 @@ _PIXELS = 560
 """Of a map of pictures along its longer side: what is finer cannot be seen, and makes a large file."""
 _COLOURS = 64
 """Of a map of coloured pictures, for the same reason."""
+_TEXTS, _SHORT = 30, 4
+"""Names along an axis at most; letters of one that need not lean."""
 Spans = Sequence[tuple[float, float]]
 
 
@@ -29,6 +32,7 @@ def archive_map(
     label: str,
     title: str = "",
     differs: bool = False,
+    ticks: Sequence[Sequence[str]] = ((), ()),
     ax: Axes | None = None,
 ) -> Axes:
     """What the elites of an archive are worth, over its first two measures; cells without an elite are grey.
@@ -41,6 +45,7 @@ def archive_map(
         label: what the values are.
         title: what it is of.
         differs: the values are differences: colours part at 0.
+        ticks: of each measure what its cells are called, if they have names.
         ax: where to draw.
 
     Raises:
@@ -66,7 +71,7 @@ def archive_map(
     bar = ax.figure.colorbar(picture, ax=ax, pad=0.02)
     bar.set_label(drawn(cut(label)))
     bar.outline.set_visible(False)
-    _finish(ax, spans, names, title, strip)
+    _finish(ax, spans, names, title, ticks)
     return ax
 
 
@@ -78,6 +83,7 @@ def elite_map(
     spans: Spans,
     names: Sequence[str],
     title: str = "",
+    ticks: Sequence[Sequence[str]] = ((), ()),
     ax: Axes | None = None,
     labels: Sequence[str] = (),
 ) -> Axes:
@@ -90,6 +96,7 @@ def elite_map(
         spans: least and greatest value of each measure.
         names: of the measures.
         title: what it is of.
+        ticks: of each measure what its cells are called, if they have names.
         ax: where to draw.
         labels: names of the curves of a phenotype.
 
@@ -105,7 +112,7 @@ def elite_map(
     canvas = _canvas(to_pixels(found), where, blocks)
     ax = ax or new_axes(*_size(canvas))
     ax.imshow(canvas, extent=_extent(spans, strip), aspect="auto", interpolation="nearest")
-    _finish(ax, spans, names, title, strip)
+    _finish(ax, spans, names, title, ticks)
     return ax
 
 
@@ -186,12 +193,23 @@ def _extent(spans: Spans, strip: bool) -> tuple[float, float, float, float]:
     return (*spans[0], 0.0, 1.0) if strip else (*spans[0], *spans[1])
 
 
-def _finish(ax: Axes, spans: Spans, names: Sequence[str], title: str, strip: bool) -> None:
+def _finish(ax: Axes, spans: Spans, names: Sequence[str], title: str, ticks: Sequence[Sequence[str]]) -> None:
     ax.set(xlabel=drawn(cut(names[0])), title=drawn(title))
     ax.grid(False)
-    ax.xaxis.set_major_locator(MaxNLocator(6))
-    if strip:
+    _label_axis(ax.xaxis, spans[0], ticks[0])
+    if len(names) < 2:
         ax.set_yticks([])
     else:
         ax.set_ylabel(drawn(cut(names[1])))
-        ax.yaxis.set_major_locator(MaxNLocator(6))
+        _label_axis(ax.yaxis, spans[1], ticks[1])
+
+
+def _label_axis(axis: Axis, span: tuple[float, float], texts: Sequence[str]) -> None:
+    """Label cells by their `texts`, as far as these have room, else the axis by numbers."""
+    if not 0 < len(texts) <= _TEXTS:
+        axis.set_major_locator(MaxNLocator(6))
+        return
+    low, high = span
+    axis.set_ticks(low + (np.arange(len(texts)) + 0.5) * (high - low) / len(texts), [drawn(text) for text in texts])
+    if isinstance(axis, XAxis) and max(map(len, texts)) > _SHORT:
+        axis.set_tick_params(rotation=40)
