@@ -36,6 +36,7 @@ PLAINER: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"from \['(.{60}).+'\]$", r"from ['\1...']"),
     (r"^Error parsing (\S+): no type matching .*FLOAT FLOAT.* from \[(.+)\]", r"\1 is \2: expected two numbers"),
     (r"^Error parsing (\S+): no type matching .*\[FLOAT .* from \[(.+)\]", r"\1 is \2: expected numbers"),
+    (r"^Error parsing (\S+): no type matching .*\[INT .* from \[(.+)\]", r"\1 is \2: expected whole numbers"),
     (
         r"^Error parsing (\S+): no type matching .*(INT|FLOAT)(?:\|\{(\w+)\})? could be .* from \[(.+)\]",
         _expect_number,

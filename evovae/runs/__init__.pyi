@@ -3,6 +3,7 @@ from . import evolution_figures as evolution_figures
 from . import figures as figures
 from . import folder as folder
 from . import genomes as genomes
+from . import illumination_figures as illumination_figures
 from . import provenance as provenance
 from .archive_kinds import kind_of_archive as kind_of_archive
 from .builders import resolve_auto as resolve_auto

@@ -142,7 +142,8 @@ class IlluminationPlan(Plan):
     def _require_room(self, config: IlluminateConfig) -> None:
         """Refuse an archive, or more individuals, than fit in memory, by what there is at the least."""
         cells, size = math.prod(config.grid or ()), max(config.emitters * config.batch_size, config.initial)
-        words = f"grid {config.grid}, {size} images a generation in {config.replicates} replicates"
+        asked = f"emitters {config.emitters}, batch size {config.batch_size}, initial {config.initial}"
+        words = f"grid {config.grid}, {asked} in {config.replicates} replicates"
         genes = 4 * self.problem.encoding.dim
         require_memory(words, config.replicates * (8 * cells + size * genes), self.problem.encoding.device)
 

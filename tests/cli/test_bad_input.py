@@ -31,16 +31,27 @@ from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig, fit
 from evovae.models.config import MAX_LAYERS
 from evovae.models.networks import count_weights
-from evovae.runs import EvolveConfig, ProblemConfig, archive_kinds, builders, genomes, inputs
+from evovae.runs import (
+    EvolveConfig,
+    IlluminateConfig,
+    ProblemConfig,
+    archive_kinds,
+    builders,
+    genomes,
+    illumination,
+    inputs,
+)
 from evovae.runs.named_problems import choose
 
 pytestmark = pytest.mark.early
 
 TRAIN = ("train", "--out", "run", "--device", "cpu")
 EVOLVE = ("evolve", "--vae", "vae", "--out", "run", "--device", "cpu")
+ILLUMINATE = ("illuminate", "--vae", "vae", "--out", "run", "--device", "cpu")
 COMMANDS = {
     "train": TRAIN,
     "evolve": EVOLVE,
+    "illuminate": ILLUMINATE,
     "resume": ("resume", "eight"),
     "plot": ("plot", "eight"),
     "explore": ("explore", "--vae", "vae", "--no-browser"),
@@ -102,6 +113,7 @@ ABOVE = str(2**63)
 BELOW_1 = ("0", "-1", HUGE)
 POSITIVE = ("0", "-0.0", "-1", "nan", "inf", "1e308", "1e-320")
 NOT_NEGATIVE = ("-1", "nan", "inf", "-inf", "1e308")
+FINITE = ("nan", "inf", "-inf", "1e308", "-1e308")
 PROBABILITY = ("-0.01", "1.01", "nan", "inf")
 LONG = "x" * 300
 
@@ -122,6 +134,7 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--dataset": ("mnits", "./missing", "empty", "text", "truncated", "file"),
     "--device": ("warp", "cpu:7", "cpu:0", "cpu:-1", "cuda:99", "cuda:-1", "meta", "CPU"),
     "--elites": ("-1", "200", HUGE),
+    "--emitters": BELOW_1,
     "--epochs": BELOW_1,
     "--eta": NOT_NEGATIVE,
     "--from": ("missing", "file", "empty", "eight", LONG),
@@ -131,13 +144,20 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
         *("no_such_module:make", "json:dumps", "missing.pt2", "missing.onnx", "damaged.pt2", "damaged.onnx"),
     ),
     "--genomes": ("missing.json", "file", "empty", "damaged.json", "strange.safetensors", "bare.safetensors", LONG),
+    "--grid": (*BELOW_1, str(10**12)),
     "--hall-of-fame": BELOW_1,
     "--hidden": (*BELOW_1, str(10**12)),
     "--image-size": ("7", "257", "0", "-5", HUGE),
     "--indpb": PROBABILITY,
+    "--initial": (*BELOW_1, str(10**15)),
     "--iterations": BELOW_1,
     "--latent-dim": (*BELOW_1, str(10**12)),
     "--learning-rate": POSITIVE,
+    "--line-sigma": (*NOT_NEGATIVE, "1e16"),
+    "--measures": (
+        *("beauty", "boldness:3", "class:dog", "digit:10", "nan*ink", "target:test/10000"),
+        *("missing.py:bright", "mine.py:brigt", "mine.py:number", "mine.py:wrong", "mine.py:raises", "broken.py:any"),
+    ),
     "--mutpb": PROBABILITY,
     "--objective": (
         *("beauty", "digit", "digit:10", "digit:-1", "digit:1.0", "digit:" + "9" * 5000, "ink:3", "nan*ink"),
@@ -149,7 +169,9 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--out": ("full", "file", "file/run", "vae/figures/run", LONG),
     "--port": ("-1", "65536", HUGE),
     "--population": ("1", "-5", str(10**15), HUGE),
+    "--qd-offset": FINITE,
     "--range": (),
+    "--ranges": (),
     "--replicates": (*BELOW_1, str(10**12)),
     "--restarts": BELOW_1,
     "--runs": ("missing", "file", LONG),
@@ -159,8 +181,10 @@ OUT_OF_RANGE: dict[str, tuple[str, ...]] = {
     "--stop-evaluations": BELOW_1,
     "--stop-seconds": POSITIVE,
     "--stop-stagnation": BELOW_1,
-    "--stop-target": ("nan", "inf", "-inf", "1e308", "-1e308"),
+    "--step-size": (*POSITIVE, "1e16"),
+    "--stop-target": FINITE,
     "--swap": PROBABILITY,
+    "--threshold-min": FINITE,
     "--tournsize": (*BELOW_1, str(10**15)),
     "--to": ("full", "file", "file/decoder.pt2", "decoder.txt", LONG),
     "--train-images": (*BELOW_1, "70000"),
@@ -185,6 +209,10 @@ WITH = {
 INSTEAD = {"--generator": ("evolve", "--out", "run", "--device", "cpu")}
 # Where a command has ranges of its own.
 OUT_OF_RANGE_IN: dict[tuple[str, str], tuple[str, ...]] = {
+    ("illuminate", "--batch-size"): ("1", "0", "-1", str(10**15), HUGE),
+    ("illuminate", "--generations"): BELOW_1,
+    ("illuminate", "--learning-rate"): PROBABILITY,
+    ("illuminate", "--sigma"): (*POSITIVE, "1e16"),
     ("plot", "--out"): ("curves.txt", "curves", "empty", LONG + ".png"),
     ("demo", "--out"): ("file", "file/demo", "taken", "vae", LONG),
 }
@@ -235,6 +263,7 @@ Row = tuple[tuple[str, ...], str]
 OBJECTIVE = (*EVOLVE, "--objective")
 TWO = (*OBJECTIVE, "ink,symmetry")
 OWN = ("evolve", "--out", "run", "--device", "cpu")
+OWN_ARCHIVE = ("illuminate", "--out", "run", "--device", "cpu", "--generator", "mine.py:curve", "--objective", "ink")
 KEPT = (*EVOLVE, "--genomes", "kept.json")
 CONFLICTS: list[Row] = [
     (("resume", "vae", "--generations", "5"), "only evolutions"),
@@ -302,6 +331,21 @@ CONFLICTS: list[Row] = [
     ((*OWN, "--generator", "mine.py:curve", "--dataset", "mnist"), "makes no images"),
     ((*OWN, "--generator", "mine.py:make", "--objective", "mine.py:noisy+ink"), "noisy needs draws"),
     ((*EVOLVE, "--weights", "1", "1"), "expected 1"),
+    ((*ILLUMINATE, "--measures", "None"), "no measures"),
+    ((*ILLUMINATE, "--measures", "ink,ink"), "once"),
+    ((*ILLUMINATE, "--measures", "mine.py:noisy"), "mine.py:noisy cannot be used"),
+    ((*ILLUMINATE, "--objective", "ink,symmetry"), "2 objectives are too many"),
+    ((*ILLUMINATE, "--objective", "boldness", "--measures", "ink", "--algorithm", "cmaMEGA"), "no gradient"),
+    ((*ILLUMINATE, "--algorithm", "cmaMAEGA"), "measure boldness has no gradient"),
+    ((*ILLUMINATE, "--grid", "5"), "a number of cells for each of boldness, lightness"),
+    ((*ILLUMINATE, "--ranges", "0", "784"), "two numbers for each of boldness, lightness"),
+    ((*ILLUMINATE, "--ranges", "0", "784", "1", "0.5"), "low < high"),
+    ((*ILLUMINATE, "--ranges", "0", "784", "0.5"), "two finite numbers for each measure"),
+    ((*ILLUMINATE, "--measures", "class,ink", "--grid", "9", "9"), "9 cells for class: expected 10"),
+    ((*ILLUMINATE, "--baselines", "random-search", "random-search"), "name each once"),
+    ((*ILLUMINATE, "--overwrite", "--out", "eight"), "run of evolution"),
+    ((*OWN_ARCHIVE, "--measures", "boldness"), "pictures (C, H, W)"),
+    ((*OWN_ARCHIVE, "--measures", "class"), "--dataset"),
     (("plot", "eight", "killed", "--out", "curves.png"), "killed"),
     (("plot", "eight", "./eight", "--out", "curves.png"), "twice"),
     (("plot", "eight", "vae", "--out", "curves.png"), "vae has kind 'training', not 'evolution'"),
@@ -325,6 +369,11 @@ IDLE = {
     ("mutpb", "algorithm"): ("0.4", "--algorithm", "eaGenerateUpdate"),
     ("indpb", "algorithm"): ("0.4", "--algorithm", "eaGenerateUpdate"),
     ("tournsize", "algorithm"): ("5", "--algorithm", "eaGenerateUpdate"),
+    ("learning_rate", "algorithm"): ("0.1", "--algorithm", "cmaME"),
+    ("threshold_min", "algorithm"): ("1", "--algorithm", "mapElites"),
+    ("step_size", "algorithm"): ("0.5", "--algorithm", "cmaMAE"),
+    ("line_sigma", "algorithm"): ("0.1", "--algorithm", "mapElites"),
+    ("initial", "algorithm"): ("50", "--algorithm", "cmaMAE"),
     ("alpha", "mate"): ("0.4", "--mate", "cxUniform"),
     ("eta", "mate"): ("4", "--mate", "cxBlend"),
     ("swap", "mate"): ("0.4", "--mate", "cxSlerp"),
@@ -388,8 +437,9 @@ def type_rows() -> Iterator[Row]:
 def effect_rows() -> Iterator[Row]:
     for name, other, _ in conflicts.NEEDS:
         named = OWN if name in ProblemConfig.__annotations__ else TRAIN
-        command = EVOLVE if name in EvolveConfig.__annotations__ else named
-        yield (*command, f"--{name.replace('_', '-')}", *IDLE[name, other]), "no effect with --"
+        for command, config in ((EVOLVE, EvolveConfig), (ILLUMINATE, IlluminateConfig)):
+            named = command if {name, other} <= config.__annotations__.keys() else named
+        yield (*named, f"--{name.replace('_', '-')}", *IDLE[name, other]), "no effect with --"
 
 
 ROWS = [*range_rows(), *type_rows(), *effect_rows(), *CONFLICTS, *LINES]
@@ -514,8 +564,9 @@ def test_every_conflict_has_a_row(run_cli: Callable[[tuple[str, ...]], Outcome])
     """Each line of the code that refuses a setting is met by a row, so that a new refusal cannot go without."""
     met = {place for arguments, _ in ROWS for place in run_cli(arguments).places}
     # No command line makes a model of vectors; images that have changed have a test of their own.
-    elsewhere = ("data_shape", "likelihood needs", "have changed since")
-    for holder in (VAEConfig, TrainConfig, EvolveConfig, ProblemConfig, archive_kinds, builders, choose):
+    elsewhere = ("data_shape", "likelihood needs", "have changed since", "ranges is None")
+    holders = (VAEConfig, TrainConfig, EvolveConfig, IlluminateConfig, ProblemConfig)
+    for holder in (*holders, archive_kinds, builders, illumination, choose):
         file, (lines, first) = inspect.getsourcefile(holder), inspect.getsourcelines(holder)
         for node in refusals_in(textwrap.dedent("".join(lines))):
             text = ast.unparse(node)

@@ -23,7 +23,7 @@ from evovae.base import files
 from evovae.cli import report
 from evovae.encodings import DecoderEncoding
 from evovae.objectives import Measures
-from evovae.runs import IlluminateConfig, IlluminationResults, Problem, Run, figures
+from evovae.runs import IlluminateConfig, IlluminationResults, Problem, Run, figures, illumination_figures
 from evovae.runs.checkpoints import read_checkpoint
 from evovae.runs.config import CheckpointConfig
 from evovae.runs.illumination import default_grid
@@ -185,7 +185,7 @@ def test_every_algorithm_of_the_register_can_be_asked_for() -> None:
 @pytest.mark.parametrize("algorithm", ILLUMINATIONS)
 def test_a_run_that_was_cut_is_resumed_to_the_bit(tmp_path: Path, algorithm: str) -> None:
     whole = evovae.illuminate(problem(), config(algorithm), tmp_path / "whole")
-    for after in (0, 1, 3, 6):
+    for after in (0, 3, 6) if algorithm == "cmaMAE" else (3, 6):
         out, calls = tmp_path / f"{after}", 0
 
         def stopping(images: Tensor, after: int = after) -> Tensor:
@@ -243,8 +243,7 @@ def test_figures_are_redrawn_from_the_files_alone(run: Run, tmp_path: Path) -> N
     assert {path.name: path.read_bytes() for path in copied.figures.iterdir()} == before
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("replicates", [1, 2])
+@pytest.mark.parametrize(("count", "replicates"), [(1, 2), (2, 1), (3, 2)])
 def test_any_number_of_measures_and_of_replicates_is_drawn(tmp_path: Path, count: int, replicates: int) -> None:
     def measures(images: Tensor) -> Tensor:
         return images.flatten(1)[:, :count]
@@ -264,7 +263,7 @@ def test_phenotypes_that_are_curves_are_drawn_and_others_are_not(tmp_path: Path)
         )
         made = Problem(encoding, lambda x: x.flatten(1).mean(1), measures=lambda x: x.flatten(1)[:, :2])
         found = evovae.illuminate(made, SMALL, tmp_path / f"{len(shape)}")
-        assert ("elites" in [path.stem for path in DRAW(found)]) == drawn
+        assert ("elites" in illumination_figures.draw_figures(IlluminationResults(found))) == drawn
 
 
 def test_runs_are_compared_and_where_they_have_the_same_cells_so_is_each_of_these(run: Run, tmp_path: Path) -> None:
