@@ -19,7 +19,7 @@ from torch import Tensor
 
 import evovae
 from evovae import evolution
-from evovae.base import files
+from evovae.base import files, make_generator
 from evovae.cli import report
 from evovae.encodings import DecoderEncoding
 from evovae.objectives import Measures
@@ -29,6 +29,7 @@ from evovae.runs.config import CheckpointConfig
 from evovae.runs.illumination import default_grid
 from evovae.runs.illumination_config import Illumination
 from evovae.runs.illuminations import ILLUMINATIONS
+from evovae.runs.measured_ranges import measured_ranges
 from evovae.runs.tiles import best_in_blocks, plane
 
 DIM, SHAPE = 5, (3, 6, 7)
@@ -163,6 +164,14 @@ def test_the_range_of_a_measure_is_its_own_or_found_among_draws(tmp_path: Path) 
     assert own.ranges == (0.25, 0.75)
     given = evovae.illuminate(problem(measures=known), config(grid=(9,), ranges=(0.0, 2.0)), tmp_path / "given")
     assert given.settings.illumination.ranges == (0.0, 2.0)
+
+
+def test_a_range_reaches_a_tenth_beyond_what_was_found() -> None:
+    made = problem(measures=lambda images: images.mean((1, 2, 3)))
+    low, high = measured_ranges(made.measures, made)
+    found = made.measured(made.encoding.decode(made.encoding.sample(1000, make_generator(0))))["measure_0"]
+    spread = float(found.max() - found.min())
+    assert (low, high) == pytest.approx((float(found.min()) - 0.1 * spread, float(found.max()) + 0.1 * spread))
 
 
 def test_the_qd_score_counts_from_the_worst_of_draws_unless_said(tmp_path: Path, run: Run) -> None:
