@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 from PIL import Image
+from refusals import refused
 
 from evovae.analysis import plots
 from evovae.analysis.plots import BASELINE, PALETTE
@@ -41,6 +42,7 @@ REALISM = pd.DataFrame(
 FRONTS = np.sort(generator.random((4, 9, 2)), axis=1) * [1, -1]
 LEADS = np.sin(np.arange(1, 70).reshape(23, 3, 1) * np.linspace(0, 1, 1000))  # N L T
 
+SPANS = ((0.0, 784.0), (0.5, 1.0))
 FIGURES = {
     "training_curve": lambda ax=None: plots.training_curve(TESTED, ax=ax),
     "image_grid": lambda ax=None: plots.image_grid(GREY, 5, [f"{i}" for i in range(23)], ax=ax),
@@ -73,6 +75,19 @@ FIGURES = {
     "hall_of_fame of curves": lambda ax=None: plots.hall_of_fame(LEADS[:, 0], GREY[:, 0, 0, :2], REALISM, ax=ax),
     "pareto_front of curves": lambda ax=None: plots.pareto_front(
         {"NSGA-II": FRONTS}, LEADS[:9], FRONTS[0], "rate", "height", ax=ax
+    ),
+    "archive_map": lambda ax=None: plots.archive_map(
+        np.where(np.eye(4, 3) > 0, np.nan, 0.5), SPANS, ("boldness", "lightness"), "eightness", ax=ax
+    ),
+    "archive_map of one measure": lambda ax=None: plots.archive_map(
+        np.arange(5.0)[:, None], SPANS[:1], ("boldness",), "eightness", differs=True, ax=ax
+    ),
+    "elite_map": lambda ax=None: plots.elite_map(
+        GREY[:3], [[0, 0], [1, 1], [2, 1]], (3, 2), SPANS, ("loops", "lightness"), ticks=("012", ()), ax=ax
+    ),
+    "elite_map rgb": lambda ax=None: plots.elite_map(RGB[:2], [[0, 0], [2, 0]], (3, 1), SPANS[:1], ("loops",), ax=ax),
+    "elite_map of curves": lambda ax=None: plots.elite_map(
+        LEADS[:2], [[0, 0], [1, 1]], (2, 2), SPANS, ("rate", "height"), ax=ax
     ),
     "manifold": lambda ax=None: plots.manifold(GREY[:16].reshape(4, 4, 1, 8, 8), ax=ax),
 }
@@ -643,3 +658,22 @@ def test_panels_are_axes_of_one_figure_row_by_row():
     places = [ax.get_position() for ax in axes]
     assert places[0].x0 < places[1].x0
     assert places[0].y0 == places[1].y0 > places[2].y0
+
+
+def test_an_elite_lies_where_its_measures_are_with_the_second_upwards():
+    ax = plots.elite_map(GREY[:2], [[2, 0], [0, 1]], (3, 2), SPANS, ("boldness", "lightness"))
+    shown = canvas(ax)
+    np.testing.assert_array_equal(shown[9:17, 18:26], as_drawn(GREY[0]))
+    np.testing.assert_array_equal(shown[:8, :8], as_drawn(GREY[1]))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("boldness", "lightness")
+
+
+def test_a_map_of_an_archive_has_the_first_measure_to_the_right_and_leaves_empty_cells_out():
+    values = np.array([[1.0, 2.0], [np.nan, 4.0], [5.0, 6.0]])
+    ax = plots.archive_map(values, SPANS, ("boldness", "lightness"), "eightness")
+    np.testing.assert_array_equal(np.ma.filled(ax.images[0].get_array(), np.nan), values.T)
+    assert ax.images[0].origin == "lower"
+    with refused("(3,)", "expected (A, B)"):
+        plots.archive_map(values[:, 0], SPANS, ("boldness", "lightness"), "eightness")
+    with refused("places (1, 2) of 2 images"):
+        plots.elite_map(GREY[:2], [[0, 0]], (1, 1), SPANS, ("boldness", "lightness"))
