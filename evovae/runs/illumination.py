@@ -63,7 +63,7 @@ class IlluminationPlan(Plan):
         return replace(self, config=resolved)
 
     def measured(self) -> Self:
-        """Return it with ranges, and the objective that the QD score counts from, in the place of None."""
+        """Return it with ranges, and objectives that score and thresholds count from, in the place of None."""
         config = self.config
         ranges = config.ranges or measured_ranges(self.measures, self.problem)
         offset = config.qd_offset
@@ -71,7 +71,8 @@ class IlluminationPlan(Plan):
             plain = evolution.toolbox(self.problem.encoding, self.problem.objective)
             (weight,) = self.problem.objective.weights
             offset = weight * reference_point(plain, (weight,), self.problem.encoding.device)[0]
-        return replace(self, config=replace(config, ranges=ranges, qd_offset=offset))
+        threshold = offset if config.threshold_min is None else config.threshold_min
+        return replace(self, config=replace(config, ranges=ranges, qd_offset=offset, threshold_min=threshold))
 
     def settings(self, **known: Any) -> IlluminationSettings:
         """Return what the run's configuration holds."""
@@ -106,7 +107,7 @@ class IlluminationPlan(Plan):
         config, problem = self.config, self.problem
         annealing: dict[str, float] = {}
         if method is ILLUMINATION and ILLUMINATIONS[config.algorithm].anneals:
-            annealing = {"learning_rate": config.learning_rate, "threshold_min": config.threshold_min}
+            annealing = {"learning_rate": config.learning_rate, "threshold_min": config.threshold_min or 0.0}
         archive = GridArchive(config.grid or (), config.spans, **annealing, qd_score_offset=config.qd_offset or 0.0)
         return Search(problem.objective.names, archive, decode=problem.encoding.decode, film=False)
 

@@ -55,8 +55,9 @@ class IlluminateConfig:
     """cmaMEGA and cmaMAEGA: how far a point moves towards the mean of its best branches, as a part of the way."""
     learning_rate: float = 0.01
     """cmaMAE and cmaMAEGA: how fast the threshold of a cell rises to the objective of what enters it, 0 to 1."""
-    threshold_min: float = 0.0
-    """cmaMAE and cmaMAEGA: objective that an image must exceed to enter an empty cell."""
+    threshold_min: float | None = None
+    """cmaMAE and cmaMAEGA: objective that an image must exceed to enter an empty cell; of one that is minimised, its
+    negative. None: that from which the QD score counts."""
     qd_offset: float | None = None
     """Objective from which the QD score counts; None: the worst among 1,000 draws from the prior."""
     baselines: tuple[Literal["random-search"], ...] = ("random-search",)

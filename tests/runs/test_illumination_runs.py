@@ -103,7 +103,7 @@ def test_a_run_holds_what_it_promises(run: Run) -> None:
 
 def test_the_archive_is_that_of_the_engine(run: Run) -> None:
     settings = run.settings.illumination
-    archive = evolution.GridArchive((6, 5), settings.spans, 0.01, 0.0, settings.qd_offset)
+    archive = evolution.GridArchive((6, 5), settings.spans, 0.01, settings.threshold_min, settings.qd_offset)
     emitter = evolution.EvolutionStrategyEmitter(0.5, 6, 2, "imp", "mu", "basic")
     toolbox = evolution.toolbox(problem().encoding, redness, measures=halves)
     evolution.illuminate(toolbox, archive, emitter, ngen=4, replicates=2, seed=0)
@@ -179,6 +179,8 @@ def test_the_qd_score_counts_from_the_worst_of_draws_unless_said(tmp_path: Path,
     for weight, limits in ((-1.0, (-1.0, -0.5)), (2.0, (0.0, 1.0))):
         found = evovae.illuminate(problem(weights=(weight,)), SMALL, tmp_path / f"{weight}")
         assert limits[0] < found.settings.illumination.qd_offset < limits[1]
+        assert found.settings.illumination.threshold_min == found.settings.illumination.qd_offset
+        assert (found.history.groupby("replicate")["coverage"].last() > 0).all()
     zero = evovae.illuminate(problem(), config(qd_offset=0.0, baselines=()), tmp_path / "zero")
     best, score = zero.history[["best", "qd_score"]].iloc[-1]
     assert score > best > 0
