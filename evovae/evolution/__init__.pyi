@@ -5,11 +5,11 @@ from .algorithms import eaMuPlusLambda_iter as eaMuPlusLambda_iter
 from .algorithms import eaSimple as eaSimple
 from .algorithms import eaSimple_iter as eaSimple_iter
 from .archives.archive import EliteArchive as EliteArchive
-from .archives.archive import Insertion as Insertion
 from .archives.centroids import CVTArchive as CVTArchive
 from .archives.centroids import spread_centroids as spread_centroids
 from .archives.grid import GridArchive as GridArchive
 from .archives.hall_of_fame import HallOfFame as HallOfFame
+from .archives.insertion import Insertion as Insertion
 from .archives.pareto_front import ParetoFront as ParetoFront
 from .archives.unstructured import UnstructuredArchive as UnstructuredArchive
 from .baselines import gradient_ascent as gradient_ascent

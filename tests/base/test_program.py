@@ -61,6 +61,7 @@ class Options:
     length: int | Literal["auto"] | None = None
     rate: float | Literal["auto"] = "auto"
     sizes: tuple[int, ...] = ()
+    grid: tuple[int, ...] | None = None
     between: tuple[float, float] | None = None
     weights: tuple[float, ...] | None = None
     kind: Literal["mlp", "conv"] = "mlp"
@@ -78,6 +79,7 @@ LINES = {
     "--length " + "9" * 5000: f"--length is '{'9' * 60}...': expected a whole number, or auto",
     "--rate fast": "--rate is 'fast': expected a number, or auto",
     "--sizes 8 x": "--sizes is '8', 'x': expected whole numbers",
+    "--grid 8 x": "--grid is '8', 'x': expected whole numbers",
     "--between 1 x": "--between is '1', 'x': expected two numbers",
     "--weights 1 x": "--weights is '1', 'x': expected numbers",
     "--kind vit": "--kind is 'vit': expected one of 'mlp', 'conv'",
@@ -85,7 +87,7 @@ LINES = {
     "--bogus": "--bogus: no such option here, or a value too many",
 }
 COMMANDS = {
-    "": "no command was given: expected one of {train, evolve, resume, plot, explore, export, demo, info}",
+    "": "no command was given: expected one of {train, evolve, illuminate, resume, plot, explore, export, demo, info}",
     "train": "train needs --out PATH Run folder to make.",
     "info more": "more: no such option here, or a value too many",
 }

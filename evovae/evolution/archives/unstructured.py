@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from evovae.base import MIN_NUMBER, InputError, require_number, require_whole
-from evovae.evolution.archives.archive import EliteArchive, Judgement
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Judgement
 
 
 class UnstructuredArchive(EliteArchive):

@@ -10,7 +10,8 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import InputError, State, Streams, join, require_number, require_whole
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Insertion
 from evovae.evolution.emitters.emitter import Emitter
 from evovae.evolution.population import Population
 

@@ -10,7 +10,8 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import State, Streams, counts_are_free
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Insertion
 from evovae.evolution.population import Population
 
 

@@ -21,7 +21,8 @@ from evovae.base import (
     require_whole,
     shown,
 )
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Insertion
 from evovae.evolution.emitters.emitter import Emitter, elites_or
 from evovae.evolution.emitters.rankers import Ranker, RankerName
 from evovae.evolution.emitters.strategies import EvolutionStrategies

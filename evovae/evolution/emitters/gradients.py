@@ -13,7 +13,8 @@ from deap import base
 from torch import Tensor
 
 from evovae.base import MIN_NUMBER, InputError, State, Streams, join, require_number, shown
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Insertion
 from evovae.evolution.emitters.evolution_strategy import Adaptation, RestartRule, SelectionRule
 from evovae.evolution.emitters.gaussian import IsoLineEmitter
 from evovae.evolution.emitters.rankers import RankerName

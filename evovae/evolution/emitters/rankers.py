@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from evovae.base import InputError, State, Streams, join, numbers_on, shown
-from evovae.evolution.archives.archive import EliteArchive, Insertion
+from evovae.evolution.archives.archive import EliteArchive
+from evovae.evolution.archives.insertion import Insertion
 
 RankerName = Literal["imp", "2imp", "rd", "2rd", "obj", "2obj"]
 TWO_STAGES = "2"
