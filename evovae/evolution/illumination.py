@@ -76,7 +76,7 @@ def illuminate(
 
     Returns:
         The archive, and a logbook with one entry a generation: `gen` and arrays over replicates, with `coverage`,
-        `qd_score` and `best` of the archive besides what is known of other algorithms.
+        `qd_score`, `norm_qd_score` and `best` of the archive besides what is known of other algorithms.
 
     Raises:
         InputError: if an argument is out of its range, or toolbox, archive and emitter do not fit together.

@@ -18,6 +18,7 @@ from evovae.evolution.archives.insertion import Insertion
 from evovae.evolution.emitters.evolution_strategy import Adaptation, RestartRule, SelectionRule
 from evovae.evolution.emitters.gaussian import IsoLineEmitter
 from evovae.evolution.emitters.rankers import RankerName
+from evovae.evolution.emitters.strategies import recombination
 from evovae.evolution.operators.parameters import PerGene, check_strength
 from evovae.evolution.population import Population
 
@@ -189,10 +190,7 @@ class GradientArborescenceEmitter(Adaptation):
 
     def _move(self, branches: Population, best: Tensor, parents: Tensor) -> None:
         """Move the points towards the weighted mean of their `parents` int64 (I,) `best` (I, L) branches."""
-        count = parents.double().unsqueeze(1)
-        order = torch.arange(1, best.shape[1] + 1, dtype=torch.float64, device=best.device)
-        weights = torch.where(order <= count, (count + 0.5).log() - order.log(), 0.0)
-        weights = weights / weights.sum(1, keepdim=True)  # NaN where there is no parent: the point stays
+        weights = recombination(parents, best.shape[1])
         genomes = self._rows(branches.genomes, best).double()
         step = torch.bmm(weights.unsqueeze(1), genomes).squeeze(1) - self._point  # I D
         if self.optimiser == "ascent":

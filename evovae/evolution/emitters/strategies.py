@@ -48,7 +48,8 @@ class EvolutionStrategies:
         self._eigenvalues = torch.ones_like(self.mean)  # of the covariance when it was last decomposed
         self._basis = self.covariance.clone()  # eigenvectors, in columns; not of a separable one
         self._decomposed = torch.zeros_like(self._evaluations)  # after how many evaluations
-        rates = self._rates(torch.tensor(float(batch_size // 2)).double())
+        half = torch.tensor([batch_size // 2])
+        rates = self._rates(recombination(half, int(half)))
         learned = float(rates["one"] + rates["mu"])
         self._gap = 0.0 if separable else 0.5 * batch_size / learned / dim  # evaluations between decompositions
         self._scaled = self.covariance.float()  # basis times the roots of the eigenvalues
@@ -70,13 +71,9 @@ class EvolutionStrategies:
             asked: bool (I,), whose genomes were evaluated.
         """
         self._evaluations = self._evaluations + self.batch_size * asked.unsqueeze(1)
-        count = parents.double().unsqueeze(1)  # I 1
-        learning = (count > 0) & asked.unsqueeze(1)
-        count = count.clamp_min(1.0)
-        order = torch.arange(1, ranked.shape[1] + 1, dtype=torch.float64, device=ranked.device)
-        weights = torch.where(order <= count, (count + 0.5).log() - order.log(), 0.0)  # I L
-        weights = weights / weights.sum(1, keepdim=True)
-        rates, dim = self._rates(count, weights), self.dim
+        learning = (parents.unsqueeze(1) > 0) & asked.unsqueeze(1)  # I 1
+        weights = recombination(parents, ranked.shape[1])  # I L
+        rates, dim = self._rates(weights), self.dim
         mass, rate_path, rate_sigma = rates["mass"], rates["path"], rates["sigma"]
         damping = 1.0 + 2.0 * (((mass - 1.0) / (dim + 1.0)).sqrt() - 1.0).clamp_min(0.0) + rate_sigma
 
@@ -94,7 +91,7 @@ class EvolutionStrategies:
         kept = 1.0 - one * (1.0 - (1.0 - short) * rate_path * (2.0 - rate_path)) - rates["mu"]
         kept = torch.where(learning, kept, 1.0)
         # The rank-one update goes along as one more step: its rate is squared, as in pyribs.
-        share = torch.cat((rates["mu"] * weights / self.sigma.square(), one.square().expand_as(count)), 1)
+        share = torch.cat((rates["mu"] * weights / self.sigma.square(), one.square()), 1)
         share = torch.where(learning, share, 0.0).unsqueeze(2)  # I L+1 1
         steps = torch.cat((steps, path.unsqueeze(1)), 1)
         if self.separable:
@@ -157,13 +154,9 @@ class EvolutionStrategies:
             names += ["_eigenvalues", "_basis", "_scaled", "_decomposed"]
         return {name.lstrip("_"): getattr(self, name) for name in names}
 
-    def _rates(self, parents: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
-        """Return learning rates (..., 1) for so many `parents` (..., 1) with these `weights` (..., L)."""
+    def _rates(self, weights: Tensor) -> dict[str, Tensor]:
+        """Return learning rates (I, 1) for parents with these `weights` (I, L)."""
         dim = self.dim
-        if weights is None:
-            order = torch.arange(1, int(parents) + 1, dtype=torch.float64)
-            weights = (parents + 0.5).log() - order.log()
-            weights = weights / weights.sum()
         mass = 1.0 / weights.square().sum(-1, keepdim=True)  # mu_eff
         one = 2.0 / ((dim + 1.3) ** 2 + mass)  # c_1
         if self.separable:  # as pycma has them
@@ -206,6 +199,14 @@ class EvolutionStrategies:
         self._basis.index_copy_(0, rows, basis)
         self._scaled.index_copy_(0, rows, (basis * values.sqrt().unsqueeze(1)).float())
         self._decomposed = torch.where(due.unsqueeze(1), self._evaluations, self._decomposed)
+
+
+def recombination(parents: Tensor, most: int) -> Tensor:
+    """Return weights float64 (I, `most`) of so many `parents` int64 (I,), best first; of none as of one."""
+    count = parents.double().clamp_min(1.0).unsqueeze(1)
+    order = torch.arange(1, most + 1, dtype=torch.float64, device=parents.device)
+    weights = torch.where(order <= count, (count + 0.5).log() - order.log(), 0.0)
+    return weights / weights.sum(1, keepdim=True)
 
 
 def _put(tensor: Tensor, chosen: Tensor, value: Tensor) -> None:
