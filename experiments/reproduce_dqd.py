@@ -19,63 +19,25 @@ enters the archive as one batch (the points of the gradients before), where ther
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 
-import pandas as pd
-from methods.illumination import CURVES, DOMAINS, FOUND, Domain, fill
-from published.illumination import compare, draw, verdicts
+from methods.archive_tables import Arguments, reproduce, trials_of
+from methods.illumination import DOMAINS, Domain, fill
 
 from evovae import evolution
-from evovae.base import require_counts
 from evovae.runs import Run
-from evovae.studies import VERDICTS, Spec, Workers, gather, start, study
+from evovae.studies import Spec
 
-TABLE = "DQD"
 DIM, GENERATIONS, CELLS, BATCH = 1000, 10_000, 100, 36
 TRIALS = {"MAP-Elites": 20, "MAP-Elites (line)": 20, "OG-MAP-Elites": 20, "OMG-MEGA": 20}
 TRIALS |= {"CMA-MEGA": 20, "CMA-MEGA (Adam)": 20, "CMA-ME": 5}
-TOGETHER = 5
-"""Trials of a cell, side by side."""
 SHOWN = [("sphere", "OMG-MEGA"), ("sphere", "CMA-MEGA"), ("arm", "CMA-MEGA")]
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """Settings of the study."""
-
-    where: Workers = field(default_factory=Workers)
-    trials: int = 0
-    """Of each method; 0 for those of the docstring."""
-    smoke: bool = False
-    """Run in seconds, leaving no results."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no study."""
-        if self.trials:
-            require_counts(self, "trials")
-
-
-def main(arguments: Arguments) -> None:
-    with study("reproduce_dqd", arguments.smoke) as results:
-        with arguments.where.executor() as executor:
-            runs = results.run_all(cells(arguments, results.cells), executor)
-        summary = compare(results.rows("replicates", gather(runs, FOUND)), TABLE)
-        results.table("summary", summary)
-        results.table(VERDICTS, pd.DataFrame(verdicts(summary, TABLE, SHOWN)))
-        results.figure("curves", draw(gather(runs, CURVES)))
-
-
 def cells(arguments: Arguments, folder: Path) -> Iterator[Spec]:
-    """Some trials of a method on a domain; those with published figures first."""
-    domains = sorted(DOMAINS.keys() - {"plateau"}, key=lambda name: (name == "Rastrigin", name))
-    for first, domain, algorithm in product(range(0, max(arguments.trials, 20), TOGETHER), domains, TRIALS):
-        trials = 2 if arguments.smoke else arguments.trials or TRIALS[algorithm]
-        if first < trials:
-            settings = {"domain": domain, "algorithm": algorithm, "first": first, "smoke": arguments.smoke}
-            settings["last"] = min(first + TOGETHER, trials)
-            yield Spec(folder / f"{domain} {algorithm} {first}", illuminate, settings)
+    """Yield those of the table, then Rastrigin's."""
+    yield from trials_of(arguments, folder, illuminate, TRIALS, ["sphere", "arm"])
+    yield from trials_of(arguments, folder, illuminate, TRIALS, ["Rastrigin"])
 
 
 def illuminate(run: Run, domain: str, algorithm: str, first: int, last: int, smoke: bool) -> None:
@@ -132,4 +94,4 @@ EMITTERS: dict[str, Callable[[Domain, bool], evolution.Emitter]] = {
 
 
 if __name__ == "__main__":
-    start(main, Arguments, __doc__)
+    reproduce("reproduce_dqd", __doc__, "DQD", SHOWN, cells)

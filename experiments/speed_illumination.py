@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from methods import archive_algorithms
+from methods.archive_algorithms import BATCH, CELLS, CMA_MAE, CMA_ME, LINE, MAP_ELITES
 from methods.illumination import BOUND, DOMAINS, SHIFT
 
 import evovae
@@ -31,8 +33,9 @@ from evovae.studies import start, study
 
 import torch
 
-TRIALS, CELLS, WARM = 20, 100, 200
-MEASURED = {"MAP-Elites": 200, "MAP-Elites (line)": 200, "CMA-ME": 60, "CMA-MAE": 60, "CMA-MEGA": 200}
+TRIALS, WARM, SIGMA = 20, 200, 0.5
+CMA_MEGA = "CMA-MEGA"
+MEASURED = {MAP_ELITES: 200, LINE: 200, CMA_ME: 60, CMA_MAE: 60, CMA_MEGA: 200}
 """Generations in a round."""
 LONG = 10**7
 """Evaluations of the long run."""
@@ -60,7 +63,7 @@ def main(arguments: Arguments) -> None:
         results.table("illumination_memory", pd.DataFrame(memory(2000 if smoke else LONG)))
         rows = []
         for algorithm, generations in MEASURED.items():
-            trials, dim = (2, 10) if smoke else (TRIALS, 1000 if algorithm == "CMA-MEGA" else 100)
+            trials, dim = (2, 10) if smoke else (TRIALS, 1000 if algorithm == CMA_MEGA else 100)
             ours, theirs = evovae_step(algorithm, dim, trials), pyribs_step(algorithm, dim)
             pairs = in_turns(ours, theirs, 1 if smoke else WARM, 2 if smoke else generations, rounds)
             rows.append({"algorithm": algorithm, "genes": dim, "trials": trials} | describe(pairs))
@@ -71,57 +74,27 @@ def main(arguments: Arguments) -> None:
 def evovae_step(algorithm: str, dim: int, trials: int) -> Callable[[], int]:
     """Return what makes a generation of all trials, and returns how many evaluations that were."""
     task = DOMAINS["sphere"](dim)
-    anneals = {"learning_rate": 0.01, "threshold_min": 0.0} if algorithm == "CMA-MAE" else {}
-    archive = evolution.GridArchive((CELLS, CELLS), task.ranges, **anneals)
-    emitter: evolution.Emitter
-    if algorithm == "CMA-MEGA":
-        emitter = evolution.GradientArborescenceEmitter(10.0, 1.0, 35, x0=0)
-    elif algorithm.startswith("CMA"):
-        emitter = evolution.EvolutionStrategyEmitter(0.5, 36, 15, "imp" if anneals else "2imp", "mu", "basic", x0=0)
-    elif "line" in algorithm:
-        emitter = evolution.IsoLineEmitter(0.5, 0.2, 540)
+    if algorithm == CMA_MEGA:
+        emitter: evolution.Emitter = evolution.GradientArborescenceEmitter(10.0, 1.0, BATCH - 1, x0=0)
     else:
-        emitter = evolution.GaussianEmitter(0.5, 540)
+        emitter = archive_algorithms.emitter(algorithm, SIGMA)
     toolbox = evolution.toolbox(evovae.VectorEncoding(dim), task.objective, measures=task.measures)
+    archive = archive_algorithms.grid(algorithm, task.ranges)
     steps = evolution.illuminate_iter(toolbox, archive, emitter, 10**9, trials)
     return lambda: next(steps).offspring.valid.numel()
 
 
 def pyribs_step(algorithm: str, dim: int) -> Callable[[], int]:
     """Return what makes a generation of one trial with pyribs, and returns how many evaluations that were."""
-    from ribs.archives import GridArchive
-    from ribs.emitters import EvolutionStrategyEmitter, GaussianEmitter, GradientArborescenceEmitter, IsoLineEmitter
-    from ribs.schedulers import Scheduler
-
     ranges = DOMAINS["sphere"](dim).ranges
-    anneals: dict[str, Any] = {"learning_rate": 0.01, "threshold_min": 0.0} if algorithm == "CMA-MAE" else {}
-    common: dict[str, Any] = {"solution_dim": dim, "dims": (CELLS, CELLS), "ranges": ranges}
-    archive, passive = GridArchive(**common, **anneals), GridArchive(**common) if anneals else None
-    zero, draws = np.zeros(dim), np.random.default_rng(0).normal(size=(100, dim))
-    adapts: dict[str, Any] = {"x0": zero, "selection_rule": "mu", "restart_rule": "basic"}
-    emitters: list[Any]
-    if algorithm == "CMA-MEGA":
-        emitters = [
-            GradientArborescenceEmitter(
-                archive, sigma0=10.0, lr=1.0, grad_opt="gradient_ascent", batch_size=35, seed=0, **adapts
-            )
-        ]
-    elif algorithm.startswith("CMA"):
-        adapts["ranker"] = "imp" if anneals else "2imp"
-        emitters = [
-            EvolutionStrategyEmitter(archive, sigma0=0.5, batch_size=36, seed=seed, **adapts) for seed in range(15)
-        ]
-    elif "line" in algorithm:
-        emitters = [
-            IsoLineEmitter(archive, iso_sigma=0.5, line_sigma=0.2, initial_solutions=draws, batch_size=540, seed=0)
-        ]
+    if algorithm == CMA_MEGA:
+        scheduler = pyribs_gradients(dim, ranges)
     else:
-        emitters = [GaussianEmitter(archive, sigma=0.5, initial_solutions=draws, batch_size=540, seed=0)]
-    scheduler = Scheduler(archive, emitters, result_archive=passive)
+        scheduler = archive_algorithms.pyribs_scheduler(algorithm, dim, ranges, SIGMA)
 
     def step() -> int:
         points = 0
-        if algorithm == "CMA-MEGA":
+        if algorithm == CMA_MEGA:
             asked = scheduler.ask_dqd()
             scheduler.tell_dqd(*sphere(asked), sphere_gradients(asked))
             points = len(asked)
@@ -130,6 +103,18 @@ def pyribs_step(algorithm: str, dim: int) -> Callable[[], int]:
         return points + len(asked)
 
     return step
+
+
+def pyribs_gradients(dim: int, ranges: tuple[tuple[float, float], tuple[float, float]]) -> Any:
+    """Return pyribs' scheduler of CMA-MEGA."""
+    from ribs.archives import GridArchive
+    from ribs.emitters import GradientArborescenceEmitter
+    from ribs.schedulers import Scheduler
+
+    archive = GridArchive(solution_dim=dim, dims=(CELLS, CELLS), ranges=ranges)
+    adapts: dict[str, Any] = {"x0": np.zeros(dim), "selection_rule": "mu", "restart_rule": "basic"}
+    adapts |= {"lr": 1.0, "grad_opt": "gradient_ascent", "batch_size": BATCH - 1, "seed": 0}
+    return Scheduler(archive, [GradientArborescenceEmitter(archive, sigma0=10.0, **adapts)])
 
 
 def sphere(genomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
