@@ -3,7 +3,8 @@
 The tutorial (https://docs.pyribs.org, "Illuminating the latent space of an MNIST GAN") fills a grid of 200 x 200 cells,
 of boldness (pixels at 0.5 or above) and lightness (their sum over their number plus one), with what a GAN shows that a
 LeNet-5 takes for an eight: CMA-ME with five emitters of 30 images, for 30,000 generations. Networks and settings are
-those; the weights of both are trained here (`train_gan.py` and `methods/classifiers.py`), five trials side by side.
+those, and genomes may lie anywhere, as there; the weights of both networks are trained here (`train_gan.py` and
+`methods/classifiers.py`). Five trials run side by side.
 
     python experiments/reproduce_lsi.py            about 45 minutes on one core, after train_gan.py
     python experiments/reproduce_lsi.py --smoke    seconds, leaving no results; without the GAN, with a plain decoder
@@ -21,13 +22,13 @@ from pathlib import Path
 import pandas as pd
 from generators import mnist_gan
 from methods import classifiers
+from methods.elite_mosaics import draw_mosaic, save_mosaic
 from methods.illumination import FOUND
 
 import evovae
 from evovae import evolution, objectives
-from evovae.analysis import Interval, plots
-from evovae.base import files, require_counts
-from evovae.encodings import Encoding
+from evovae.analysis import Interval
+from evovae.base import require_counts
 from evovae.runs import Run
 from evovae.studies import VERDICTS, Results, Spec, Workers, figure_row, grade, start, study
 
@@ -39,7 +40,9 @@ PUBLISHED = {1_000: 15_189, 30_000: 21_264}
 """Cells that were filled after so many generations."""
 NEAR, NOT_FAR = 0.1, 0.3
 CELLS, EMITTERS, BATCH, SIGMA, DIGIT = 200, 5, 30, 0.2, 8
-MOSAIC, BLOCKS = "mosaic.safetensors", 20
+MEASURES, RANGES = ("boldness", "lightness"), ((0.0, 784.0), (0.5, 1.0))
+BLOCKS = 20
+"""Of the mosaic, along each measure."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,7 @@ def main(arguments: Arguments) -> None:
         with arguments.where.executor() as executor:
             (run,) = results.run_all(cells(arguments, results.cells), executor)
         write_tables(results.rows("replicates", run.read_table(FOUND)), results)
-        mosaic, _ = files.load_tensors(run.folder / MOSAIC, "images")
-        results.figure("mosaic", plots.image_grid(mosaic["images"], columns=BLOCKS))
+        results.figure("mosaic", draw_mosaic(run, RANGES, MEASURES))
 
 
 def cells(arguments: Arguments, folder: Path) -> Iterator[Spec]:
@@ -91,10 +93,10 @@ def illuminate(run: Run, trials: int, smoke: bool) -> None:
     torch.set_num_threads(1)
     digits = evovae.load_images("mnist")
     judge = classifiers.train("pyribs", digits.train, seed=0, steps=50 if smoke else None).requires_grad_(False)
-    encoding = plain() if smoke else mnist_gan.generator()
+    encoding = plain() if smoke else mnist_gan.generator(support="free")
     measures = objectives.several([objectives.boldness(), objectives.lightness()])
     toolbox = evolution.toolbox(encoding, lambda images: likeness(judge(images)), measures=measures)
-    archive = evolution.GridArchive((CELLS, CELLS), ((0.0, 784.0), (0.5, 1.0)))
+    archive = evolution.GridArchive((CELLS, CELLS), RANGES)
     emitter = evolution.EvolutionStrategyEmitter(SIGMA, BATCH, EMITTERS, "2imp", x0=0.0)
     generations = 8 if smoke else max(PUBLISHED)
     kept = {generations, *PUBLISHED}
@@ -107,23 +109,12 @@ def illuminate(run: Run, trials: int, smoke: bool) -> None:
                 row = {"generations": done, "replicate": replicate, "cells": cells, "qd_score": score, "best": best}
                 rows.append(row)
     run.write_table(FOUND, pd.DataFrame(rows))
-    files.save_tensors(run.folder / MOSAIC, "images", {"images": mosaic(archive, encoding)}, {})
+    save_mosaic(run, archive, encoding, BLOCKS)
 
 
 def likeness(logits: Tensor) -> Tensor:
     """Return the probability (B, 1) of the digit."""
     return logits.softmax(1)[:, DIGIT : DIGIT + 1]
-
-
-def mosaic(archive: evolution.GridArchive, encoding: Encoding) -> Tensor:
-    """Return the images of the best elite of each block of cells, bold ones to the right and light ones on top."""
-    objective, place = archive.objective[0], archive.grid_index(archive.index[0].clamp_min(0)) * BLOCKS // CELLS
-    images = torch.ones(BLOCKS, BLOCKS, *evovae.load_images("mnist").shape)
-    for row in objective.nan_to_num(nan=-1.0).argsort().tolist():  # the best comes last
-        if objective[row] >= 0:
-            bold, light = place[row].tolist()
-            images[BLOCKS - 1 - light, bold] = encoding.decode(archive.genomes[0, row : row + 1])[0]
-    return images.flatten(0, 1)
 
 
 def plain() -> evovae.DecoderEncoding:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import evovae
+from evovae.encodings import StandardNormal, Support
 
 import torch
 from torch import Tensor, nn
@@ -28,19 +29,20 @@ def stack(sizes: tuple[int, ...]) -> nn.Sequential:
 
 
 @functools.cache
-def load(name: str, sizes: tuple[int, ...]) -> nn.Sequential:
-    if not WEIGHTS.is_file():
-        raise evovae.InputError(f"{WEIGHTS} is not there: run python experiments/train_gan.py, which trains it")
+def load(name: str, sizes: tuple[int, ...], path: Path = WEIGHTS) -> nn.Sequential:
+    if not path.is_file():
+        raise evovae.InputError(f"{path} is not there: run python experiments/train_gan.py, which trains it")
     with torch.device("meta"):
         network = stack(sizes)
-    kept = {key: weights for key, weights in evovae.load_state(WEIGHTS).items() if key.startswith(name)}
+    kept = {key: weights for key, weights in evovae.load_state(path).items() if key.startswith(name)}
     network.load_state_dict({key.removeprefix(f"{name}/"): weights for key, weights in kept.items()}, assign=True)
     return network.requires_grad_(False)
 
 
-def generator() -> evovae.DecoderEncoding:
-    network = nn.Sequential(load("generator", GENERATOR), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
-    return evovae.DecoderEncoding(network, 128, (1, 28, 28), range=(-1.0, 1.0))
+def generator(path: Path = WEIGHTS, support: Support = "ball") -> evovae.DecoderEncoding:
+    network = nn.Sequential(load("generator", GENERATOR, path), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+    prior = StandardNormal(GENERATOR[0], support)
+    return evovae.DecoderEncoding(network, GENERATOR[0], (1, 28, 28), prior=prior, range=(-1.0, 1.0))
 
 
 def discriminator(images: Tensor) -> Tensor:
