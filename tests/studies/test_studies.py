@@ -75,6 +75,7 @@ BAD = {
     "reproduce_cma_mae": [{"trials": -1}],
     "reproduce_dqd": [{"trials": -1}],
     "reproduce_lsi": [{"trials": 0}],
+    "honest_illumination": [{"models": 0}],
     "speed_illumination": [{"rounds": 0}],
     "reproduce_coil": [{"pipelines": 1}, {"problem": "c3"}],
     "reproduce_fooling": [{"seeds": 0}],
