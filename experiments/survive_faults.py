@@ -1,11 +1,11 @@
 """Does a run survive what happens to processes, disks and folders, and is its result the same as if nothing had?
 
-Small runs of training and of evolution, each first undisturbed; then killed at random moments (SIGKILL, SIGTERM,
-SIGINT) and in the middle of writing a file, resumed until they finish, and compared byte for byte. Then disks that are
-full, folders that vanish or turn read-only, files that something else cuts, and two processes on one folder: a single
-line must say so, and what was complete must be kept. Expect no run lost.
+Small runs of training, evolution and illumination, each first undisturbed; then killed at random moments (SIGKILL,
+SIGTERM, SIGINT) and in the middle of writing a file, resumed until they finish, and compared byte for byte. Then disks
+that are full, folders that vanish or turn read-only, files that something else cuts, and two processes on one folder: a
+single line must say so, and what was complete must be kept. Expect no run lost.
 
-    python experiments/survive_faults.py            about 5 minutes on two cores
+    python experiments/survive_faults.py            about 8 minutes on two cores
     python experiments/survive_faults.py --smoke    seconds, leaving no results
 """
 
@@ -36,6 +36,10 @@ SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signa
 PAPERS = ("environment.json",)
 """What depends on the clock."""
 VAE = "train --dataset {images} --hidden 16 --latent-dim 4 --batch-size 20 --epochs 12 --out {out}"
+ILLUMINATE = (
+    "illuminate --vae {vae} --objective ink --measures boldness,symmetry --grid 20 20 --emitters 2 --batch-size 10 "
+    "--replicates 3 --generations 20 --out {out}"
+)
 EVOLVE = "evolve --vae {vae} --population 20 --replicates 3 --hall-of-fame 3 --generations 20 --out {out}"
 JOBS = {
     "training": VAE,
@@ -43,6 +47,8 @@ JOBS = {
     "eaSimple": EVOLVE + " --objective target:test/1 --elites 2 --baselines random-search gradient-ascent",
     "NSGA-II": EVOLVE + " --objective ink,symmetry",
     "CMA-ES": EVOLVE + " --objective ink --algorithm eaGenerateUpdate --baselines random-search",
+    "MAP-Elites": ILLUMINATE + " --algorithm mapElitesLine",
+    "CMA-MAE": ILLUMINATE + " --algorithm cmaMAE",
 }
 CONTEXT = multiprocessing.get_context("forkserver")
 LOOKING = threading.Lock()
@@ -276,8 +282,8 @@ def truncated(job: str, name: str, folder: Path, out: Path, rng: np.random.Gener
     path = out / name
     whole = path.read_bytes()
     path.write_bytes(whole[: int(rng.integers(0, len(whole) - 1))])
-    evolution = JOBS[job].startswith("evolve")
-    if name not in ("config.json", "vae.safetensors") or (name == "vae.safetensors" and not evolution):
+    trains = JOBS[job].startswith("train")
+    if name not in ("config.json", "vae.safetensors") or (name == "vae.safetensors" and trains):
         return resume(out, errors)
     before = checksums(out)
     status = finish(["resume", str(out)], errors)
