@@ -94,7 +94,7 @@ def illuminate(run: Run, trials: int, smoke: bool) -> None:
     digits = evovae.load_images("mnist")
     judge = classifiers.train("pyribs", digits.train, seed=0, steps=50 if smoke else None).requires_grad_(False)
     encoding = plain() if smoke else mnist_gan.generator(support="free")
-    measures = objectives.several([objectives.boldness(), objectives.lightness()])
+    measures = objectives.measures(*MEASURES)
     toolbox = evolution.toolbox(encoding, lambda images: likeness(judge(images)), measures=measures)
     archive = evolution.GridArchive((CELLS, CELLS), RANGES)
     emitter = evolution.EvolutionStrategyEmitter(SIGMA, BATCH, EMITTERS, "2imp", x0=0.0)

@@ -170,7 +170,7 @@ def latent_parts(smoke: bool, rounds: int) -> list[tuple[float, float]]:
     """Return the seconds of a generation of latent space illumination, and of decoding and judging it, each round."""
     judge = evovae.judges_for(evovae.load_images("mnist")).judge
     vae = evovae.VAE(evovae.VAEConfig(latent_dim=32), seed=0)  # its time does not depend on what it has learned
-    measures = objectives.several([objectives.boldness(), objectives.lightness()])
+    measures = objectives.measures("boldness", "lightness")
     toolbox = evolution.toolbox(evovae.LatentEncoding(vae), objectives.digit(judge, 8), measures=measures)
     trials = 2 if smoke else 5
     emitter = evolution.EvolutionStrategyEmitter(0.2, 30, 5)

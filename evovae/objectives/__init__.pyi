@@ -27,11 +27,12 @@ from .judges.store import measure as measure
 from .judges.training import JudgeRound as JudgeRound
 from .judges.training import JudgeTraining as JudgeTraining
 from .judges.training import train_judge as train_judge
-from .measures.measures import Measures as Measures
-from .measures.measures import Range as Range
-from .measures.measures import own_measures as own_measures
-from .measures.registry import MEASURES as MEASURES
-from .measures.registry import parse_measures as parse_measures
+from .measuring.measures import Measures as Measures
+from .measuring.measures import Range as Range
+from .measuring.measures import own_measures as own_measures
+from .measuring.registry import MEASURES as MEASURES
+from .measuring.registry import measures as measures
+from .measuring.registry import parse_measures as parse_measures
 from .realism import Realism as Realism
 from .realism import assess_images as assess_images
 from .realism import measure_realism as measure_realism

@@ -84,7 +84,7 @@ def encode(way: Way, cells: Path, seed: int) -> Encoding:
 def fill(question: Question, way: Way, encoding: Encoding, generations: int, seed: int) -> GridArchive:
     """Return an archive, filled by so many `generations`; from MNIST's images as often."""
     digits, judges, real = common()
-    measures = objectives.parse_measures(",".join(question.measures), objectives.Context(digits, judges.judge))
+    measures = objectives.measures(*question.measures, images=digits, judge=judges.judge)
 
     def objective(x: Tensor) -> Tensor:
         pleases = question.pleases(judges.judge(x))

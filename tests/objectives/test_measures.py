@@ -47,6 +47,25 @@ def test_colours_count_by_their_luminance() -> None:
     assert value("lightness", torch.stack((red, green))) == pytest.approx([0.0, 4 * 0.587 / 5])
 
 
+def test_measures_are_named_one_by_one_too(digits: ImageSet) -> None:
+    x = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = objectives.measures("boldness", "lightness", "ink")
+    assert found.names == ("boldness", "lightness", "ink")
+    assert torch.equal(found(x), parse_measures("boldness,lightness,ink", context())(x))
+    assert found.ranges == (None, (0.5, 1.0), None)
+    known = objectives.measures("boldness", "class", images=digits, judge=lambda x: x[:, 0, 0, :10])
+    assert known.ranges == ((0.0, 784.0), (-0.5, 9.5))
+    assert known(x)[:, 1].tolist() == x[:, 0, 0, :10].argmax(1).tolist()
+    for names, words in (
+        (("class",), "a judge reads"),
+        (("bold",), "bold"),
+        ((), "no measures"),
+        (("ink", "ink"), "once"),
+    ):
+        with refused(words):
+            objectives.measures(*names)
+
+
 def test_symmetry_is_the_objective_of_that_name() -> None:
     x = torch.rand(5, 1, 6, 7, generator=torch.Generator().manual_seed(0))
     assert value("symmetry", x) == objectives.symmetry()(x)[:, 0].tolist()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from evovae.base import InputError
+from evovae.data import ImageSet
 from evovae.objectives.expressions import Sum, take_apart
 from evovae.objectives.functions import symmetry
-from evovae.objectives.measures import pictures
-from evovae.objectives.measures.measures import Measures, measure_by, own_measures, side_by_side
+from evovae.objectives.measuring import pictures
+from evovae.objectives.measuring.measures import Measures, measure_by, own_measures, side_by_side
 from evovae.objectives.registry import Context, judge_of, names_code, parse_sum
 
 STEEPEST = 45.0
@@ -30,8 +32,9 @@ class Known(NamedTuple):
 
 
 def _boldness(context: Context) -> Measures:
-    height, width = _require_pictures(context)
-    return measure_by("boldness", pictures.count_bold, (0.0, float(height * width)), smooth=False)
+    sides = _require_pictures(context)
+    span = sides and (0.0, float(math.prod(sides)))
+    return measure_by("boldness", pictures.count_bold, span, smooth=False)
 
 
 def _lightness(context: Context) -> Measures:
@@ -50,7 +53,8 @@ def _slant(context: Context) -> Measures:
 
 
 def _thickness(context: Context) -> Measures:
-    return measure_by("thickness", pictures.thickness, (0.0, WIDEST * min(_require_pictures(context))))
+    sides = _require_pictures(context)
+    return measure_by("thickness", pictures.thickness, sides and (0.0, WIDEST * min(sides)))
 
 
 def _loops(context: Context) -> Measures:
@@ -81,6 +85,25 @@ MEASURES: dict[str, Known] = {
     "loops": Known("loops (number of holes, a cell for each of 0 to 3)", _loops),
     "class": Known("class (what the judge sees, a cell for each class)", _class),
 }
+
+
+def measures(*names: str, images: ImageSet | None = None, judge: Callable[[Tensor], Tensor] | None = None) -> Measures:
+    """Return measures by name, as `--measures` of the command knows them.
+
+        toolbox = evolution.toolbox(encoding, objective, measures=objectives.measures("boldness", "lightness"))
+
+    Args:
+        names: such as boldness, slant, class or digit:3.
+        images: of the shape and the classes of the phenotypes. Without them there is no class to be read, and how far
+            boldness and thickness reach is not known: an archive needs its `ranges`.
+        judge: what reads classes in such images (B, C, H, W), as logits (B, K).
+
+    Raises:
+        InputError: if there is no name, one is unknown, or needs images or a judge.
+    """
+    if not names:
+        raise InputError("no measures are named: expected one or more")
+    return side_by_side([parse_measures(name, Context(images, judge)) for name in names])
 
 
 def parse_measures(spec: str, context: Context) -> Measures:
@@ -123,9 +146,11 @@ def _load(spec: str, name: str, context: Context) -> Measures:
         raise InputError(f"{spec} cannot be used: {error}") from error
 
 
-def _require_pictures(context: Context) -> tuple[int, int]:
-    """Return height and width of the phenotypes, which must be pictures."""
+def _require_pictures(context: Context) -> tuple[int, int] | None:
+    """Return height and width of the phenotypes, which must be pictures; None where their shape is not known."""
     shape = context.shape
+    if not shape:
+        return None
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise InputError(f"phenotypes have shape {shape}: expected pictures (C, H, W) for such measures, C = 1 or 3")
     return shape[1], shape[2]
