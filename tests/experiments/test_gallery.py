@@ -8,7 +8,9 @@ import defaults
 import pandas as pd
 import published.coil
 import published.fooling
+import published.illumination
 import pytest
+import reproduce_cma_mae
 import reproduce_example
 import reproduce_notebook
 import training_length
@@ -75,9 +77,20 @@ def judge_fooling() -> tuple[pd.DataFrame, list[dict[str, str]]]:
     return digits, published.fooling.verdicts(speed, digits)
 
 
+def judge_cma_mae() -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    found = published.illumination.compare(table("reproduce_cma_mae", "replicates"), "CMA-MAE")
+    verdicts = published.illumination.verdicts(found, "CMA-MAE", reproduce_cma_mae.SHOWN)
+    return found.assign(verdict=found["verdict"].replace("", float("nan"))), verdicts
+
+
 @pytest.mark.parametrize(
     ("study", "name", "judge"),
-    [("coil", "summary", judge_coil), ("example", "summary", judge_example), ("fooling", "pyribs", judge_fooling)],
+    [
+        ("coil", "summary", judge_coil),
+        ("example", "summary", judge_example),
+        ("fooling", "pyribs", judge_fooling),
+        ("cma_mae", "summary", judge_cma_mae),
+    ],
 )
 def test_verdicts_of_the_gallery_follow_from_the_rows_beside_them(
     study: str, name: str, judge: Callable[[], tuple[pd.DataFrame, list[dict[str, str]]]]
