@@ -204,6 +204,8 @@ class IlluminationResults(SearchResults):
         expected = {prefix + field: shape for field, shape in ({"count": "int64 R"} | _SHAPES).items()}
         files.check_tensors(path, tensors, expected, R=self.config.replicates, K=len(self.grid))
         count, genomes, objective, measures, index = (tensors[field] for field in expected)
+        if not 0 <= int(count.min()) <= int(count.max()) <= index.shape[1]:
+            raise InputError(f"{path} has rows for {index.shape[1]} elites, not for {count.tolist()}: it is damaged")
         known = torch.arange(index.shape[1]) < count.unsqueeze(1)
         return self._checked(
             path, genomes, objective.where(known, math.nan), measures, index.where(known, torch.tensor(-1))
