@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import InputError
+from evovae.explorer.drawing import Drawing
 from evovae.runs import (
     ARCHIVE,
     CHECKPOINT,
@@ -21,6 +23,7 @@ from evovae.runs import (
     IlluminationResults,
     Run,
     Stamp,
+    Tiles,
     best_in_blocks,
     stamp_of,
 )
@@ -59,6 +62,8 @@ class ArchiveMap:
     """(L, K)."""
     genomes: Tensor
     """(L, D)."""
+    kept: dict[int, Tensor]
+    """By place, images (C, H, W) of elites that the run keeps: of some of its first replicate, when it is finished."""
 
     def rows(self, places: list[int]) -> NDArray[np.int64]:
         """Return the rows (K,) of the elites at `places`.
@@ -118,12 +123,29 @@ def _read(run: Path, _: tuple[Stamp | None, ...]) -> ArchiveMaps:
         for name, span, cells, called in list(zip(names, spans, grid, results.cell_names, strict=True))[:2]
     )
     maps = []
-    for cells, objective, measures, genomes in zip(
-        found.cells, found.objective, found.measures, found.genomes, strict=True
-    ):
+    for replicate, (cells, objective) in enumerate(zip(found.cells, found.objective, strict=True)):
         known = np.flatnonzero(cells >= 0)
         tiles = best_in_blocks(cells[known], objective[known], grid, MOST_ALONG)
-        rows = known[tiles.rows]
-        places = tiles.places[:, 0] * tiles.blocks[1] + tiles.places[:, 1]
-        maps.append(ArchiveMap(len(known), places, objective[rows], measures[rows], genomes[rows]))
+        rows, places = known[tiles.rows], _numbered(tiles)
+        kept = _kept_images(results, cells[known], objective[known]) if replicate == 0 else {}
+        measures, genomes = found.measures[replicate, rows], found.genomes[replicate, rows]
+        maps.append(ArchiveMap(len(known), places, objective[rows], measures, genomes, kept))
     return ArchiveMaps(axes, names, math.prod(grid), f"{results.objective_label} {results.doubt}".rstrip(), tuple(maps))
+
+
+def _numbered(tiles: Tiles) -> NDArray[np.int64]:
+    return tiles.places[:, 0] * tiles.blocks[1] + tiles.places[:, 1]
+
+
+def _kept_images(
+    results: IlluminationResults, cells: NDArray[np.int64], objective: NDArray[np.float64]
+) -> dict[int, Tensor]:
+    """Return by place the images of elites that are kept for the map of pictures."""
+    with contextlib.suppress(InputError):
+        if results.run.finished and (shown := results.shown) is not None:
+            tiles = best_in_blocks(cells, objective, results.grid, max(shown.blocks))
+            if np.array_equal(tiles.places, shown.places):
+                of = best_in_blocks(cells[tiles.rows], objective[tiles.rows], results.grid, MOST_ALONG)
+                images = Drawing(shown.phenotypes).draw(shown.phenotypes)
+                return dict(zip(_numbered(of).tolist(), images[of.rows], strict=True))
+    return {}

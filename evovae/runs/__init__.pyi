@@ -59,6 +59,7 @@ from .settings import EvolutionSettings as EvolutionSettings
 from .settings import IlluminationSettings as IlluminationSettings
 from .settings import SearchSettings as SearchSettings
 from .settings import TrainingSettings as TrainingSettings
+from .tiles import Tiles as Tiles
 from .tiles import best_in_blocks as best_in_blocks
 from .training import resume_training as resume_training
 from .training import train as train

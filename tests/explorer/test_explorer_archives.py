@@ -243,7 +243,7 @@ def test_archives_of_other_models_are_shown(client: TestClient, folder: Path, tm
     run = illuminate(tmp_path / "other", folder.parent / "other-kinds")
     (tmp_path / "mine.py").write_text(PAINT)
     named = ProblemConfig(generator=f"{tmp_path / 'mine.py'}:waves", objective="ink", measures="boldness")
-    small = IlluminateConfig(grid=(6,), generations=2, replicates=1, emitters=1, batch_size=4, baselines=())
+    small = IlluminateConfig(grid=(60,), generations=8, replicates=2, emitters=2, batch_size=20, baselines=())
     paint = runs.illuminate_named(named, small, folder.parent / "paint").folder
     try:
         assert "no meaning here" in ask(client, "get", "runs/other-kinds")["note"]
@@ -252,16 +252,26 @@ def test_archives_of_other_models_are_shown(client: TestClient, folder: Path, tm
             expected = pixels(LatentEncoding(VAE.load(run)).decode(genomes[:1]))
         found = ask(client, "post", "runs/other-kinds/archives/0/pictures", json={"places": cells[:1].tolist()})
         assert shown(found["pictures"]) == expected
-        assert "without pictures" in ask(client, "get", "runs/paint")["note"]
-        found = ask(client, "get", "runs/paint/archives/0")
-        assert (found["pictures"], found["filled"] > 0) == (False, True)
-        place = int(numbers(found["places"], "<i4")[0])
-        ask(client, "post", "runs/paint/archives/0/pictures", 422, json={"places": [place]})
-        assert ask(client, "get", f"runs/paint/archives/0/elites/{place}")["card"] is None
+        assert "whose pictures the run keeps" in ask(client, "get", "runs/paint")["note"]
+        first, second = (ask(client, "get", f"runs/paint/archives/{replicate}") for replicate in range(2))
+        kept, places = numbers(first["pictured"], "<i4").tolist(), numbers(first["places"], "<i4").tolist()
+        assert 0 < len(kept) < len(places)
+        assert second["pictured"] == ""
+        (unknown, *_) = set(places) - set(kept)
+        ask(client, "post", "runs/paint/archives/0/pictures", 422, json={"places": [unknown]})
+        assert ask(client, "get", f"runs/paint/archives/0/elites/{unknown}")["card"] is None
         with visiting(make_app(workspace.explore(generator=str(named.generator), runs=folder.parent))) as own:
-            found = ask(own, "post", "runs/paint/archives/0/pictures", json={"places": [place]})
-            assert found["pictures"][0]["shape"] == [3, 4, 96], "it is made smaller for the map"
-            assert ask(own, "get", f"runs/paint/archives/0/elites/{place}")["card"]["shape"] == [3, 8, 200]
+            assert ask(own, "get", "runs/paint/archives/0")["pictured"] is None
+            seen = [
+                ask(one, "post", "runs/paint/archives/0/pictures", json={"places": kept})["pictures"]
+                for one in (client, own)
+            ]
+            assert seen[0][0]["shape"] == [3, 4, 96], "it is made smaller for the map"
+            distance = [np.frombuffer(b"".join(shown(one)), np.uint8).astype(int) for one in seen]
+            assert np.abs(distance[0] - distance[1]).max() <= 1
+            for one in (client, own):
+                card = ask(one, "get", f"runs/paint/archives/0/elites/{kept[0]}")["card"]
+                assert (card["shape"], card["genome"] == []) == ([3, 8, 200], one is client)
     finally:
         shutil.rmtree(run)
         shutil.rmtree(paint)

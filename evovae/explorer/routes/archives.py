@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import torch
 from fastapi import APIRouter, Path
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch import Tensor
 
 from evovae.base import InputError
 from evovae.data import to_unit
 from evovae.explorer.archive_watcher import ArchiveMap, read_archive
-from evovae.explorer.cards import Asked, Card, Index, Pixels, pixels_of
+from evovae.explorer.cards import Asked, Card, Index, Pixels, bare_cards, pixels_of
 from evovae.explorer.watched_runs import WatchedRuns
 
 Key = Annotated[str, Path(max_length=100)]
@@ -51,8 +53,8 @@ class ArchiveView(BaseModel):
     """Base64 of int32 (L,)."""
     objective: str
     """Base64 of float32 (L,)."""
-    pictures: bool
-    """Whether elites can be decoded."""
+    pictured: str | None
+    """Base64 of int32, the places whose elites have pictures; None: all have."""
 
 
 class Places(Asked):
@@ -81,7 +83,7 @@ class EliteView(BaseModel):
     objective: float
     measures: list[float]
     card: Card | None
-    """None where it cannot be decoded."""
+    """None where no picture of it is known."""
 
 
 def make_router(watched: WatchedRuns) -> APIRouter:
@@ -102,18 +104,21 @@ def make_router(watched: WatchedRuns) -> APIRouter:
             label=maps.label,
             cells=maps.cells,
             filled=found.filled,
-            places=base64.b64encode(found.places.astype("<i4").tobytes()).decode(),
-            objective=base64.b64encode(found.objective.astype("<f4").tobytes()).decode(),
-            pictures=watched.has_model(run),
+            places=_packed(found.places, "<i4"),
+            objective=_packed(found.objective, "<f4"),
+            pictured=None if watched.has_model(run) else _packed(np.array(list(found.kept)), "<i4"),
         )
 
     @router.post("/pictures")
     def show_pictures(key: Key, replicate: Index, body: Places) -> Pictures:
         found, run = get(key, replicate), watched.get(key)
         rows = found.rows(body.places)
-        if not watched.has_model(run):
-            raise InputError(f"{key} has elites of another generator: none of their images are known")
-        images = _as_seen(watched.model_of(run).images(found.genomes[rows]))
+        if watched.has_model(run):
+            images = _as_seen(watched.model_of(run).images(found.genomes[rows]))
+        elif unknown := [place for place in body.places if place not in found.kept]:
+            raise InputError(f"{key} keeps no picture of the elite at place {unknown[0]}")
+        else:
+            images = _as_seen(torch.stack([found.kept[place] for place in body.places]))
         _, channels, height, width = images.shape
         return Pictures(
             pictures=[Picture(pixels=pixels_of(image), shape=(channels, height, width)) for image in images]
@@ -123,10 +128,18 @@ def make_router(watched: WatchedRuns) -> APIRouter:
     def show_elite(key: Key, replicate: Index, place: Index) -> EliteView:
         found, run = get(key, replicate), watched.get(key)
         (row,) = found.rows([place])
-        card = watched.model_of(run).card(found.genomes[row]) if watched.has_model(run) else None
+        card = None
+        if watched.has_model(run):
+            card = watched.model_of(run).card(found.genomes[row])
+        elif place in found.kept:
+            (card,) = bare_cards(found.kept[place].unsqueeze(0))
         return EliteView(objective=found.objective[row], measures=found.measures[row].tolist(), card=card)
 
     return router
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode()
 
 
 def _as_seen(images: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from evovae.runs import POPULATION, EvolutionResults, Phenotypes, Run, stamp_of
 
 FOREIGN = "Evolved in another model's latent space: its images are shown, its genomes have no meaning here."
 PENDING = "Made by another generator than the one explored: its images are shown when the run is finished."
-BARE = "Made by another generator than the one explored: its archive is shown without pictures."
+BARE = "Made by another generator than the one explored: of its elites those are seen whose pictures the run keeps."
 UNKNOWN = "Made by another generator than the one explored, and the run keeps no images of it that can be shown."
 
 

@@ -34,7 +34,7 @@ export function makeArchive() {
   /** Whether cells are so large, or so many together, that pictures stand for them. */
   function pictured() {
     const { wide, high } = blockSize(view);
-    return Boolean(cells?.archive.pictures) && (picked("afar") === "pictures" || wide * high === 1);
+    return picked("afar") === "pictures" || wide * high === 1;
   }
 
   function draw() {
@@ -42,7 +42,7 @@ export function makeArchive() {
     let /** @type {Block[]|null} */ blocks = null;
     const find = () => (blocks = cells && pictured() ? blocksSeen(cells, view) : null);
     drawCells(canvas, view, cells, find, mosaic.picture);
-    if (blocks) mosaic.want(/** @type {Block[]} */ (blocks).map(({ place }) => place));
+    if (blocks) mosaic.want(/** @type {Block[]} */ (blocks).map(({ place }) => place).filter(cells.hasPicture));
     enable($("zoom-in"), !view.isClosest());
     enable($("zoom-out"), !view.isWhole());
     enable($("zoom-whole"), !view.isWhole());
@@ -124,7 +124,7 @@ export function makeArchive() {
 
   function showOpened() {
     $("opened").replaceChildren(...opened.map(({ node }) => node));
-    $("opened-empty").hidden = opened.length > 0 || !cells?.archive.pictures;
+    $("opened-empty").hidden = opened.length > 0;
     $("breed-opened").hidden = opened.length < 2 || !run?.compatible;
     $("breed-opened").textContent = `Breed from these ${opened.length}`;
   }
@@ -200,8 +200,9 @@ export function makeArchive() {
   return {
     /** Shows the archive of a run, and what has grown of it since. @param {RunDetails} next @param {AbortSignal} signal */
     async show(next, signal) {
-      if (next.key !== run?.key) {
-        cells = undefined;
+      if (next.key !== run?.key || !next.archive) {
+        [cells, known] = [undefined, ""];
+        point(null);
         opened = [];
         view.whole();
         $("archive-replicate").replaceChildren(...Array.from({ length: next.replicates }, (_, r) =>

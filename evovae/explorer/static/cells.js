@@ -39,7 +39,9 @@ export function readCells(archive) {
   const picture = document.createElement("canvas");
   [picture.width, picture.height] = [columns, rows];
   picture.getContext("2d")?.putImageData(heat, 0, 0);
-  return { archive, across, up, columns, rows, objective, low, high, best, colour, picture };
+  const pictured = archive.pictured === null ? null : new Set(new Int32Array(toBytes(archive.pictured).buffer));
+  return { archive, across, up, columns, rows, objective, low, high, best, colour, picture,
+    hasPicture: (/** @type {number} */ place) => !pictured || pictured.has(place) };
 }
 
 /** How many cells a picture takes, along both axes: powers of two, so that blocks lie within larger ones. */
@@ -52,16 +54,18 @@ export function blockSize(view) {
   return { wide: along(wide), high: along(high) };
 }
 
-/** The block that a place lies in, with its best elite. */
+/** The block that a place lies in, with its best elite; one that has a picture goes before. */
 /** @param {Cells} cells @param {{wide: number, high: number}} size @param {import("./scatter.js").Spot} place @returns {Block} */
-export function blockAt({ columns, rows, objective }, size, place) {
+export function blockAt({ columns, rows, objective, hasPicture }, size, place) {
   const x = Math.floor(Math.min(columns - 1, Math.max(0, place.x)) / size.wide) * size.wide;
   const y = Math.floor(Math.min(rows - 1, Math.max(0, place.y)) / size.high) * size.high;
   const [wide, high] = [Math.min(size.wide, columns - x), Math.min(size.high, rows - y)];
   let best = -1;
+  const isBetter = (/** @type {number} */ one) => best < 0 || (hasPicture(one) === hasPicture(best)
+    ? objective[one] > objective[best] : hasPicture(one));
   for (let column = x; column < x + wide; column++) {
     for (let one = column * rows + y; one < column * rows + y + high; one++) {
-      if (objective[one] > (best < 0 ? -Infinity : objective[best])) best = one;
+      if (!Number.isNaN(objective[one]) && isBetter(one)) best = one;
     }
   }
   return { place: best, x, y, wide, high };

@@ -77,7 +77,7 @@
  * @property {number} filled
  * @property {string} places  base64 of int32
  * @property {string} objective  base64 of float32
- * @property {boolean} pictures  whether elites can be decoded
+ * @property {string|null} pictured  base64 of int32, places whose elites have pictures; null: all have
  * @typedef {{objective: number, measures: number[], card: Card|null}} Elite
  */
 export {};
