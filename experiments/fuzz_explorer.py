@@ -2,8 +2,8 @@
 
 Schemathesis reads the server's own OpenAPI description and makes requests that break it: other types, numbers out of
 range, missing and unknown fields, paths and queries that fit nowhere. They reach the application as bytes from a
-browser would; those with a malformed body about a session or an archive name one that there is. `refused` counts answers of status
-4xx, which should be all; `answered` those of 2xx, and `failed` those of 5xx.
+browser would; those with a malformed body about a session or an archive name one that there is. `refused` counts
+answers of status 4xx, which should be all; `answered` those of 2xx, and `failed` those of 5xx.
 
     python experiments/fuzz_explorer.py             about two minutes on one core
     python experiments/fuzz_explorer.py --smoke     seconds, leaving no results

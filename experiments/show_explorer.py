@@ -1,11 +1,12 @@
 """What does the explorer look like, does axe find fault with it, and how soon does an image follow a slider?
 
-A VAE is trained, an eight evolved and an archive of eights filled; then the explorer is started as a user starts it, and headless Chromium goes
-through its views in both themes: a screenshot of each, and axe's findings there. For the latency a slider is moved 200
-times, each time when the image before has come, and a generation is bred 30 times: first with nothing else running,
-then beside `evovae train`. `drawn` is the time from the slider's event until the new image is on its canvas,
-`presented` until the browser has a frame with it, which comes sixty times a second; `bred` the time from the click to
-20 new images. Wanted: a median below 20 ms and a 95th percentile below 50 ms for an image, 100 ms for a generation.
+A VAE is trained, an eight evolved and an archive of eights filled; then the explorer is started as a user starts it,
+and headless Chromium goes through its views in both themes: a screenshot of each, and axe's findings there. For the
+latency a slider is moved 200 times, each time when the image before has come, and a generation is bred 30 times: first
+with nothing else running, then beside `evovae train`. `drawn` is the time from the slider's event until the new image
+is on its canvas, `presented` until the browser has a frame with it, which comes sixty times a second; `bred` the time
+from the click to 20 new images. Wanted: a median below 20 ms and a 95th percentile below 50 ms for an image, 100 ms for
+a generation.
 
     python experiments/show_explorer.py             about two minutes on two cores; needs Chromium
     python experiments/show_explorer.py --smoke     seconds, leaving no results
@@ -169,7 +170,7 @@ def look(browser: Any, address: str, scheme: str, results: Results, wait: float)
         page.locator("#breed-grid button.picture").nth(4).click()
         for view, place in VIEWS.items():
             page.goto(f"{address}/#{place}")
-            prepare(page, view, wait)
+            prepare(page, view, scheme, wait)
             page.wait_for_timeout(500)
             found = Axe().run(page).response
             worst = [one["id"] for one in found["violations"] if one["impact"] in ("serious", "critical")]
@@ -186,7 +187,7 @@ def look(browser: Any, address: str, scheme: str, results: Results, wait: float)
     return rows
 
 
-def prepare(page: Any, view: str, wait: float) -> None:
+def prepare(page: Any, view: str, scheme: str, wait: float) -> None:
     """Bring a view into a state that shows what it is for."""
     if view == "sliders":
         page.locator("#test-index").fill("8")
@@ -200,7 +201,7 @@ def prepare(page: Any, view: str, wait: float) -> None:
         page.locator("#replicates canvas").first.wait_for()
     elif view == "archive":
         page.locator("#archive-filled").filter(has_text="filled").wait_for()
-        page.get_by_label("pictures", exact=True).check()
+        page.get_by_label("pictures" if scheme == "light" else "colours", exact=True).check()
         box = page.locator("#cells-cursor").bounding_box()
         for across, up in ((0.45, 0.55), (0.85, 0.2), (0.7, 0.45), (0.6, 0.3)):
             page.locator("#cells-cursor").click(position={"x": across * box["width"], "y": (1 - up) * box["height"]})
