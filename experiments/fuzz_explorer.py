@@ -2,14 +2,15 @@
 
 Schemathesis reads the server's own OpenAPI description and makes requests that break it: other types, numbers out of
 range, missing and unknown fields, paths and queries that fit nowhere. They reach the application as bytes from a
-browser would; those with a malformed body about a session name one that there is. `refused` counts answers of status
-4xx, which should be all; `answered` those of 2xx, and `failed` those of 5xx.
+browser would; those with a malformed body about a session or an archive name one that there is. `refused` counts
+answers of status 4xx, which should be all; `answered` those of 2xx, and `failed` those of 5xx.
 
     python experiments/fuzz_explorer.py             about two minutes on one core
     python experiments/fuzz_explorer.py --smoke     seconds, leaving no results
 """
 
 import math
+import re
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ import pandas as pd
 from evovae import runs
 from evovae.base import InputError, require_counts
 from evovae.models import VAE, VAE_FILE, VAEConfig
-from evovae.runs import EvolveConfig, ProblemConfig
+from evovae.runs import EvolveConfig, IlluminateConfig, ProblemConfig
 from evovae.studies import start, study
 
 import torch
@@ -65,11 +66,14 @@ def main(arguments: Arguments) -> None:
 
 
 def make_folder(root: Path) -> Path:
-    """Put a small VAE into `root`, and an evolution beside it; return the VAE's folder."""
+    """Put a small VAE into `root`, an evolution and an illumination beside it; return the VAE's folder."""
     (root / "vae").mkdir()
     VAE(VAEConfig(latent_dim=4, hidden=(16,))).save(root / "vae" / VAE_FILE)
     small = EvolveConfig(population=4, generations=2, replicates=2, baselines=())
     runs.evolve_named(ProblemConfig(vae=str(root / "vae"), objective="ink"), small, root / "light", dataset="mnist")
+    kinds = IlluminateConfig(grid=(4, 4), generations=2, replicates=1, emitters=1, batch_size=4, baselines=())
+    named = ProblemConfig(vae=str(root / "vae"), objective="ink", measures="slant,thickness")
+    runs.illuminate_named(named, kinds, root / "kinds", dataset="mnist")
     return root / "vae"
 
 
@@ -82,7 +86,7 @@ def fuzz(vae: Path, requests: int, seed: int) -> pd.DataFrame:
 
     app = make_app(explore(vae, dataset="mnist"))
     with TestClient(app, base_url=ADDRESS, raise_server_exceptions=False) as client:
-        known = client.post("/api/sessions", json={}).json()["id"]
+        known = {"identity": client.post("/api/sessions", json={}).json()["id"], "key": "kinds", "replicate": "0"}
         operations = [
             cast(Any, found).ok() for found in schemathesis.openapi.from_dict(app.openapi()).get_all_operations()
         ]
@@ -106,8 +110,11 @@ def takes_something(operation: Any) -> bool:
     return bool(list(operation.iter_parameters()) or list(operation.body))
 
 
-def send(client: Any, operation: Any, requests: int, seed: int, known: str) -> Counter[int]:
-    """Send malformed requests of an operation, and count the statuses of the answers."""
+def send(client: Any, operation: Any, requests: int, seed: int, known: dict[str, str]) -> Counter[int]:
+    """Send malformed requests of an operation, and count the statuses of the answers.
+
+    Those whose body is malformed go to an address with what is `known` of its parts.
+    """
     import hypothesis
     from schemathesis import GenerationMode
     from schemathesis.core.parameters import ParameterLocation
@@ -128,7 +135,7 @@ def send(client: Any, operation: Any, requests: int, seed: int, known: str) -> C
         sent = case.as_transport_kwargs(base_url=ADDRESS)
         body = case.meta.components.get(ParameterLocation.BODY)
         if body is not None and body.mode.is_negative:
-            sent["url"] = ADDRESS + operation.path.replace("{identity}", known)
+            sent["url"] = ADDRESS + re.sub(r"\{(\w+)\}", lambda part: known.get(part[1], part[0]), operation.path)
         found[client.request(**{name: value for name, value in sent.items() if name in SENT}).status_code] += 1
 
     one()

@@ -1,11 +1,12 @@
 """What does the explorer look like, does axe find fault with it, and how soon does an image follow a slider?
 
-A VAE is trained and an eight evolved; then the explorer is started as a user starts it, and headless Chromium goes
-through its views in both themes: a screenshot of each, and axe's findings there. For the latency a slider is moved 200
-times, each time when the image before has come, and a generation is bred 30 times: first with nothing else running,
-then beside `evovae train`. `drawn` is the time from the slider's event until the new image is on its canvas,
-`presented` until the browser has a frame with it, which comes sixty times a second; `bred` the time from the click to
-20 new images. Wanted: a median below 20 ms and a 95th percentile below 50 ms for an image, 100 ms for a generation.
+A VAE is trained, an eight evolved and an archive of eights filled; then the explorer is started as a user starts it,
+and headless Chromium goes through its views in both themes: a screenshot of each, and axe's findings there. For the
+latency a slider is moved 200 times, each time when the image before has come, and a generation is bred 30 times: first
+with nothing else running, then beside `evovae train`. `drawn` is the time from the slider's event until the new image
+is on its canvas, `presented` until the browser has a frame with it, which comes sixty times a second; `bred` the time
+from the click to 20 new images. Wanted: a median below 20 ms and a 95th percentile below 50 ms for an image, 100 ms for
+a generation.
 
     python experiments/show_explorer.py             about two minutes on two cores; needs Chromium
     python experiments/show_explorer.py --smoke     seconds, leaving no results
@@ -34,10 +35,14 @@ from evovae import runs
 from evovae.base import InputError
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
-from evovae.runs import HISTORY, EvolveConfig, ProblemConfig
+from evovae.runs import HISTORY, EvolveConfig, IlluminateConfig, ProblemConfig
 from evovae.studies import Results, start, study
 
-VIEWS = ("breed", "sliders", "map", "watch", "kept")
+VIEWS = {view: view for view in ("breed", "sliders", "map", "kept")} | {
+    "watch": "watch/eight",
+    "archive": "watch/kinds",
+}
+"""And their addresses."""
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 DRAG = """async (moves) => {
     const slider = document.querySelector('#groups input[type=range]');
@@ -100,6 +105,10 @@ def main(arguments: Arguments) -> None:
         runs.train(DataConfig(), VAEConfig(), train, root / "vae")
         config = EvolveConfig(population=20, generations=5) if small else EvolveConfig()
         runs.evolve_named(ProblemConfig(vae=str(root / "vae")), config, root / "eight")
+        measures = ProblemConfig(vae=str(root / "vae"), measures="slant,thickness")
+        generations = 5 if small else 400
+        kinds = IlluminateConfig(grid=(40, 40), generations=generations, replicates=2, baselines=())
+        runs.illuminate_named(measures, kinds, root / "kinds")
         with (
             serving(root / "vae") as address,
             sync_playwright() as playwright,
@@ -159,9 +168,9 @@ def look(browser: Any, address: str, scheme: str, results: Results, wait: float)
         for place in (0, 1, 5):
             page.locator("#breed-grid .keeper").nth(place).click()
         page.locator("#breed-grid button.picture").nth(4).click()
-        for view in VIEWS:
-            page.goto(f"{address}/#{view}")
-            prepare(page, view, wait)
+        for view, place in VIEWS.items():
+            page.goto(f"{address}/#{place}")
+            prepare(page, view, scheme, wait)
             page.wait_for_timeout(500)
             found = Axe().run(page).response
             worst = [one["id"] for one in found["violations"] if one["impact"] in ("serious", "critical")]
@@ -171,14 +180,14 @@ def look(browser: Any, address: str, scheme: str, results: Results, wait: float)
                 "serious": len(worst),
             }
             rows.append({"view": view, "theme": scheme} | counts)
-            if scheme == "light" or view == "map":
+            if scheme == "light" or view in ("map", "archive"):
                 picture = results.folder / f"{view}{'-dark' if scheme == 'dark' else ''}.png"
                 page.screenshot(path=picture)
                 Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE).save(picture, optimize=True)
     return rows
 
 
-def prepare(page: Any, view: str, wait: float) -> None:
+def prepare(page: Any, view: str, scheme: str, wait: float) -> None:
     """Bring a view into a state that shows what it is for."""
     if view == "sliders":
         page.locator("#test-index").fill("8")
@@ -190,6 +199,13 @@ def prepare(page: Any, view: str, wait: float) -> None:
         page.locator("#cursor").click(position={"x": 330, "y": 260})
     elif view == "watch":
         page.locator("#replicates canvas").first.wait_for()
+    elif view == "archive":
+        page.locator("#archive-filled").filter(has_text="filled").wait_for()
+        page.get_by_label("pictures" if scheme == "light" else "colours", exact=True).check()
+        box = page.locator("#cells-cursor").bounding_box()
+        for across, up in ((0.45, 0.55), (0.85, 0.2), (0.7, 0.45), (0.6, 0.3)):
+            page.locator("#cells-cursor").click(position={"x": across * box["width"], "y": (1 - up) * box["height"]})
+            page.wait_for_timeout(300)
 
 
 def measure(browser: Any, address: str, moves: int, times: int, beside: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the explorer's tests share: a small VAE in a folder, an evolution beside it, and what is explored there."""
+"""What the explorer's tests share: a small VAE in a folder, runs beside it, and what is explored there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from evovae import runs
 from evovae.explorer import make_app, workspace
 from evovae.models import VAE, VAEConfig
-from evovae.runs import EvolveConfig, ProblemConfig
+from evovae.runs import CheckpointConfig, EvolveConfig, IlluminateConfig, ProblemConfig
 
 DIM = 4
 PORT = 8000
@@ -25,6 +25,16 @@ def make_folder(root: Path) -> Path:
     small = EvolveConfig(population=6, generations=5, replicates=2, baselines=())
     runs.evolve_named(ProblemConfig(vae=str(root / "vae"), objective="ink"), small, root / "light", dataset="mnist")
     return root / "vae"
+
+
+def illuminate(vae: Path, out: Path, measures: str = "slant,thickness", grid: tuple[int, ...] = (6, 5)) -> Path:
+    """Fill a small archive in the folder `out`, with a checkpoint for each of 4 generations."""
+    small = IlluminateConfig(
+        grid=grid, generations=4, replicates=2, emitters=2, batch_size=6, baselines=(), judges=False, device="cpu"
+    )
+    named = ProblemConfig(vae=str(vae), objective="lightness", measures=measures)
+    checkpoint = CheckpointConfig(checkpoint_every=1)
+    return runs.illuminate_named(named, small, out, dataset="mnist", checkpoint=checkpoint).folder
 
 
 def explore(vae: Path) -> workspace.Explored:

@@ -19,11 +19,12 @@ from evovae.explorer.middleware import Guard
 from evovae.explorer.routes import favourites, latent, runs, sessions
 from evovae.explorer.session_record import MOST_BYTES
 from evovae.explorer.session_store import UnknownSessionError
+from evovae.explorer.watched_runs import UnknownRunError
 from evovae.explorer.workspace import Explored
 
 STATUS: dict[type[Exception], int] = {
     UnknownSessionError: 404,
-    runs.UnknownRunError: 404,
+    UnknownRunError: 404,
     BusyError: 409,
     latent.BusyMapError: 409,
 }

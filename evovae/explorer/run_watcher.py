@@ -1,4 +1,4 @@
-"""Evolutions watched from their run folders, while they are written and afterwards; nothing there is changed."""
+"""Evolutions and illuminations watched from their run folders, while these are written and afterwards, unchanged."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from evovae.runs import (
     ENVIRONMENT,
     EVOLUTION,
     HISTORY,
+    ILLUMINATION,
     POPULATION,
     PREVIOUS,
     EvolutionResults,
+    IlluminationResults,
     Run,
     Stamp,
+    illumination_figures,
     stamp_of,
 )
 
@@ -39,13 +42,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Summary:
-    """What an evolution is, and how far it came."""
+    """What a run is, and how far it came."""
 
+    kind: Literal["evolution", "illumination"]
     status: Literal["running", "finished", "stopped"]
     objective: tuple[str, ...]
     """Names of the M objectives."""
+    measures: tuple[str, ...]
+    """Names; of an illumination, the axes of its archive."""
     generation: int
-    """The last that its history has; 0 before there is one."""
+    """The last that its history has, where the first is 1 of an illumination; 0 before there is one."""
     generations: int
     """Planned."""
     replicates: int
@@ -53,7 +59,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Curve:
-    """The metric of the evolution, so far; T' is 0 before there is one."""
+    """A metric of a run, so far; T' is 0 before there is one."""
 
     label: str
     minimise: bool
@@ -74,9 +80,9 @@ class Frame(NamedTuple):
 
 
 def find_runs(root: Path) -> dict[str, Path]:
-    """Return the evolutions in `root` and in the folders there, by key; in order, and following no links."""
-    found = [run for folder in _folders(root) for run in ([folder] if _is_evolution(folder) else _folders(folder))]
-    return {key_of(run, root): run for run in found if _is_evolution(run)}
+    """Return the runs in `root` and in the folders there, by key; in order, and following no links."""
+    found = [run for folder in _folders(root) for run in ([folder] if _is_search(folder) else _folders(folder))]
+    return {key_of(run, root): run for run in found if _is_search(run)}
 
 
 def key_of(run: Path, root: Path) -> str:
@@ -89,31 +95,35 @@ def key_of(run: Path, root: Path) -> str:
 
 
 def describe(run: Path) -> Summary:
-    """Return what is known of the evolution in the folder `run`.
+    """Return what is known of the run in the folder `run`.
 
     Raises:
         InputError: if its settings cannot be read.
     """
-    settings, reached = _read(EvolutionResults, run, CONFIG).settings, curve(run).generation
+    results, reached = _read(_results, run, CONFIG), curves(run)[0].generation
+    settings, illuminated = results.settings, isinstance(results, IlluminationResults)
     return Summary(
+        "illumination" if illuminated else "evolution",
         _status(run),
         settings.names,
-        reached[-1] if reached else 0,
-        settings.evolution.generations,
-        settings.evolution.replicates,
+        settings.measures,
+        reached[-1] + illuminated if reached else 0,
+        settings.search.generations,
+        settings.search.replicates,
     )
 
 
-def curve(run: Path) -> Curve:
-    """Return how fitness grew, as far as it is written.
+def curves(run: Path) -> list[Curve]:
+    """Return how fitness grew, or how an archive was filled, as far as it is written.
 
     Raises:
         InputError: if its settings cannot be read.
     """
-    results = _read(EvolutionResults, run, CONFIG)
+    results = _read(_results, run, CONFIG)
     with contextlib.suppress(InputError):  # nothing yet
-        return _read(_read_curve, run, CONFIG, HISTORY)
-    return _curve_of(results, [], [[] for _ in range(results.settings.evolution.replicates)])
+        return _read(_read_curves, run, CONFIG, HISTORY)
+    empty: list[list[float | None]] = [[] for _ in range(results.settings.search.replicates)]
+    return [Curve(label, minimise, [], empty) for label, minimise in _metrics(results).values()]
 
 
 def frames(run: Path) -> list[int]:
@@ -143,11 +153,11 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def _is_evolution(folder: Path) -> bool:
+def _is_search(folder: Path) -> bool:
     if not os.path.isfile(folder / CONFIG):
         return False
     try:
-        _read(EvolutionResults, folder, CONFIG)
+        _read(_results, folder, CONFIG)
     except InputError:
         return False
     return True
@@ -177,16 +187,29 @@ def _is_held(run: Path) -> bool:
         return True
 
 
-def _read_curve(run: Run) -> Curve:
-    results = EvolutionResults(run)
-    generations, _, values = results.curve(EVOLUTION.label)
-    chosen = np.unique(np.linspace(0, len(generations) - 1, POINTS).round().astype(int))
-    best = [[float(value) if np.isfinite(value) else None for value in row] for row in values[:, chosen]]
-    return _curve_of(results, generations[chosen].tolist(), best)
+def _results(run: Run) -> EvolutionResults | IlluminationResults:
+    return IlluminationResults(run) if run.kind == "illumination" else EvolutionResults(run)
 
 
-def _curve_of(results: EvolutionResults, generation: list[int], best: list[list[float | None]]) -> Curve:
-    return Curve(results.kind.title(results.settings.names), results.kind.minimise, generation, best)
+def _metrics(results: EvolutionResults | IlluminationResults) -> dict[str, tuple[str, bool]]:
+    """Return the metrics of a run that are shown: what each is called, and whether a smaller value is better."""
+    if isinstance(results, IlluminationResults):
+        return {metric: (label, False) for metric, label in illumination_figures.PANELS.items()}
+    kind = results.kind
+    return {kind.metric: (kind.title(results.settings.names), kind.minimise)}
+
+
+def _read_curves(run: Run) -> list[Curve]:
+    results, found = _results(run), []
+    for metric, (label, minimise) in _metrics(results).items():
+        if isinstance(results, IlluminationResults):
+            generations, _, values = results.course(ILLUMINATION.label, metric)
+        else:
+            generations, _, values = results.curve(EVOLUTION.label)
+        chosen = np.unique(np.linspace(0, len(generations) - 1, POINTS).round().astype(int))
+        best = [[float(value) if np.isfinite(value) else None for value in row] for row in values[:, chosen]]
+        found.append(Curve(label, minimise, generations[chosen].tolist(), best))
+    return found
 
 
 def _frames(run: Path) -> list[Frame]:

@@ -17,6 +17,7 @@ from .config import EvolveConfig as EvolveConfig
 from .config import ProblemConfig as ProblemConfig
 from .evolution import evolve as evolve
 from .evolution_results import EvolutionResults as EvolutionResults
+from .folder import ARCHIVE as ARCHIVE
 from .folder import CONFIG as CONFIG
 from .folder import ENVIRONMENT as ENVIRONMENT
 from .folder import POPULATION as POPULATION
@@ -58,6 +59,7 @@ from .settings import EvolutionSettings as EvolutionSettings
 from .settings import IlluminationSettings as IlluminationSettings
 from .settings import SearchSettings as SearchSettings
 from .settings import TrainingSettings as TrainingSettings
+from .tiles import Tiles as Tiles
 from .tiles import best_in_blocks as best_in_blocks
 from .training import resume_training as resume_training
 from .training import train as train

@@ -128,10 +128,7 @@ def _names(results: IlluminationResults) -> tuple[str, ...]:
 
 def _ticks(results: IlluminationResults) -> list[Sequence[str]]:
     """Return what the cells along the first two measures are called; nothing for those without names."""
-    known = {"class": results.settings.classes, "loops": ("0", "1", "2", "3 or more")}
-    found = [known.get(name, ()) for name in results.settings.measures[:2]]
-    ticks = [texts if len(texts) == cells else () for texts, cells in zip(found, results.grid, strict=False)]
-    return [[cut(text, _TICK) for text in texts] for texts in ticks] + [()]
+    return [[cut(text, _TICK) for text in texts] for texts in results.cell_names[:2]] + [()]
 
 
 def _of_which(results: IlluminationResults, title: str) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import InputError, files, from_json, require_types
+from evovae.runs.checkpoints import CHECKPOINT, PREVIOUS
 from evovae.runs.folder import ARCHIVE, ELITES, Run
 from evovae.runs.illumination_config import IlluminateConfig
 from evovae.runs.phenotypes import as_shown
@@ -50,6 +54,8 @@ class Elites(NamedTuple):
     """(R, L, K)."""
     cells: NDArray[np.int64]
     """(R, L), of which cell; -1 where a replicate has fewer."""
+    genomes: Tensor
+    """(R, L, D); undefined where a replicate has fewer."""
 
 
 class Shown(NamedTuple):
@@ -115,11 +121,22 @@ class IlluminationResults(SearchResults):
         path, prefix = self.run.folder / ARCHIVE, self.methods[label].prefix
         sizes = {"R": self.config.replicates, "K": len(self.grid)}
         files.check_tensors(path, self._kept, {prefix + name: shape for name, shape in _SHAPES.items()}, **sizes)
-        objective, measures, index = (self._kept[prefix + name].numpy() for name in ("objective", "measures", "index"))
-        known = index >= 0
-        if index.max() >= math.prod(self.grid) or not np.array_equal(known, np.isfinite(objective)):
-            raise InputError(f"{path} has elites in cells that its grid {self.grid} has not: it is damaged")
-        return Elites(objective, measures, index)
+        return self._checked(path, *(self._kept[prefix + name] for name in _SHAPES))
+
+    def elites_so_far(self) -> Elites:
+        """Return the elites of the illumination as far as they are written, while it runs and after it was stopped.
+
+        They are those of the last checkpoint that is whole, until the run is finished.
+
+        Raises:
+            InputError: as `elites`, or if there are none yet.
+        """
+        if self.run.finished:
+            with contextlib.suppress(InputError):
+                return self.elites(ILLUMINATION.label)
+        with contextlib.suppress(InputError):  # there is a moment without it whenever one is written
+            return self._elites_of_checkpoint(CHECKPOINT)
+        return self._elites_of_checkpoint(PREVIOUS)
 
     @functools.cached_property
     def shown(self) -> Shown | None:
@@ -162,6 +179,13 @@ class IlluminationResults(SearchResults):
         return table
 
     @property
+    def cell_names(self) -> list[tuple[str, ...]]:
+        """What the cells along each measure are called; nothing for those without names."""
+        known = {"class": self.settings.classes, "loops": ("0", "1", "2", "3 or more")}
+        found = [known.get(name, ()) for name in self.settings.measures]
+        return [names if len(names) == cells else () for names, cells in zip(found, self.grid, strict=True)]
+
+    @property
     def objective_label(self) -> str:
         """What larger is better in the archive: the objective, with a sign where it is minimised."""
         (name,), (weight,) = self.settings.names, self.settings.weights
@@ -171,6 +195,29 @@ class IlluminationResults(SearchResults):
     def has_elites(self) -> bool:
         """Whether there is any in the first replicate."""
         return bool((self.elites(ILLUMINATION.label).cells[0] >= 0).any())
+
+    def _elites_of_checkpoint(self, name: str) -> Elites:
+        path = self.run.folder / name
+        tensors, _ = files.load_tensors(path, "checkpoint")
+        prefix = f"{ILLUMINATION.label}/last/more/archive/"
+        prefix += "result/" if f"{prefix}result/count" in tensors else "elites/"  # the passive archive, where one is
+        expected = {prefix + field: shape for field, shape in ({"count": "int64 R"} | _SHAPES).items()}
+        files.check_tensors(path, tensors, expected, R=self.config.replicates, K=len(self.grid))
+        count, genomes, objective, measures, index = (tensors[field] for field in expected)
+        if not 0 <= int(count.min()) <= int(count.max()) <= index.shape[1]:
+            raise InputError(f"{path} has rows for {index.shape[1]} elites, not for {count.tolist()}: it is damaged")
+        known = torch.arange(index.shape[1]) < count.unsqueeze(1)
+        return self._checked(
+            path, genomes, objective.where(known, math.nan), measures, index.where(known, torch.tensor(-1))
+        )
+
+    def _checked(self, path: Path, genomes: Tensor, objective: Tensor, measures: Tensor, index: Tensor) -> Elites:
+        known = index >= 0
+        if index.max() >= math.prod(self.grid) or not torch.equal(known, objective.isfinite()):
+            raise InputError(f"{path} has elites in cells that its grid {self.grid} has not: it is damaged")
+        if not (genomes[known].isfinite().all() and measures[known].isfinite().all()):
+            raise InputError(f"{path} has elites that are not finite: it is damaged")
+        return Elites(objective.numpy(), measures.numpy(), index.numpy(), genomes)
 
     @functools.cached_property
     def _file(self) -> tuple[dict[str, Tensor], dict[str, object]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import browsing
-from exploring import make_folder
+from exploring import illuminate, make_folder
 from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.early
@@ -65,6 +65,7 @@ def started(*words: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     vae = make_folder(tmp_path_factory.mktemp("explorer"))
+    illuminate(vae, vae.parent / "kinds", grid=(40, 30))
     with started("--vae", str(vae), "--dataset", "mnist") as address:
         yield address
 
@@ -314,6 +315,86 @@ def test_an_evolution_is_scrubbed(page: Page) -> None:
     expect(page.locator("#frame-value")).to_have_text("Generation 0 of 5")
     page.wait_for_function("seen => document.querySelector('#replicates canvas').toDataURL() !== seen", arg=last[0])
     expect(page.locator("#curve svg")).to_have_attribute("aria-label", re.compile("mean of 2 replicates"))
+
+
+def open_archive(page: Page) -> None:
+    visit(page, "Watch")
+    page.get_by_role("button", name=re.compile("kinds")).click()
+    expect(page.locator("#archive-filled")).to_contain_text("of 1,200 cells filled, QD score")
+
+
+def drawn(page: Page) -> str:
+    return page.eval_on_selector("#cells", "map => map.toDataURL()")
+
+
+def test_an_archive_is_walked_by_keyboard_and_its_elites_are_bred_from(page: Page) -> None:
+    open_archive(page)
+    whole = drawn(page)
+    page.locator("#zoom-whole").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#cells-cursor")).to_be_focused()
+    expect(page.locator("#elite-thumb canvas")).to_be_visible()
+    expect(page.locator("#announce")).to_have_text(re.compile("^lightness .*, slant .*, thickness .*; a"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#opened canvas")).to_have_count(1)
+    for key in (*["Shift+ArrowLeft"] * 5, "Shift+ArrowDown", *["ArrowDown"] * 30):
+        page.keyboard.press(key)
+    expect(page.locator("#announce")).to_have_text("An empty cell")
+    expect(page.locator("#elite-thumb")).to_be_hidden()
+    page.keyboard.press("Escape")
+    assert drawn(page) == whole
+    with page.expect_response(re.compile("/archives/0/pictures$")) as answer:
+        for key in "+" * 12:
+            page.keyboard.press(key)
+    assert 1 <= len(answer.value.json()["pictures"]) <= 64
+    expect(page.locator("#zoom-in")).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("0")
+    expect(page.locator("#zoom-out")).to_have_attribute("aria-disabled", "true")
+    assert drawn(page) == whole
+    page.locator("#archive-replicate").select_option(label="2")
+    page.wait_for_function("whole => document.querySelector('#cells').toDataURL() !== whole", arg=whole)
+    page.locator("#zoom-whole").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#opened canvas")).to_have_count(2)
+    (last, first) = images(page, "#opened")
+    page.get_by_role("button", name=re.compile("^Keep Elite of lightness")).first.click()
+    expect(page.locator("#kept-count")).to_have_text("(1)")
+    page.get_by_role("button", name="Breed from these 2").click()
+    expect(page.locator("#position")).to_have_text("Generation 2 of 2")
+    assert images(page)[:2] == [last, first]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_an_archive_is_zoomed_and_moved_by_a_pointer(page: Page, scheme: str, width: int) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 800})
+    open_archive(page)
+    whole = drawn(page)
+    with page.expect_response(re.compile("/archives/0/pictures$")):
+        page.get_by_label("pictures", exact=True).check()
+    assert drawn(page) != whole
+    page.get_by_label("colours", exact=True).check()
+    assert drawn(page) == whole
+    page.locator("#cells-cursor").scroll_into_view_if_needed()
+    box = page.locator("#cells-cursor").bounding_box()
+    assert box
+    middle = box["x"] + 0.6 * box["width"], box["y"] + 0.4 * box["height"]
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -300)
+    page.wait_for_function("whole => document.querySelector('#cells').toDataURL() !== whole", arg=whole)
+    zoomed, there = drawn(page), page.evaluate("scrollY")
+    page.mouse.down()
+    page.mouse.move(middle[0] - 60, middle[1] + 20, steps=4)
+    page.mouse.up()
+    assert drawn(page) != zoomed
+    assert page.evaluate("scrollY") == there
+    expect(page.locator("#opened canvas")).to_have_count(0)
+    page.get_by_role("button", name="Whole").click()
+    assert drawn(page) == whole
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page).response["violations"]
+    assert not found, ", ".join(one["id"] for one in found)
 
 
 def test_what_is_kept_is_exported_opened_again_and_evolved(page: Page, tmp_path: Path) -> None:

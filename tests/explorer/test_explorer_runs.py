@@ -108,7 +108,7 @@ def set_status(run: Path, status: str) -> None:
 def assert_nothing_yet(run: Path) -> None:
     found = run_watcher.describe(run)
     assert (found.generation, found.generations, found.replicates) == (0, GENERATIONS, 2)
-    assert run_watcher.curve(run) == Curve("best ink so far", False, [], [[], []])
+    assert run_watcher.curves(run) == [Curve("best ink so far", False, [], [[], []])]
     assert run_watcher.frames(run) == []
     with refused(str(run)):
         run_watcher.frame(run, 0)
@@ -119,7 +119,7 @@ def test_a_finished_run_is_as_its_files_say(finished: Path) -> None:
     found = run_watcher.describe(finished)
     assert (found.status, found.objective, found.replicates) == ("finished", ("ink",), 2)
     assert (found.generation, found.generations) == (GENERATIONS, GENERATIONS)
-    curve, history = run_watcher.curve(finished), EvolutionResults(Run(finished)).history("evolution")
+    (curve,), history = run_watcher.curves(finished), EvolutionResults(Run(finished)).history("evolution")
     assert (curve.label, curve.minimise) == ("best ink so far", False)
     assert curve.generation == list(range(GENERATIONS + 1))
     for replicate, best in enumerate(curve.best):
@@ -146,7 +146,7 @@ def test_the_checkpoint_has_the_same_frames_as_the_population(finished: Path, co
 
 def test_several_objectives_grow_in_hypervolume(vae: Path, tmp_path: Path) -> None:
     run = evolve(vae, tmp_path / "run", "ink,symmetry")
-    curve = run_watcher.curve(run)
+    (curve,) = run_watcher.curves(run)
     assert (curve.label, curve.minimise) == ("hypervolume of ink, symmetry", False)
     assert run_watcher.describe(run).objective == ("ink", "symmetry")
     assert run_watcher.frame(run, 0).fitness.shape == (2, 2)
@@ -157,7 +157,7 @@ def test_several_objectives_grow_in_hypervolume(vae: Path, tmp_path: Path) -> No
 
 
 def test_what_is_minimised_says_so(vae: Path, tmp_path: Path) -> None:
-    curve = run_watcher.curve(evolve(vae, tmp_path / "run", "target:test/0"))
+    (curve,) = run_watcher.curves(evolve(vae, tmp_path / "run", "target:test/0"))
     assert curve.minimise
     for row in curve.best:
         assert row == sorted(row, reverse=True)
@@ -170,14 +170,14 @@ def test_a_run_without_best_so_far_has_it_of_its_extremes(copied: Path) -> None:
         rows = {"replicate": [0, 0, 0, 1, 1, 1], "generation": [0, 1, 2] * 2, "evaluations": [10, 20, 30] * 2}
         values = {"min": [-1.0, -4.0, 2.0] * 2, "max": [1.0, float("nan"), 3.0] * 2}
         Run(copied).write_table(HISTORY, pd.DataFrame(rows | values))
-        assert run_watcher.curve(copied) == Curve("best ink so far", column == "min", [0, 1, 2], [expected] * 2)
+        assert run_watcher.curves(copied) == [Curve("best ink so far", column == "min", [0, 1, 2], [expected] * 2)]
 
 
 def test_what_is_not_known_is_none(copied: Path) -> None:
     table = EvolutionResults(Run(copied)).history("evolution")
     table.loc[(table["replicate"] == 1) & (table["generation"] < 2), "best"] = float("nan")
     Run(copied).write_table(HISTORY, table)
-    first, second = run_watcher.curve(copied).best
+    first, second = run_watcher.curves(copied)[0].best
     assert None not in first
     assert second[:2] == [None, None]
     assert None not in second[2:]
@@ -187,7 +187,7 @@ def test_what_is_not_known_is_none(copied: Path) -> None:
 def test_a_long_curve_is_thinned_and_ends_where_the_run_does(length: int, copied: Path) -> None:
     rows = {name: np.tile(np.arange(length), 2) for name in ("generation", "evaluations", "best", "min", "max")}
     Run(copied).write_table(HISTORY, pd.DataFrame({"replicate": np.repeat([0, 1], length)} | rows))
-    curve = run_watcher.curve(copied)
+    (curve,) = run_watcher.curves(copied)
     assert len(curve.generation) == min(length, run_watcher.POINTS)
     assert (curve.generation[0], curve.generation[-1]) == (0, length - 1)
     assert curve.best == [curve.generation, curve.generation]
@@ -211,7 +211,7 @@ def test_a_run_is_watched_at_every_checkpoint(
     expected = [("running", number, list(range(number + 1))) for number in range(GENERATIONS + 1)]
     assert seen == [*expected, expected[-1]], "the last is written once more at the end"
     assert run_watcher.describe(run).status == "finished"
-    assert run_watcher.curve(run) == run_watcher.curve(finished)
+    assert run_watcher.curves(run) == run_watcher.curves(finished)
 
 
 def test_a_run_that_was_stopped_shows_how_far_it_came(
@@ -322,7 +322,7 @@ def test_polling_reads_nothing_again_that_has_not_changed(copied: Path, reads: l
         reads.clear()
         for run in run_watcher.find_runs(copied.parent).values():
             run_watcher.describe(run)
-            run_watcher.curve(run)
+            run_watcher.curves(run)
             for index in range(len(run_watcher.frames(run))):
                 run_watcher.frame(run, index)
         return list(reads)
@@ -376,7 +376,7 @@ def test_a_run_of_unreadable_settings_is_none(damage: str, copied: Path) -> None
     if content is not None:
         (copied / CONFIG).write_bytes(content)
     assert run_watcher.find_runs(copied.parent) == {}
-    for look in (run_watcher.describe, run_watcher.curve):
+    for look in (run_watcher.describe, run_watcher.curves):
         with refused(CONFIG):
             look(copied)
 
@@ -385,7 +385,7 @@ def test_tables_and_frames_of_another_run_are_nothing_yet(copied: Path, vae: Pat
     files.write_json(copied / CONFIG, config := json.loads((copied / CONFIG).read_text()))
     config["evolution"]["replicates"] = 3
     files.write_json(copied / CONFIG, config)
-    assert run_watcher.curve(copied).best == [[], [], []]
+    assert run_watcher.curves(copied)[0].best == [[], [], []]
     assert run_watcher.frames(copied) == []
     shutil.copy(vae / CHECKPOINT, copied / CHECKPOINT)
     assert run_watcher.frames(copied) == []

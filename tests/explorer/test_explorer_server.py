@@ -180,10 +180,10 @@ def test_an_evolution_is_watched(client: TestClient, folder: Path) -> None:
     assert (seen["status"], seen["generation"], seen["compatible"]) == ("finished", 5, True)
     whole = ask(client, "get", f"runs/{seen['key']}")
     history = Run.open(folder.parent / "light").history
-    assert whole["curve"]["best"][1] == history[history["replicate"] == 1]["best"].tolist()
+    assert whole["curves"][0]["best"][1] == history[history["replicate"] == 1]["best"].tolist()
     assert whole["frames"] == [0, 1, 2, 3, 4, 5]
     frame = ask(client, "get", f"runs/{seen['key']}/frames/5")
-    assert [row[0] for row in frame["fitness"]] == pytest.approx([best[-1] for best in whole["curve"]["best"]])
+    assert [row[0] for row in frame["fitness"]] == pytest.approx([best[-1] for best in whole["curves"][0]["best"]])
     ask(client, "get", f"runs/{seen['key']}/frames/6", 422)
     ask(client, "get", "runs/..%2f..", 404)
     ask(client, "get", "runs/nothing", 404)

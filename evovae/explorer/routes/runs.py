@@ -1,4 +1,4 @@
-"""What the page asks of evolutions: which there are, how they went, and what the best looked like."""
+"""What the page asks of runs: which there are, how they went, and what the best of an evolution looked like."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ import math
 import os
 from dataclasses import asdict
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel
 from torch import Tensor
 
 from evovae.base import InputError
-from evovae.encodings import LatentEncoding
 from evovae.explorer import run_watcher
-from evovae.explorer.cards import Card, Index, Model, bare_cards
+from evovae.explorer.archive_watcher import read_archive
+from evovae.explorer.cards import Card, Index, bare_cards
 from evovae.explorer.drawing import Drawing
+from evovae.explorer.routes import archives
+from evovae.explorer.routes.archives import Key
+from evovae.explorer.watched_runs import WatchedRuns
 from evovae.explorer.workspace import Explored
-from evovae.models import VAE, VAE_FILE
-from evovae.runs import POPULATION, PROBE_FILE, EvolutionResults, Phenotypes, Run, decodes_as, genomes, stamp_of
+from evovae.runs import POPULATION, EvolutionResults, Phenotypes, Run, stamp_of
 
-Key = Annotated[str, Path(max_length=100)]
 FOREIGN = "Evolved in another model's latent space: its images are shown, its genomes have no meaning here."
 PENDING = "Made by another generator than the one explored: its images are shown when the run is finished."
+BARE = "Made by another generator than the one explored: of its elites those are seen whose pictures the run keeps."
 UNKNOWN = "Made by another generator than the one explored, and the run keeps no images of it that can be shown."
 
 
-class UnknownRunError(InputError):
-    """There is no run of this key."""
-
-
 class RunView(BaseModel):
-    """An evolution, and how far it is."""
+    """An evolution or illumination, and how far it is."""
 
     key: str
     name: str
+    kind: str
     status: str
     objective: list[str]
+    measures: list[str]
+    """That an archive lies along; of an evolution, those that are reported."""
     generation: int
     generations: int
     replicates: int
@@ -49,13 +50,13 @@ class RunView(BaseModel):
 
 
 class Runs(BaseModel):
-    """Evolutions, by name."""
+    """Evolutions and illuminations, by name."""
 
     runs: list[RunView]
 
 
 class CurveView(BaseModel):
-    """The metric of the evolution so far, of each replicate (R, T)."""
+    """A metric of the run so far, of each replicate (R, T)."""
 
     label: str
     minimise: bool
@@ -64,10 +65,13 @@ class CurveView(BaseModel):
 
 
 class RunDetails(RunView):
-    """An evolution with its curve, and the generations of which the best images are kept."""
+    """A run with its curves, and what there is to see of it."""
 
-    curve: CurveView
+    curves: list[CurveView]
     frames: list[int]
+    """Generations of an evolution whose best images are kept."""
+    archive: bool
+    """Whether there is one: an illumination begins without."""
     note: str
     """Whose genomes they are, where they are not of what is explored."""
 
@@ -109,28 +113,9 @@ class _Kept:
 
 def make_router(explored: Explored) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/runs")
-    digest_at = functools.lru_cache(maxsize=256)(lambda path, stamp: genomes.digest_of(VAE.load(path)))
-    same_at = functools.lru_cache(maxsize=256)(lambda run, stamp: decodes_as(run, explored.model.encoding))
-    model_at = functools.lru_cache(maxsize=4)(lambda path, stamp: Model(LatentEncoding(VAE.load(path)), None, None))
+    router, watched = APIRouter(prefix="/runs"), WatchedRuns(explored)
+    router.include_router(archives.make_router(watched))
     kept_at = functools.lru_cache(maxsize=4)(lambda run, stamp: _Kept(run))
-
-    def get(key: str) -> FilePath:
-        runs = run_watcher.find_runs(explored.runs)
-        if key not in runs:
-            raise UnknownRunError("there is no such run: choose one of the list")
-        return runs[key]
-
-    def vae_of(run: FilePath) -> tuple[FilePath, int]:
-        path = run / VAE_FILE
-        return path, path.stat().st_mtime_ns if path.is_file() else 0
-
-    def is_compatible(run: FilePath) -> bool:
-        path, stamp = vae_of(run)
-        if stamp > 0:
-            return bool(digest_at(path, stamp) == explored.digest)
-        probe = stamp_of(run / PROBE_FILE)
-        return probe is not None and same_at(run, probe)
 
     def kept_of(run: FilePath) -> _Kept | None:
         """Return the images that a run keeps where they are all that can be shown; None if there are none."""
@@ -138,20 +123,25 @@ def make_router(explored: Explored) -> APIRouter:
             return kept_at(run, stamp_of(run / POPULATION))
         return None
 
-    def has_model(run: FilePath) -> bool:
-        return is_compatible(run) or vae_of(run)[1] > 0
-
     def frames_of(run: FilePath) -> tuple[list[int], str]:
         """Return the generations of which images are shown, and what there is to say of them."""
-        if has_model(run):
-            return run_watcher.frames(run), "" if is_compatible(run) else FOREIGN
+        if watched.has_model(run):
+            return run_watcher.frames(run), "" if watched.is_compatible(run) else FOREIGN
+        found = run_watcher.describe(run)
+        if found.kind == "illumination":
+            return [], BARE
         if (kept := kept_of(run)) is not None:
             return kept.generations, FOREIGN
-        return [], UNKNOWN if run_watcher.describe(run).status == "finished" else PENDING
+        return [], UNKNOWN if found.status == "finished" else PENDING
+
+    def has_archive(run: FilePath) -> bool:
+        with contextlib.suppress(InputError):
+            return bool(read_archive(run).axes)
+        return False
 
     def view(key: str, run: FilePath) -> dict[str, Any]:
         name = os.fsencode(run.relative_to(explored.runs)).decode(errors="backslashreplace")
-        here = {"compatible": is_compatible(run), "started_here": run in explored.evolver.started}
+        here = {"compatible": watched.is_compatible(run), "started_here": run in explored.evolver.started}
         return {"key": key, "name": name} | asdict(run_watcher.describe(run)) | here
 
     @router.get("")
@@ -160,18 +150,17 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.get("/{key}")
     def describe(key: Key) -> RunDetails:
-        run = get(key)
-        curve = CurveView(**asdict(run_watcher.curve(run)))
+        run = watched.get(key)
+        curves = [CurveView(**asdict(curve)) for curve in run_watcher.curves(run)]
         frames, note = frames_of(run)
-        return RunDetails(**view(key, run), curve=curve, frames=frames, note=note)
+        return RunDetails(**view(key, run), curves=curves, frames=frames, archive=has_archive(run), note=note)
 
     @router.get("/{key}/frames/{index}")
     def show_frame(key: Key, index: Index) -> FrameView:
-        run = get(key)
-        if has_model(run):
+        run = watched.get(key)
+        if watched.has_model(run):
             generation, found, shown = run_watcher.frame(run, index)
-            model = explored.model if is_compatible(run) else model_at(*vae_of(run))
-            cards = model.cards(found)
+            cards = watched.model_of(run).cards(found)
         elif (kept := kept_of(run)) is not None:
             generation, shown, cards = kept.frame(index)
         else:
@@ -181,7 +170,7 @@ def make_router(explored: Explored) -> APIRouter:
 
     @router.post("/{key}/stop")
     def stop(key: Key) -> Nothing:
-        if get(key) != explored.evolver.running:
+        if watched.get(key) != explored.evolver.running:
             raise InputError(f"{key} is not running, or was started elsewhere: stop it where it was started")
         explored.evolver.stop()
         return Nothing()

@@ -10,7 +10,7 @@ import { judgement, seen, typical, typicality, verdict } from "./text.js";
 /** What other views do with an image; main.js sets them. */
 export const actions = {
   sliders: (/** @type {Card} */ _card) => {},
-  breed: (/** @type {Card} */ _card, /** @type {string} */ _origin) => {},
+  breed: (/** @type {Card[]} */ _cards, /** @type {string} */ _origin) => {},
   ancestors: (/** @type {any} */ _individual) => {},
   test: (/** @type {number} */ _index) => {},
 };
@@ -74,7 +74,7 @@ export function repaint(figure, card) {
 /** @param {string} offer @param {Card} card @param {string} name @param {string} origin */
 function makeAction(offer, card, name, origin) {
   if (offer === "sliders") return iconButton("sliders", `Open ${name} in sliders`, () => actions.sliders(card));
-  if (offer === "breed") return iconButton("breed", `Breed from ${name}`, () => actions.breed(card, origin));
+  if (offer === "breed") return iconButton("breed", `Breed from ${name}`, () => actions.breed([card], origin));
   if (offer === "ancestors") return iconButton("ancestors", `Show ancestors of ${name}`, () => actions.ancestors(card));
   const button = iconButton("keep", `Keep ${name}`, () => attempt(() => toggleKept(card, origin)));
   keepers.set(button, card);

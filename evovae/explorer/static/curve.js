@@ -1,4 +1,4 @@
-/** How fitness grew: a thin line for each replicate, their mean, and a mark at the generation that is shown. */
+/** How a metric grew: a thin line for each replicate, their mean, and a mark at the generation that is shown, if one is. */
 import { short } from "./text.js";
 
 /** @typedef {import("./types.js").Curve} Curve */
@@ -17,7 +17,7 @@ function svg(tag, attributes, text) {
 /**
  * @param {HTMLElement} place  as wide as the curve shall be
  * @param {Curve} curve
- * @param {number} now  the generation to mark
+ * @param {number|null} now  the generation to mark
  * @returns {(x: number) => number}  the generation at a pixel
  */
 export function drawCurve(place, curve, now) {
@@ -48,8 +48,8 @@ export function drawCurve(place, curve, now) {
   const line = (/** @type {(number|null)[]} */ row, /** @type {string} */ name) => svg("polyline", { class: name,
     points: row.map((v, i) => (v === null ? "" : `${x(curve.generation[i]).toFixed(1)},${y(v).toFixed(1)}`)).join(" ") });
   const mean = curve.generation.map((_, i) => average(curve.best.map((row) => row[i])));
-  root.append(...curve.best.map((row) => line(row, "replicate")), line(mean, "mean"),
-    svg("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top - 6, y2: HEIGHT - MARGIN.bottom }));
+  root.append(...curve.best.map((row) => line(row, "replicate")), line(mean, "mean"));
+  if (now !== null) root.append(svg("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top - 6, y2: HEIGHT - MARGIN.bottom }));
   const ends = [mean.find((value) => value !== null), mean.findLast((value) => value !== null)].map((value) => short(value ?? 0));
   root.setAttribute("aria-label", `${aim} (${curve.minimise ? "smaller" : "larger"} is better), ` +
     `mean of ${curve.best.length} replicates: ${ends[0]} at first, ${ends[1]} in generation ${last}`);
@@ -57,7 +57,7 @@ export function drawCurve(place, curve, now) {
 }
 
 /** Round numbers between two, about as many as wanted. @param {number} low @param {number} high @param {number} count */
-function ticks(low, high, count) {
+export function ticks(low, high, count) {
   const rough = (high - low || Math.abs(high) || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);

@@ -103,7 +103,7 @@ async function begin() {
     void sliders.takeTest(index);
     leaveFor("sliders");
   };
-  actions.breed = (card, origin) => attempt(() => breed.begin([card.genome], origin).then(() => leaveFor("breed")));
+  actions.breed = (cards, origin) => attempt(() => breed.begin(cards.map(({ genome }) => genome), origin).then(() => leaveFor("breed")));
   addEventListener("hashchange", () => route(true));
   document.addEventListener("evovae:found", () => attempt(() => session.resume().then(() => route(false))));
   document.addEventListener("evovae:session", () => route(false));

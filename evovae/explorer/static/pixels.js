@@ -1,4 +1,4 @@
-/** Pixels as the server sends them, drawn on a canvas. */
+/** Canvases, and pixels as the server sends them. */
 
 const FINE = 136; // pixels across, as wide as most cards: a larger image is smoothed as it is made smaller
 
@@ -30,3 +30,21 @@ export function paint(canvas, pixels, [channels, height, width]) {
   }
   /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).putImageData(image, 0, 0);
 }
+
+/** Clears a canvas and fits it to its box, so that CSS pixels are drawn sharply; null while it is hidden. */
+/** @param {HTMLCanvasElement} canvas */
+export function prepare(canvas) {
+  const { clientWidth, clientHeight } = canvas;
+  if (!clientWidth || !clientHeight) return null;
+  const ratio = devicePixelRatio || 1;
+  const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, clientWidth + 1, clientHeight + 1);
+  return context;
+}
+
+/** @param {string} text  base64 */
+export const toBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -1,4 +1,5 @@
 /** Points on a canvas: where they are drawn, which one is nearest, and what marks a place. */
+import { prepare, toBytes } from "./pixels.js";
 
 /** @typedef {{x: number, y: number}} Spot  a place on the map (y upwards), or CSS pixels of the canvas (y downwards) */
 /** @typedef {{places: Float32Array, labels: Int32Array, wide: number, high: number}} Points */
@@ -8,9 +9,6 @@ const MARGIN = 16;
 
 /** The name of a class's colour in map.css. @param {number} label */
 export const colour = (label) => `--class-${label % COLOURS}`;
-
-/** @param {string} text  base64 */
-const toBytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 /** @param {{points: string, labels: string}} answer @returns {Points} */
 export function readPoints(answer) {
@@ -22,21 +20,6 @@ export function readPoints(answer) {
     high = Math.max(high, places[i + 1]);
   }
   return { places, labels: new Int32Array(toBytes(answer.labels).buffer), wide, high };
-}
-
-/** Clears a canvas and fits it to its box, so that CSS pixels are drawn sharply; null while it is hidden. */
-/** @param {HTMLCanvasElement} canvas */
-function prepare(canvas) {
-  const { clientWidth, clientHeight } = canvas;
-  if (!clientWidth || !clientHeight) return null;
-  const ratio = devicePixelRatio || 1;
-  const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
-  if (canvas.width !== width) canvas.width = width;
-  if (canvas.height !== height) canvas.height = height;
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, clientWidth + 1, clientHeight + 1);
-  return context;
 }
 
 /** @typedef {ReturnType<typeof makeScatter>} Scatter */

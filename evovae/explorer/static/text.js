@@ -16,6 +16,9 @@ export const number = (value, digits = 2) => value.toFixed(digits).replace("-", 
 /** A number as short as it can be said. @param {number} value */
 export const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
 
+/** @param {string} text @param {number} most  letters */
+export const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 

@@ -54,15 +54,30 @@
  * @typedef {object} Run
  * @property {string} key
  * @property {string} name
+ * @property {"evolution"|"illumination"} kind
  * @property {"running"|"finished"|"stopped"} status
  * @property {string[]} objective
+ * @property {string[]} measures
  * @property {number} generation
  * @property {number} generations
  * @property {number} replicates
  * @property {boolean} compatible
  * @property {boolean} started_here
  * @typedef {{label: string, minimise: boolean, generation: number[], best: (number|null)[][]}} Curve
- * @typedef {Run & {curve: Curve, frames: number[], note: string}} RunDetails
+ * @typedef {Run & {curves: Curve[], frames: number[], archive: boolean, note: string}} RunDetails
  * @typedef {{generation: number, fitness: number[][], cards: Card[]}} Frame
+ *
+ * @typedef {{name: string, low: number, high: number, places: number, cells: string[]}} Axis  cells: their names, if any
+ *
+ * @typedef {object} Archive  Of one replicate; place x * B + y is that of the elite in column x and row y of B.
+ * @property {Axis[]} axes  one or two
+ * @property {string[]} measures
+ * @property {string} label  of the objective
+ * @property {number} cells
+ * @property {number} filled
+ * @property {string} places  base64 of int32
+ * @property {string} objective  base64 of float32
+ * @property {string|null} pictured  base64 of int32, places whose elites have pictures; null: all have
+ * @typedef {{objective: number, measures: number[], card: Card|null}} Elite
  */
 export {};

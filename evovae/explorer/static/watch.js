@@ -1,5 +1,6 @@
-/** Evolutions: which there are, how fitness grew, and the best image of each replicate at any generation. */
+/** Runs: which there are, how they went, and the best image of each replicate of an evolution at any generation. */
 import { get, post } from "./api.js";
+import { makeArchive } from "./archive.js";
 import { makeCard } from "./cards.js";
 import { drawCurve } from "./curve.js";
 import { $, busy, h, icon, onResize } from "./dom.js";
@@ -21,6 +22,7 @@ export function makeWatch() {
   let playing = false;
   let asked = 0;
   let generationAt = (/** @type {number} */ _x) => 0;
+  const archive = makeArchive();
   const slider = /** @type {HTMLInputElement} */ ($("frame"));
 
   /** @param {Run[]} runs */
@@ -46,7 +48,11 @@ export function makeWatch() {
     run = /** @type {RunDetails} */ (found);
     $("run").hidden = false;
     $("run-name").textContent = run.name;
-    $("run-state").textContent = `${run.objective.join(", ")} · ${state(run)}`;
+    const illuminated = run.kind === "illumination";
+    const what = run.objective.join(", ") + (illuminated ? ` by ${run.measures.join(", ")}` : "");
+    $("run-state").textContent = `${what} · ${state(run)}`;
+    $("archive").hidden = !illuminated;
+    $("scrub").hidden = $("replicates").hidden = illuminated;
     $("run-note").textContent = run.note;
     $("run-note").hidden = !run.note;
     $("stop").hidden = !(run.started_here && run.status === "running");
@@ -59,6 +65,7 @@ export function makeWatch() {
     if (atEnd) slider.value = slider.max;
     if (another || (atEnd && grown !== slider.max) || !before) await show();
     else mark();
+    if (illuminated) await archive.show(run, signal);
   }
 
   function mark() {
@@ -67,7 +74,10 @@ export function makeWatch() {
     const text = `Generation ${generation} of ${run.generations}`;
     $("frame-value").textContent = text;
     slider.setAttribute("aria-valuetext", text);
-    generationAt = drawCurve($("curve"), run.curve, generation);
+    const now = run.kind === "illumination" ? null : generation;
+    while ($("curve").children.length < run.curves.length) $("curve").append(h("div"));
+    while ($("curve").children.length > run.curves.length) $("curve").lastElementChild.remove();
+    run.curves.forEach((curve, i) => (generationAt = drawCurve($("curve").children[i], curve, now)));
   }
 
   async function show() {
@@ -111,6 +121,7 @@ export function makeWatch() {
   $("stop").onclick = () =>
     busy($("stop"), () => attempt(() => post(`runs/${encodeURIComponent(run?.key ?? "")}/stop`, {})));
   $("curve").onclick = (/** @type {MouseEvent} */ event) => {
+    if (!run?.frames.length) return;
     const wanted = generationAt(event.clientX - $("curve").getBoundingClientRect().left);
     const place = run?.frames.findLastIndex((generation) => generation <= wanted) ?? 0;
     slider.value = String(Math.max(0, place));
