@@ -29,7 +29,7 @@ from evovae.analysis import plots
 from evovae.base import files, make_generator, require_counts
 from evovae.encodings import Encoding
 from evovae.objectives import RealImages, Realism
-from evovae.runs import CONFIG, EvolutionResults, Run, evolution_figures
+from evovae.runs import CONFIG, EvolutionResults, Run, fitness_curves
 from evovae.studies import METHODS, Results, Spec, Workers, gather, start, study, train_vae
 
 import torch
@@ -202,7 +202,7 @@ def draw(runs: dict[int, Run], results: Results) -> None:
     shown = {}
     for ax, (number, run) in zip(axes, runs.items(), strict=True):
         case, evolved = CASES[number], EvolutionResults(Run.open(run.folder / RECORDED))
-        plots.fitness_curve(evolution_figures.fitness_curves(evolved), case.label, baselines=[RANDOM], ax=ax)
+        plots.fitness_curve(fitness_curves(evolved), case.label, baselines=[RANDOM], ax=ax)
         shown[case.generator, case.objective] = files.load_tensors(run.folder / PICTURES, "images")[0]
     results.figure("fitness", axes[0])
     if ("faces", "likeness") in shown:

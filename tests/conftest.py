@@ -14,7 +14,7 @@ import torch
 
 import evovae
 from evovae.data import ImageSet, load
-from evovae.runs import provenance
+from evovae.runs.folders import provenance
 
 torch.set_num_threads(1)
 

@@ -118,7 +118,7 @@ def test_evolution_knows_genomes_and_fitness_alone() -> None:
         ("evolution/population.py", "from . import algorithms", "a step back"),
         ("evolution/population.py", "from evovae.evolution import toolbox", "a step back"),
         ("base/errors.py", "from evovae.base import require_whole", "a circle"),
-        ("runs/folder.py", "def later():\n    from . import evolution_results", "a circle"),
+        ("runs/folders/folder.py", "def later():\n    from ..evolutions import evolution_results", "a circle"),
     ],
 )
 def test_every_kind_of_step_back_is_seen(tmp_path: Path, file: str, line: str, fault: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evovae.base import LOCK, InputError, files
 from evovae.runs import (
+    ARCHIVE_PANELS,
     CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
@@ -28,7 +29,6 @@ from evovae.runs import (
     IlluminationResults,
     Run,
     Stamp,
-    illumination_figures,
     stamp_of,
 )
 
@@ -194,7 +194,7 @@ def _results(run: Run) -> EvolutionResults | IlluminationResults:
 def _metrics(results: EvolutionResults | IlluminationResults) -> dict[str, tuple[str, bool]]:
     """Return the metrics of a run that are shown: what each is called, and whether a smaller value is better."""
     if isinstance(results, IlluminationResults):
-        return {metric: (label, False) for metric, label in illumination_figures.PANELS.items()}
+        return {metric: (label, False) for metric, label in ARCHIVE_PANELS.items()}
     kind = results.kind
     return {kind.metric: (kind.title(results.settings.names), kind.minimise)}
 

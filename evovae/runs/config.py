@@ -7,7 +7,7 @@ from typing import Literal
 
 from evovae.base import MAX_NUMBER, MIN_NUMBER, InputError, require_number, require_types, require_whole
 from evovae.encodings import Support
-from evovae.runs.operators import Mate, Select
+from evovae.runs.evolutions.operators import Mate, Select
 from evovae.runs.searches import Baseline
 
 EPSILON = 1.1920928955078125e-07

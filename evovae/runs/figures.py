@@ -18,14 +18,15 @@ from evovae.analysis import plots
 from evovae.base import InputError, make_generator
 from evovae.data import to_unit
 from evovae.models import VAE
-from evovae.runs import evolution_figures, illumination_figures
-from evovae.runs.evolution_results import EvolutionResults
-from evovae.runs.folder import ARCHIVE, POPULATION, Run
-from evovae.runs.illumination_results import IlluminationResults
+from evovae.runs.evolutions import evolution_figures
+from evovae.runs.evolutions.evolution_results import EvolutionResults
+from evovae.runs.folders.folder import ARCHIVE, POPULATION, Run
+from evovae.runs.folders.writers import check_writable
+from evovae.runs.illuminations import illumination_figures
+from evovae.runs.illuminations.illumination_results import IlluminationResults
 from evovae.runs.searches import HISTORY
 from evovae.runs.settings import EvolutionSettings, IlluminationSettings, TrainingSettings
-from evovae.runs.training_results import read_examples, read_training
-from evovae.runs.writers import check_writable
+from evovae.runs.trainings.training_results import read_examples, read_training
 
 SAMPLES, MANIFOLD = 64, 20
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evovae.runs.evolution import EvolutionPlan
-from evovae.runs.illumination import IlluminationPlan
+from evovae.runs.evolutions.evolution import EvolutionPlan
+from evovae.runs.illuminations.illumination import IlluminationPlan
 from evovae.runs.searching import Plan
 from evovae.runs.settings import EvolutionSettings, IlluminationSettings, SearchSettings
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from evovae.base import InputError, require_whole
 from evovae.data import DataConfig
 from evovae.runs import figures, genomes
-from evovae.runs.folder import Run
-from evovae.runs.inputs import load_again
-from evovae.runs.named_problems import resume_named
+from evovae.runs.folders.folder import Run
+from evovae.runs.folders.writers import holding
 from evovae.runs.plans import PLANS
-from evovae.runs.problem import Problem
+from evovae.runs.problems.inputs import load_again
+from evovae.runs.problems.named_problems import resume_named
+from evovae.runs.problems.problem import Problem
 from evovae.runs.searching import require_generations, require_same_report, take_up
 from evovae.runs.settings import SearchSettings
-from evovae.runs.training import resume_training
-from evovae.runs.writers import holding
+from evovae.runs.trainings.training import resume_training
 
 
 def resume(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evovae.base import InputError, files, from_json, shown
 from evovae.objectives import ROLES, Reliability, doubts
-from evovae.runs.folder import JUDGES, Run
+from evovae.runs.folders.folder import JUDGES, Run
 from evovae.runs.searches import HISTORY, SearchMethod
 from evovae.runs.settings import SearchSettings
 

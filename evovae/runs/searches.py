@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from evovae import evolution
-from evovae.runs.illuminations import ILLUMINATIONS
+from evovae.runs.illuminations.algorithms import ILLUMINATIONS
 
 if TYPE_CHECKING:
     from deap import base
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evovae.base import State
     from evovae.evolution import EliteArchive, Generation, HallOfFame, Population
     from evovae.runs.config import EvolveConfig
-    from evovae.runs.illumination_config import IlluminateConfig
+    from evovae.runs.illuminations.illumination_config import IlluminateConfig
 
 HISTORY = "history.csv"
 """History of a training, or of the search that a run is for; its baselines have files of their own."""

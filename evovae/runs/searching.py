@@ -20,16 +20,16 @@ from evovae.evolution import EvaluationError, Population
 from evovae.models import VAE_FILE
 from evovae.objectives import Judges
 from evovae.runs import figures, genomes
-from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig, EvolveConfig
-from evovae.runs.folder import JUDGES, Run
-from evovae.runs.illumination_config import IlluminateConfig
-from evovae.runs.problem import Problem
+from evovae.runs.folders.checkpoints import Checkpoints, read_checkpoint, restore
+from evovae.runs.folders.folder import JUDGES, Run
+from evovae.runs.folders.writers import recording, writing
+from evovae.runs.illuminations.illumination_config import IlluminateConfig
+from evovae.runs.problems.problem import Problem
+from evovae.runs.problems.targets import keep_targets
 from evovae.runs.recorder import Search
 from evovae.runs.searches import BASELINES, SearchMethod, Start
 from evovae.runs.settings import SearchSettings
-from evovae.runs.targets import keep_targets
-from evovae.runs.writers import recording, writing
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from evovae.base import MAX_NUMBER, UNPRINTABLE, InputError, require_types, show
 from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs.config import CheckpointConfig, EvolveConfig, ProblemConfig
-from evovae.runs.illumination_config import IlluminateConfig
+from evovae.runs.illuminations.illumination_config import IlluminateConfig
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from evovae.data import load_images
 from evovae.encodings import LatentEncoding, load_generator
 from evovae.models import VAE, VAEConfig
 from evovae.objectives import Judge
-from evovae.runs import EvolutionResults, Run, evolution_figures, figures, genomes, read_examples, read_training
+from evovae.runs import EvolutionResults, Run, figures, fitness_curves, genomes, read_examples, read_training
 from fuzzing.damage import pack, pack_archive, unpack_archive
 
 import torch
@@ -172,7 +172,7 @@ def read_searches(run: Run) -> None:
 
 
 def read_curves(run: Run) -> None:
-    evolution_figures.fitness_curves(EvolutionResults(run))
+    fitness_curves(EvolutionResults(run))
 
 
 def read_hall(run: Run) -> None:

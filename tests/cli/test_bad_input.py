@@ -41,7 +41,7 @@ from evovae.runs import (
     illumination,
     inputs,
 )
-from evovae.runs.named_problems import choose
+from evovae.runs.problems.named_problems import choose
 
 pytestmark = pytest.mark.early
 

@@ -25,7 +25,7 @@ from evovae import cli
 from evovae.base import InputError, files
 from evovae.objectives.judges import training
 from evovae.runs import EvolutionResults, Run
-from evovae.runs.evolution_figures import fitness_curves
+from evovae.runs.evolutions.evolution_figures import fitness_curves
 
 pytestmark = pytest.mark.early
 

@@ -7,8 +7,8 @@ from evovae import evolution
 from evovae.encodings import VectorEncoding
 from evovae.objectives import Objective
 from evovae.runs import EvolveConfig, kind_of_archive, resolve_auto
-from evovae.runs.archive_kinds import FRONT
-from evovae.runs.evolution_figures import FIGURES
+from evovae.runs.evolutions.archive_kinds import FRONT
+from evovae.runs.evolutions.evolution_figures import FIGURES
 
 OBJECTIVES = {
     "maximised": Objective(("gene",), (1.0,), lambda x: x[:, :1]),

@@ -9,7 +9,7 @@ from evovae.encodings import VectorEncoding
 from evovae.evolution import Population
 from evovae.objectives import ink
 from evovae.runs import EvolveConfig
-from evovae.runs.builders import make_stopping, make_toolbox
+from evovae.runs.evolutions.builders import make_stopping, make_toolbox
 
 MATES = {
     "cxBlend": ({"alpha": 0.1}, {"alpha": 0.1}),

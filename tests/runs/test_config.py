@@ -16,7 +16,7 @@ from evovae import evolution
 from evovae.base import require_number, require_whole, shown
 from evovae.models import TrainConfig, VAEConfig
 from evovae.runs import EvolveConfig
-from evovae.runs.operators import CROSSOVERS, SELECTIONS, Mate, Select
+from evovae.runs.evolutions.operators import CROSSOVERS, SELECTIONS, Mate, Select
 from evovae.runs.searches import BASELINES, SEARCHES, Baseline
 
 BASE = {VAEConfig: {"likelihood": "gaussian"}, TrainConfig: {"corruption": "gaussian"}, EvolveConfig: {}}

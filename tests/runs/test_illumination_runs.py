@@ -23,14 +23,15 @@ from evovae.base import files, make_generator
 from evovae.cli import report
 from evovae.encodings import DecoderEncoding
 from evovae.objectives import Measures
-from evovae.runs import IlluminateConfig, IlluminationResults, Problem, Run, figures, illumination_figures
-from evovae.runs.checkpoints import read_checkpoint
+from evovae.runs import IlluminateConfig, IlluminationResults, Problem, Run, figures
 from evovae.runs.config import CheckpointConfig
-from evovae.runs.illumination import default_grid
-from evovae.runs.illumination_config import Illumination
-from evovae.runs.illuminations import ILLUMINATIONS
-from evovae.runs.measured_ranges import measured_ranges
-from evovae.runs.tiles import best_in_blocks, plane
+from evovae.runs.folders.checkpoints import read_checkpoint
+from evovae.runs.illuminations import illumination_figures
+from evovae.runs.illuminations.algorithms import ILLUMINATIONS
+from evovae.runs.illuminations.illumination import default_grid
+from evovae.runs.illuminations.illumination_config import Illumination
+from evovae.runs.illuminations.measured_ranges import measured_ranges
+from evovae.runs.illuminations.tiles import best_in_blocks, plane
 
 DIM, SHAPE = 5, (3, 6, 7)
 SMALL = IlluminateConfig(generations=4, replicates=2, emitters=2, batch_size=6, initial=20, grid=(6, 5), device="cpu")
@@ -142,7 +143,7 @@ def test_the_table_of_elites_has_those_of_the_file_with_their_realism(run: Run) 
 def test_genes_are_left_out_of_a_table_that_they_would_make_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evovae.runs.illumination_files.MOST_GENES", 10)
+    monkeypatch.setattr("evovae.runs.illuminations.illumination_files.MOST_GENES", 10)
     found = evovae.illuminate(problem(), SMALL, tmp_path / "run")
     assert "solution_0" not in pd.read_csv(found.folder / "archive.csv")
 

@@ -21,7 +21,7 @@ from evovae.data import DataConfig
 from evovae.models import TrainConfig, VAEConfig
 from evovae.objectives import ROLES, Judge, JudgeStore
 from evovae.runs import EvolutionResults, EvolveConfig, ProblemConfig, Run, figures
-from evovae.runs.targets import TARGETS_FILE, kept_targets
+from evovae.runs.problems.targets import TARGETS_FILE, kept_targets
 
 NAMES = ("$5", "Größe", "a+b", "a,b", 'say "a"', "x$y$z", "猫", "nan")
 SMALL = VAEConfig(latent_dim=3, hidden=(8,))

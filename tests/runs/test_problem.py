@@ -325,7 +325,7 @@ def test_a_run_is_drawn_again_without_its_generator(tmp_path: Path) -> None:
 
 
 def test_of_many_moments_those_are_kept_that_fit(tmp_path: Path) -> None:
-    with mock.patch("evovae.runs.phenotypes.MAX_BYTES", 3 * 2 * math.prod(SHAPE)):
+    with mock.patch("evovae.runs.folders.phenotypes.MAX_BYTES", 3 * 2 * math.prod(SHAPE)):
         run = evovae.evolve(Problem(painted(), redness), SMALL, tmp_path / "run")
     assert Phenotypes(EvolutionResults(run)).moments == [0, 2, 5]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from evovae.runs import provenance
+from evovae.runs.folders import provenance
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with the source of `provenance` in its place, and a file beside it."""
-    module = tmp_path / "evovae" / "runs" / "provenance.py"
+    module = tmp_path / "evovae" / "runs" / "folders" / "provenance.py"
     module.parent.mkdir(parents=True)
     module.write_text("first\n")
     (tmp_path / "experiments").mkdir()
@@ -37,7 +37,7 @@ def test_without_a_repository_there_is_no_commit(checkout: Path) -> None:
     assert commit() is None
 
 
-@pytest.mark.parametrize("edited", ["evovae/runs/provenance.py", "experiments/study.py"])
+@pytest.mark.parametrize("edited", ["evovae/runs/folders/provenance.py", "experiments/study.py"])
 def test_changes_since_the_commit_are_told(checkout: Path, edited: str) -> None:
     git(checkout, "init", "-q")
     git(checkout, "add", "-A")

@@ -23,8 +23,8 @@ from evovae.runs import (
     EvolutionSettings,
     Run,
     TrainingSettings,
-    evolution_figures,
     figures,
+    fitness_curves,
     read_examples,
 )
 
@@ -169,7 +169,7 @@ def test_settings_that_cannot_be_guessed_are_missed(runs: Path, missing: str) ->
     del content[missing]
     path.write_text(json.dumps(content))
     with refused(str(path), f"{missing} is missing"):
-        evolution_figures.fitness_curves(EvolutionResults(Run.open(runs / "eight")))
+        fitness_curves(EvolutionResults(Run.open(runs / "eight")))
 
 
 def test_a_setting_that_is_younger_than_the_run_takes_its_default(runs: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from refusals import refused
 
 from evovae.base import InputError, locks
-from evovae.runs import Run, check_out, provenance, recording
+from evovae.runs import Run, check_out, recording
+from evovae.runs.folders import provenance
 
 
 def test_a_run_remembers_its_settings_and_its_circumstances_apart(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from evovae.encodings import VectorEncoding
 from evovae.evolution import HallOfFame, Population, SeparableCMAES
 from evovae.objectives import Objective
 from evovae.runs import EvolveConfig
-from evovae.runs.builders import make_toolbox
+from evovae.runs.evolutions.builders import make_toolbox
 from evovae.runs.searches import BASELINES, EVOLUTION, Start
 
 SPHERE = Objective(("sphere",), (1.0,), lambda x: -x.square().sum(-1, keepdim=True))

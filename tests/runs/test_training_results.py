@@ -10,8 +10,8 @@ from evovae import runs
 from evovae.data import DataConfig, Images, ImageSet
 from evovae.models import VAE, TrainConfig, VAEConfig, evaluate
 from evovae.runs import Run, kept_epoch, recording
-from evovae.runs import training as module
-from evovae.runs.training_results import find_faults
+from evovae.runs.trainings import training as module
+from evovae.runs.trainings.training_results import find_faults
 
 MODEL = VAEConfig(data_shape=(1, 8, 8), latent_dim=2, hidden=(16,))
 

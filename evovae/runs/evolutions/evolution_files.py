@@ -12,12 +12,12 @@ from torch import Tensor
 from evovae.base import files
 from evovae.evolution import HallOfFame, Population
 from evovae.objectives import Judges
-from evovae.runs.archive_kinds import ArchiveKind
-from evovae.runs.folder import HALL_OF_FAME, POPULATION, Run
-from evovae.runs.phenotypes import to_keep
-from evovae.runs.problem import Problem
+from evovae.runs.evolutions.archive_kinds import ArchiveKind
+from evovae.runs.folders.folder import HALL_OF_FAME, POPULATION, Run
+from evovae.runs.folders.phenotypes import to_keep
+from evovae.runs.problems.problem import Problem
+from evovae.runs.problems.reported import report_on
 from evovae.runs.recorder import Search
-from evovae.runs.reported import report_on
 from evovae.runs.searches import EVOLUTION, SEARCHES
 
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from evovae.analysis import best_by_evaluations, plots
 from evovae.analysis.plots import cut
 from evovae.objectives import doubts
-from evovae.runs.evolution_results import EvolutionResults
-from evovae.runs.phenotypes import Phenotypes
+from evovae.runs.evolutions.evolution_results import EvolutionResults
+from evovae.runs.folders.phenotypes import Phenotypes
 from evovae.runs.searches import EVOLUTION, SEARCHES
 
 _NAME = 36

@@ -17,8 +17,8 @@ from evovae.base import InputError, files
 from evovae.data import to_unit
 from evovae.encodings import Encoding, LatentEncoding
 from evovae.models import VAE, VAE_FILE
-from evovae.runs.evolution_results import EvolutionResults
-from evovae.runs.folder import POPULATION
+from evovae.runs.evolutions.evolution_results import EvolutionResults
+from evovae.runs.folders.folder import POPULATION
 
 MAX_BYTES = 32 << 20
 """Most bytes that phenotypes of the best of each moment take in a run folder: of more, fewer moments are kept."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from evovae.base import InputError, say, track
 from evovae.data import DataConfig, ImageSet, load_images
 from evovae.models import VAE
-from evovae.runs.folder import Run
+from evovae.runs.folders.folder import Run
 
 SILENCE = 1.0
 """Seconds of reading pictures before progress is shown."""

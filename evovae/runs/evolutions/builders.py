@@ -11,9 +11,9 @@ from evovae.base import InputError, require_memory
 from evovae.encodings import Encoding
 from evovae.evolution import EarlyStopping
 from evovae.objectives import Objective
-from evovae.runs.archive_kinds import kind_of_archive
 from evovae.runs.config import EvolveConfig
-from evovae.runs.operators import CROSSOVERS, SELECTIONS
+from evovae.runs.evolutions.archive_kinds import kind_of_archive
+from evovae.runs.evolutions.operators import CROSSOVERS, SELECTIONS
 
 STREAM = 5056
 """Bytes of a replicate's random stream."""

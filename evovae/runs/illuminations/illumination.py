@@ -15,17 +15,17 @@ from evovae.base import InputError, require_memory
 from evovae.evolution import GridArchive, Population
 from evovae.objectives import Judges, Measures
 from evovae.runs.config import CheckpointConfig
-from evovae.runs.folder import Run
-from evovae.runs.illumination_config import IlluminateConfig
-from evovae.runs.illumination_files import write_archives
-from evovae.runs.illuminations import ILLUMINATIONS
-from evovae.runs.measured_ranges import measured_ranges
-from evovae.runs.problem import Problem
+from evovae.runs.folders.folder import Run
+from evovae.runs.folders.writers import check_out
+from evovae.runs.illuminations.algorithms import ILLUMINATIONS
+from evovae.runs.illuminations.illumination_config import IlluminateConfig
+from evovae.runs.illuminations.illumination_files import write_archives
+from evovae.runs.illuminations.measured_ranges import measured_ranges
+from evovae.runs.problems.problem import Problem
 from evovae.runs.recorder import Search, reference_point
 from evovae.runs.searches import ILLUMINATION, SearchMethod
 from evovae.runs.searching import Plan, record_problem
 from evovae.runs.settings import IlluminationSettings
-from evovae.runs.writers import check_out
 
 MOST_ALONG, CELLS = 100, 10_000
 """Cells along a measure, and of an archive, at most, where none are asked for."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evovae.base import InputError, files, from_json, require_types
-from evovae.runs.checkpoints import CHECKPOINT, PREVIOUS
-from evovae.runs.folder import ARCHIVE, ELITES, Run
-from evovae.runs.illumination_config import IlluminateConfig
-from evovae.runs.phenotypes import as_shown
+from evovae.runs.folders.checkpoints import CHECKPOINT, PREVIOUS
+from evovae.runs.folders.folder import ARCHIVE, ELITES, Run
+from evovae.runs.folders.phenotypes import as_shown
+from evovae.runs.illuminations.illumination_config import IlluminateConfig
 from evovae.runs.search_results import SearchResults
 from evovae.runs.searches import ILLUMINATION, ILLUMINATION_SEARCHES
 from evovae.runs.settings import IlluminationSettings

@@ -43,7 +43,7 @@ def _version(name: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit that this source tree is at, with `+changes` when it was edited since; None outside a checkout."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         return None
     try:

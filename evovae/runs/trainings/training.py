@@ -23,14 +23,14 @@ from evovae.models import (
     mean_image_loss,
 )
 from evovae.runs import genomes
-from evovae.runs.checkpoints import Checkpoints, read_checkpoint, restore
 from evovae.runs.config import CheckpointConfig
-from evovae.runs.folder import EXAMPLES, Run
-from evovae.runs.inputs import from_anywhere, load, load_again, tell
+from evovae.runs.folders.checkpoints import Checkpoints, read_checkpoint, restore
+from evovae.runs.folders.folder import EXAMPLES, Run
+from evovae.runs.folders.writers import check_out, recording, writing
+from evovae.runs.problems.inputs import from_anywhere, load, load_again, tell
 from evovae.runs.searches import HISTORY
 from evovae.runs.settings import TrainingSettings
-from evovae.runs.training_results import find_faults
-from evovae.runs.writers import check_out, recording, writing
+from evovae.runs.trainings.training_results import find_faults
 
 STOPPED = "when held-out images had found no better model for long"
 """What a training tells that ended early."""

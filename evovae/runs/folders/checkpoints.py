@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from evovae.base import InputError, Interrupted, State, Stateful, deferring, files, join
 from evovae.runs.config import CheckpointConfig
-from evovae.runs.folder import Run
+from evovae.runs.folders.folder import Run
 
 CHECKPOINT, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 MAX_BYTES = 64 << 30

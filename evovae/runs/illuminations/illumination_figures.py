@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from evovae.analysis import at_evaluations, plots
 from evovae.analysis.plots import cut
-from evovae.runs.illumination_results import Elites, IlluminationResults
+from evovae.runs.illuminations.illumination_results import Elites, IlluminationResults
+from evovae.runs.illuminations.tiles import plane
 from evovae.runs.searches import ILLUMINATION, ILLUMINATION_SEARCHES
-from evovae.runs.tiles import plane
 
 _NAME = 36
 """Letters that a name may take beside an axis."""
 _TICK = 14
 """Letters that the name of a cell may take."""
-PANELS = {"coverage": "share of cells filled", "qd_score": "QD score"}
+ARCHIVE_PANELS = {"coverage": "share of cells filled", "qd_score": "QD score"}
 """Metrics that are drawn, and what they are called."""
 
 
@@ -39,8 +39,8 @@ def draw_progress(runs: Sequence[IlluminationResults], prefixes: Sequence[str] =
     Of two runs with the same cells there is a third panel: where which of them is ahead.
     """
     ahead = len(runs) == 2 and same_cells(*runs)
-    axes = plots.panels(len(PANELS) + ahead, len(PANELS) + ahead, 5.2, 3.6)
-    for ax, (metric, title) in zip(axes, PANELS.items(), strict=False):
+    axes = plots.panels(len(ARCHIVE_PANELS) + ahead, len(ARCHIVE_PANELS) + ahead, 5.2, 3.6)
+    for ax, (metric, title) in zip(axes, ARCHIVE_PANELS.items(), strict=False):
         curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         grey = []
         for results, prefix in zip(runs, prefixes, strict=True):

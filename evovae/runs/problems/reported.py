@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from evovae.objectives import Judges, measure_realism
-from evovae.runs.problem import Problem
+from evovae.runs.problems.problem import Problem
 
 
 def report_on(

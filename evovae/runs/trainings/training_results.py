@@ -7,7 +7,7 @@ from torch import Tensor
 
 from evovae.base import InputError, files, format_number
 from evovae.models import VAEConfig
-from evovae.runs.folder import EXAMPLES, Run
+from evovae.runs.folders.folder import EXAMPLES, Run
 from evovae.runs.searches import HISTORY
 
 

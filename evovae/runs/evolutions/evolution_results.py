@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from evovae.base import MAX_NUMBER, InputError, files, from_json, require_types, shown
-from evovae.runs.archive_kinds import kind_of_archive
-from evovae.runs.folder import HALL_OF_FAME, POPULATION, Run
+from evovae.runs.evolutions.archive_kinds import kind_of_archive
+from evovae.runs.folders.folder import HALL_OF_FAME, POPULATION, Run
 from evovae.runs.search_results import Curve, SearchResults
 from evovae.runs.searches import EVOLUTION, SEARCHES
 from evovae.runs.settings import EvolutionSettings

@@ -12,7 +12,7 @@ from evovae import evolution
 
 if TYPE_CHECKING:
     from evovae.evolution import Emitter
-    from evovae.runs.illumination_config import IlluminateConfig, Illumination
+    from evovae.runs.illuminations.illumination_config import IlluminateConfig, Illumination
 
 
 class IlluminationMethod(NamedTuple):

@@ -13,17 +13,17 @@ from torch import Tensor
 from evovae.base import InputError
 from evovae.evolution import EarlyStopping, Population
 from evovae.objectives import Judges
-from evovae.runs.archive_kinds import ArchiveKind, kind_of_archive
-from evovae.runs.builders import make_stopping, make_toolbox, resolve_auto
 from evovae.runs.config import CheckpointConfig, EvolveConfig
-from evovae.runs.evolution_files import write_searches
-from evovae.runs.folder import Run
-from evovae.runs.problem import Problem
+from evovae.runs.evolutions.archive_kinds import ArchiveKind, kind_of_archive
+from evovae.runs.evolutions.builders import make_stopping, make_toolbox, resolve_auto
+from evovae.runs.evolutions.evolution_files import write_searches
+from evovae.runs.folders.folder import Run
+from evovae.runs.folders.writers import check_out
+from evovae.runs.problems.problem import Problem
 from evovae.runs.recorder import Search, reference_point
 from evovae.runs.searches import EVOLUTION, SearchMethod
 from evovae.runs.searching import Plan, record_problem
 from evovae.runs.settings import EvolutionSettings
-from evovae.runs.writers import check_out
 
 
 @dataclass(frozen=True)

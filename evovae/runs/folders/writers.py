@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evovae.base import LOCK, InputError, Interrupted, files, locked
-from evovae.runs.folder import CONFIG, ENVIRONMENT, Run
+from evovae.runs.folders.folder import CONFIG, ENVIRONMENT, Run
 
 
 def check_out(folder: str | Path, kind: str, overwrite: bool = False) -> None:

@@ -12,7 +12,7 @@ from evovae.base import InputError
 from evovae.evolution import HallOfFame, ParetoFront, Population
 from evovae.objectives import Objective
 from evovae.runs.config import Algorithm, EvolveConfig
-from evovae.runs.operators import Select
+from evovae.runs.evolutions.operators import Select
 from evovae.runs.searches import BASELINES
 
 MOST_OBJECTIVES = 5

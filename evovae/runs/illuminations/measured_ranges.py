@@ -8,7 +8,7 @@ from torch import Tensor
 from evovae.base import InputError, make_generator
 from evovae.data import to_unit
 from evovae.objectives import Measures
-from evovae.runs.problem import Problem
+from evovae.runs.problems.problem import Problem
 
 DRAWS, CHUNK = 1000, 100
 MARGIN = 0.1

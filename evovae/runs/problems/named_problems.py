@@ -18,20 +18,29 @@ from evovae.encodings import CPPNEncoding, Encoding, LatentEncoding, PCAEncoding
 from evovae.models import VAE_FILE
 from evovae.objectives import JudgeStore, Realism
 from evovae.runs import genomes
-from evovae.runs.builders import require_use_of_genomes
 from evovae.runs.config import CheckpointConfig, EvolveConfig, ProblemConfig
-from evovae.runs.evolution import EvolutionPlan
-from evovae.runs.folder import Run
-from evovae.runs.illumination import IlluminationPlan
-from evovae.runs.illumination_config import IlluminateConfig
-from evovae.runs.inputs import choose_images, faults_of, folder_of, from_anywhere, load, load_again, load_vae, tell
-from evovae.runs.own_code import OwnCode
+from evovae.runs.evolutions.builders import require_use_of_genomes
+from evovae.runs.evolutions.evolution import EvolutionPlan
+from evovae.runs.folders.folder import Run
+from evovae.runs.folders.writers import check_out
+from evovae.runs.illuminations.illumination import IlluminationPlan
+from evovae.runs.illuminations.illumination_config import IlluminateConfig
 from evovae.runs.plans import PLANS
-from evovae.runs.problem import Problem
+from evovae.runs.problems.inputs import (
+    choose_images,
+    faults_of,
+    folder_of,
+    from_anywhere,
+    load,
+    load_again,
+    load_vae,
+    tell,
+)
+from evovae.runs.problems.own_code import OwnCode
+from evovae.runs.problems.problem import Problem
+from evovae.runs.problems.targets import kept_targets
 from evovae.runs.searching import Plan, record, require_generations, require_same_report, take_up
 from evovae.runs.settings import SearchSettings
-from evovae.runs.targets import kept_targets
-from evovae.runs.writers import check_out
 
 
 @dataclass(frozen=True)

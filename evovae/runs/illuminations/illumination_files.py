@@ -14,13 +14,13 @@ from evovae.analysis import plots
 from evovae.base import files, track
 from evovae.evolution import GridArchive
 from evovae.objectives import Judges
-from evovae.runs.folder import ARCHIVE, ELITES, Run
-from evovae.runs.phenotypes import MAX_BYTES, compact
-from evovae.runs.problem import Problem
+from evovae.runs.folders.folder import ARCHIVE, ELITES, Run
+from evovae.runs.folders.phenotypes import MAX_BYTES, compact
+from evovae.runs.illuminations.tiles import MOST_TILES, best_in_blocks
+from evovae.runs.problems.problem import Problem
+from evovae.runs.problems.reported import report_on
 from evovae.runs.recorder import Search
-from evovae.runs.reported import report_on
 from evovae.runs.searches import ILLUMINATION, ILLUMINATION_SEARCHES
-from evovae.runs.tiles import MOST_TILES, best_in_blocks
 
 MOST_GENES = 200_000
 """In the table of elites; of more, the genes are in the file of the archive alone."""

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from evovae.base import InputError, files, format_table, from_json, read_table, shown
-from evovae.runs.provenance import describe_environment
+from evovae.runs.folders.provenance import describe_environment
 from evovae.runs.searches import HISTORY
 from evovae.runs.settings import EvolutionSettings, IlluminationSettings, SearchSettings, TrainingSettings
 

@@ -1,0 +1,1 @@
+"""Evolution recorded: settings that fit together, files, results, figures."""

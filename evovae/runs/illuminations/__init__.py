@@ -1,0 +1,1 @@
+"""Illumination recorded: algorithms, archives, files, results, figures."""

@@ -1,0 +1,1 @@
+"""Training recorded, and what it left."""
