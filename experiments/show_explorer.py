@@ -168,8 +168,8 @@ def look(browser: Any, address: str, scheme: str, results: Results, wait: float)
         for place in (0, 1, 5):
             page.locator("#breed-grid .keeper").nth(place).click()
         page.locator("#breed-grid button.picture").nth(4).click()
-        for view, place in VIEWS.items():
-            page.goto(f"{address}/#{place}")
+        for view, route in VIEWS.items():
+            page.goto(f"{address}/#{route}")
             prepare(page, view, scheme, wait)
             page.wait_for_timeout(500)
             found = Axe().run(page).response
