@@ -98,4 +98,6 @@ class UnstructuredArchive(EliteArchive):
     def _distances(self, measures: Tensor) -> Tensor:
         """Return the distances float64 (R, N, L) to the elites, infinite where a replicate has fewer."""
         known = self._known.unsqueeze(1)  # R 1 L
-        return torch.where(known, torch.cdist(measures, self.measures), math.inf)
+        # Not by products of matrices: of near neighbours these lose digits.
+        distance = torch.cdist(measures, self.measures, compute_mode="donot_use_mm_for_euclid_dist")
+        return torch.where(known, distance, math.inf)
