@@ -4,8 +4,9 @@ The same candidates go to both, some of a cell, some equally good, some out of r
 batch by batch: which are let in and for what, cells, elites, thresholds, coverage and QD score, the order that rankers
 give, when emitters begin again, and what evolution strategies and branches have learned. What chance decides is taken
 from pyribs; rankers get no equals, whose order pyribs leaves to an unstable sort. Whole numbers, orders and decisions
-are to be equal, other numbers within 1e-12 of the largest, and what is learned, step by step, within 1e-6. Every check should pass, of the 200 batches; a distribution that nears its end, its covariance
-nearly singular, takes rounding further: of 1,000, two covariances of emitters differ by up to 1e-4.
+are to be equal, other numbers within 1e-12 of the largest, and what is learned, step by step, within 1e-6. Every check
+should pass, of the 200 batches; a distribution that nears its end, its covariance nearly singular, takes rounding
+further: of 1,000, two covariances of emitters differ by up to 1e-4.
 
     python experiments/pyribs_parity.py            about a minute on one core; needs pyribs
     python experiments/pyribs_parity.py --smoke    seconds, leaving no results
