@@ -156,7 +156,7 @@ def judge(images: Tensor, seed: int, generations: int) -> dict[str, float]:
 
 def steps(
     how: Search, toolbox: base.Toolbox, archive: evolution.GridArchive, seed: int, generations: int
-) -> evolution.Generations:
+) -> Iterator[evolution.Generation]:
     """Return the generations that fill an archive, of as many evaluations by any method."""
     if how.method == RANDOM:
         population = toolbox.population(n=FIRST, seed=seed)
