@@ -18,169 +18,110 @@ shares of what a VAE fills that has seen all.
     python experiments/latent_diversity.py --smoke        seconds, leaving no results
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple, cast
-
-import numpy as np
 import pandas as pd
-from deap import base
-from methods import shapes
-from methods.diversity import nearest_shapes, pure_diversity
+from methods.shape_searches import (
+    ALL,
+    BALL,
+    BOX,
+    CMA_ME,
+    CURVES,
+    ELITES,
+    FOUND,
+    FREE,
+    GRID,
+    LINE,
+    PARAMETERS,
+    PIXELS,
+    RANDOM,
+    RANGES,
+    SEARCHES,
+    Search,
+    searches,
+    trainings,
+)  # fmt: skip
 
-import evovae
-from evovae import evolution, studies
 from evovae.analysis import Interval, plots
-from evovae.base import files, make_generator
-from evovae.data import Images
-from evovae.encodings import Encoding, Support
-from evovae.models import VAE_FILE
-from evovae.runs import Run
-from evovae.studies import VERDICTS, Results, Spec, curves, figure_row, gather, grade, start, study
+from evovae.base import files
+from evovae.runs import Run, best_in_blocks
+from evovae.studies import VERDICTS, Arguments, Results, curves, figure_row, gather, start, study
 
 import torch
-from torch import Tensor
 
-GRID, RANGES = (22, 20), ((0.0, 0.66), (0.0, 1.0))
-"""Cells, and ranges, of area and roundness."""
-MIDDLE, LARGE = (4, 5, 6), tuple(range(8, 22))
-"""Cells of the areas that a VAE may not have seen: 0.12 to 0.21, and 0.24 and more."""
-ALL = "all"
-UNSEEN = {ALL: (), "no middle": MIDDLE, "no large": LARGE}
-LINE, CMA_ME, RANDOM = "MAP-Elites (line)", "CMA-ME", "random"
-PARAMETERS, PIXELS, LATENT = "parameters", "pixels", "latent, "
-BALL, BOX, FREE = (f"{LATENT}{support}" for support in ("ball", "box", "free"))
+BY = ["space", "method", "seen"]
+COMPARED = ["coverage", "diversity", "diversity_of_shapes", "shapes"]
+PAIRS = [(Search(PARAMETERS), Search(space)) for space in (BOX, BALL, FREE, PIXELS)]
+PAIRS += [(Search(PARAMETERS, method), Search(BOX, method)) for method in (CMA_ME, RANDOM)]
+ZONES = {"middle": Search(BOX, LINE, "no middle"), "large": Search(BOX, LINE, "no large")}
+EXTRAPOLATION, SOURCE = "lost of the large - of the middle", "Hagg et al. 2021"
+SHOWN = [Search(PARAMETERS), Search(BOX), Search(FREE), Search(BOX, LINE, "no large")]
+MEASURES = ["elites", "middle", "large", "qd_score", "symmetry", "overlap", *COMPARED]
 
 
-class Search(NamedTuple):
-    """How shapes are searched for."""
-
-    space: str
-    method: str = LINE
-    seen: str = ALL
-    """By the VAE."""
-
-
-SEARCHES = [Search(PARAMETERS, method) for method in (LINE, CMA_ME, RANDOM)]
-SEARCHES += [Search(BOX, method) for method in (LINE, CMA_ME, RANDOM)]
-SEARCHES += [Search(BALL), Search(FREE), Search(PIXELS), Search(BOX, LINE, "no middle"), Search(BOX, LINE, "no large")]
-TRAINING, LATENT_DIM = 20_000, shapes.DIM
-FIRST, BATCH, GENERATIONS, EMITTERS = 512, 32, 1024, 2
-JUDGED, ALIKE = 100, 0.85
-"""Elites that are judged, drawn evenly; a shape overlaps at least so much with the nearest that is found, in 95%."""
-FOUND, CURVES, ELITES = "found.csv", "curves.csv", "elites.safetensors"
-MEASURES = ["coverage", "qd_score", "symmetry", "diversity", "diversity_of_shapes", "overlap", "shapes"]
-
-
-def main(arguments: studies.Arguments) -> None:
+def main(arguments: Arguments) -> None:
     with study("latent_diversity", arguments.smoke) as results:
         seeds = range(1 if arguments.smoke else arguments.seeds)
         with arguments.where.executor() as executor:
             results.run_all(trainings(results.cells, seeds, arguments.smoke), executor)
             runs = results.run_all(searches(results.cells, seeds, arguments.smoke), executor)
-        print(gather(runs, FOUND).groupby(["space", "method", "seen"], sort=False).mean().round(3).to_string())
+        write_tables(gather(runs, FOUND), results)
+        draw(runs, results)
 
 
-def trainings(folder: Path, seeds: range, smoke: bool) -> Iterator[Spec]:
-    """Yield the cells that train VAEs."""
-    for seed in seeds:
-        for seen in UNSEEN:
-            yield Spec(folder / f"vae {seen} {seed}", train, {"seen": seen, "seed": seed, "smoke": smoke})
+def tell(one: Search, other: Search) -> str:
+    """Return what a difference is called."""
+    return f"{one.space} - {other.space}, {one.method}"
 
 
-def searches(folder: Path, seeds: range, smoke: bool) -> Iterator[Spec]:
-    """Yield the cells that search."""
-    for seed in seeds:
-        for number, how in enumerate(SEARCHES):
-            settings = {"number": number, "seed": seed, "smoke": smoke}
-            yield Spec(folder / f"{how.space} {how.method} {how.seen} {seed}", search, settings)
-
-
-def train(run: Run, seen: str, seed: int, smoke: bool) -> None:
-    """Fill a cell with a VAE of shapes, but for those of areas that it is not to see."""
-    encoding, generator, wanted = shapes.encoding(), make_generator(seed, 1), 500 if smoke else TRAINING
-    images = torch.empty(0, 1, shapes.SIDE, shapes.SIDE)
-    while len(images) < wanted:
-        drawn = encoding.decode(encoding.sample(1000, generator))
-        images = torch.cat([images, drawn[~torch.isin(column(drawn), torch.tensor(UNSEEN[seen]))]])
-    images = images[:wanted].mul(255).round().to(torch.uint8)
-    config = evovae.VAEConfig(data_shape=(1, shapes.SIDE, shapes.SIDE), latent_dim=LATENT_DIM)
-    vae = evovae.VAE(config, seed=seed)
-    for _ in evovae.fit(
-        vae, Images(images, torch.zeros(len(images), dtype=torch.int64)), evovae.TrainConfig(seed=seed)
-    ):
-        pass
-    vae.save(run.folder / VAE_FILE)
-
-
-def column(images: Tensor) -> Tensor:
-    """Return which cell along the area images (B, 1, H, W) lie in, int64 (B,)."""
-    return (shapes.area(images) / RANGES[0][1] * GRID[0]).long()
-
-
-@torch.no_grad()
-def search(run: Run, number: int, seed: int, smoke: bool) -> None:
-    """Fill a cell with what a search finds, how diverse that is, and how like shapes."""
-    how = SEARCHES[number]
-    encoding = make_encoding(how, run.folder.parent / f"vae {how.seen} {seed}")
-    toolbox = evolution.toolbox(encoding, shapes.symmetry, measures=measures)
-    archive = evolution.GridArchive(GRID, RANGES)
+def write_tables(found: pd.DataFrame, results: Results) -> None:
+    """Write what each search comes to, what differs, and what that says of what was published."""
+    results.table("summary", results.intervals(found, BY, MEASURES), show=False)
+    values = found.set_index([*BY, "seed"]).sort_index()
     rows = []
-    for step in steps(how, toolbox, archive, seed, 8 if smoke else GENERATIONS):
-        if step.gen % 16 == 0 or how.method == RANDOM:
-            coverage = 100 * archive.coverage.item()
-            rows.append({**how._asdict(), "evaluations": int(step.evaluations), "coverage": coverage})
-    run.write_table(CURVES, pd.DataFrame(rows))
-    images = torch.cat([encoding.decode(some) for some in archive.genomes[0].split(1000)])
-    row = {**how._asdict(), "seed": seed, "elites": len(images), "coverage": 100 * archive.coverage.item()}
-    row |= {"qd_score": 100 * archive.norm_qd_score.item(), "symmetry": archive.objective[0].mean().item()}
-    for name, zone in (("middle", MIDDLE), ("large", LARGE)):
-        row[name] = int(torch.isin(column(images), torch.tensor(zone)).sum())
-    run.write_table(FOUND, pd.DataFrame([row | judge(images, seed, 2 if smoke else 60)]))
-    elites = {"images": images, "index": archive.index[0], "objective": archive.objective[0]}
-    files.save_tensors(run.folder / ELITES, "elites", elites, {})
+    for one, other in PAIRS:
+        more = values.loc[one] - values.loc[other]
+        rows.append(more[COMPARED].reset_index().assign(difference=tell(one, other)))
+    lost = {name: 1.0 - values.loc[unseen, name] / values.loc[Search(BOX), name] for name, unseen in ZONES.items()}
+    beyond = (lost["large"] - lost["middle"]).rename("lost").reset_index().assign(difference=EXTRAPOLATION)
+    than = results.intervals(pd.concat(rows), ["difference"], COMPARED, "differences")
+    results.table("differences", than)
+    zones = results.intervals(beyond, ["difference"], ["lost"], "zones")
+    results.table("zones", zones)
+    (diversity,) = than[than["difference"] == tell(*PAIRS[0])].to_dict("records")
+    verdicts = []
+    for name, row, measure in (
+        ("more diverse parameters than latent genes", diversity, "diversity"),
+        ("more lost of what lies beyond than of what lies between", zones.to_dict("records")[0], "lost"),
+    ):
+        ours = Interval(*(row[f"{measure}{end}"] for end in ("", "_low", "_high")))
+        verdict = "reproduced" if ours[1] > 0 else "not reproduced" if ours[2] < 0 else "undecided"
+        verdicts.append(figure_row(name, SOURCE, "more", ours, verdict, ".2f"))
+    results.table(VERDICTS, pd.DataFrame(verdicts))
 
 
-def judge(images: Tensor, seed: int, generations: int) -> dict[str, float]:
-    """Return how diverse a hundred of the elites are, and how like shapes."""
-    drawn = torch.randperm(len(images), generator=make_generator(seed, 2))[:JUDGED]
-    bitmaps = shapes.bitmaps(images[drawn])
-    nearest, overlap = nearest_shapes(bitmaps, seed, generations)
-    return {
-        "diversity": pure_diversity(bitmaps),
-        "diversity_of_shapes": pure_diversity(nearest),
-        "overlap": overlap.mean().item(),
-        "shapes": 100 * (overlap >= ALIKE).double().mean().item(),
-    }
-
-
-def steps(
-    how: Search, toolbox: base.Toolbox, archive: evolution.GridArchive, seed: int, generations: int
-) -> Iterator[evolution.Generation]:
-    """Return the generations that fill an archive, of as many evaluations by any method."""
-    if how.method == RANDOM:
-        population = toolbox.population(n=FIRST, seed=seed)
-        return evolution.random_search_iter(population, toolbox, FIRST + BATCH * generations, halloffame=archive)
-    if how.method == LINE:
-        lines = evolution.IsoLineEmitter(batch_size=BATCH, initial=FIRST)
-        return evolution.illuminate_iter(toolbox, archive, lines, 1 + generations, seed=seed)
-    emitter = evolution.EvolutionStrategyEmitter(toolbox.encoding.sigma, BATCH // EMITTERS, EMITTERS, "2imp")
-    return evolution.illuminate_iter(toolbox, archive, emitter, FIRST // BATCH + generations, seed=seed)
-
-
-def make_encoding(how: Search, trained: Path) -> Encoding:
-    """Return what is searched, with the VAE of the folder `trained` where that is a latent space."""
-    if how.space == PARAMETERS:
-        return shapes.encoding()
-    if how.space == PIXELS:
-        return evovae.PixelEncoding((1, shapes.SIDE, shapes.SIDE))
-    return evovae.LatentEncoding(evovae.VAE.load(trained / VAE_FILE), cast(Support, how.space.removeprefix(LATENT)))
-
-
-def measures(images: Tensor) -> Tensor:
-    """Return area and roundness (B, 2)."""
-    return torch.stack((shapes.area(images), shapes.roundness(images)), 1)
+def draw(runs: list[Run], results: Results) -> None:
+    """Draw coverage against evaluations, and the archives of the first seed over area and roundness."""
+    rows = [run.read_table(CURVES).assign(seed=run.config["settings"]["seed"]) for run in runs]
+    found = pd.concat(rows, ignore_index=True)
+    axes = plots.panels(2, 2, 5.0, 3.4)
+    for ax, (title, own, label) in zip(
+        axes,
+        (
+            ("MAP-Elites (line)", found[(found["method"] == LINE) & (found["seen"] == ALL)], "space"),
+            ("parameters", found[found["space"] == PARAMETERS], "method"),
+        ),
+        strict=True,
+    ):
+        plots.trend(curves(own, label, "evaluations", "coverage"), "evaluations", "cells filled, %", title=title, ax=ax)
+    results.figure("coverage", axes[0])
+    axes = plots.panels(len(SHOWN), len(SHOWN), 3.6, 3.2)
+    for ax, how in zip(axes, SHOWN, strict=True):
+        kept, _ = files.load_tensors(runs[SEARCHES.index(how)].folder / ELITES, "elites")
+        tiles = best_in_blocks(kept["index"].numpy(), kept["objective"].numpy(), GRID)
+        images = kept["images"][torch.from_numpy(tiles.rows)]
+        title = how.space if how.seen == ALL else f"{how.space}, {how.seen} seen"
+        plots.elite_map(images, tiles.places, tiles.blocks, RANGES, ("area", "roundness"), title, ax=ax)
+    results.figure("archives", axes[0])
 
 
 if __name__ == "__main__":
-    start(main, studies.Arguments, __doc__)
+    start(main, Arguments, __doc__)

@@ -9,7 +9,6 @@ from evovae.base import Streams, make_generator
 from evovae.evolution import Population
 from methods import shapes
 
-import torch
 from torch import Tensor
 
 SAMPLE = 20_000

@@ -103,6 +103,6 @@ def symmetry(images: Tensor) -> Tensor:
 
 
 def overlap(one: Tensor, other: Tensor) -> Tensor:
-    """Return the part of what either of two bitmaps (..., H, W) fills that both do: 0 to 1; NaN where both are empty."""
+    """Return the part of what one of two bitmaps (..., H, W) fills that both do: 0 to 1; NaN where both are empty."""
     both = (one * other).sum((-2, -1))
     return both / (one.sum((-2, -1)) + other.sum((-2, -1)) - both)

@@ -77,6 +77,7 @@ BAD = {
     "reproduce_lsi": [{"trials": 0}],
     "honest_illumination": [{"models": 0}],
     "speed_illumination": [{"rounds": 0}],
+    "latent_diversity": [{"seeds": 0}],
     "pyribs_parity": [{"batches": 0}],
     "reproduce_coil": [{"pipelines": 1}, {"problem": "c3"}],
     "reproduce_fooling": [{"seeds": 0}],
