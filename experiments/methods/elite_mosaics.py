@@ -34,11 +34,12 @@ def save_mosaic(run: Run, archive: GridArchive, encoding: Encoding, most: int, b
     index, objective = archive.index[0, known].numpy(), archive.objective[0, known].numpy()
     tiles = best_in_blocks(index, objective, archive.dims, most)
     rows = torch.from_numpy(tiles.rows)
-    colours = torch.ones(len(rows), 3, 1, 1)
+    images = encoding.decode(archive.genomes[0, known][rows])
     if believed is not None:
-        colours[~believed[rows]] = torch.tensor(DOUBTED).view(3, 1, 1)
+        colours = torch.tensor(DOUBTED).view(3, 1, 1).where(~believed[rows].view(-1, 1, 1, 1), torch.ones(1))
+        images = images * colours
     kept = {
-        "images": encoding.decode(archive.genomes[0, known][rows]) * colours,
+        "images": images,
         "places": torch.from_numpy(tiles.places),
         "blocks": torch.tensor(tiles.blocks),
     }
@@ -56,5 +57,7 @@ def draw_mosaic(
     """Draw what `save_mosaic` wrote, over two measures of these `names` and `spans`."""
     kept, _ = files.load_tensors(run.folder / MOSAIC, "mosaic")
     across, up = kept["blocks"].tolist()
-    places = np.asarray(kept["places"])
-    return plots.elite_map(kept["images"], places, (across, up), spans, names, title, ticks, ax)
+    places, images = np.asarray(kept["places"]), kept["images"]
+    if (images == images[:, :1]).all():
+        images = images[:, :1]  # of one colour, and a third of the file
+    return plots.elite_map(images, places, (across, up), spans, names, title, ticks, ax)
