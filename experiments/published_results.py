@@ -15,7 +15,7 @@ import pandas as pd
 from evovae.base import files
 from evovae.studies import RESULTS, VERDICTS, start
 
-STUDIES = ("notebook", "example", "iwae", "coil", "fooling", "cma_mae")
+STUDIES = ("notebook", "example", "iwae", "coil", "fooling", "cma_mae", "lsi")
 COLUMNS = ("result", "source", "reference", "ours", "interval", "verdict", "minutes", "command")
 
 
