@@ -31,17 +31,10 @@ from evovae.data import DataConfig
 from evovae.models import VAE, TrainConfig, VAEConfig, fit
 from evovae.models.config import MAX_LAYERS
 from evovae.models.networks import count_weights
-from evovae.runs import (
-    EvolveConfig,
-    IlluminateConfig,
-    ProblemConfig,
-    archive_kinds,
-    builders,
-    genomes,
-    illumination,
-    inputs,
-)
-from evovae.runs.problems.named_problems import choose
+from evovae.runs import EvolveConfig, IlluminateConfig, ProblemConfig, choose, genomes
+from evovae.runs.evolutions import archive_kinds, builders
+from evovae.runs.illuminations import illumination
+from evovae.runs.problems import inputs
 
 pytestmark = pytest.mark.early
 

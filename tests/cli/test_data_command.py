@@ -11,7 +11,8 @@ from making import noise
 
 from evovae import cli
 from evovae.objectives.judges import training
-from evovae.runs import Run, TrainingSettings, inputs
+from evovae.runs import Run, TrainingSettings
+from evovae.runs.problems import inputs
 
 SMALL = ("--epochs", "1", "--hidden", "8", "--latent-dim", "2", "--device", "cpu")
 SUMMARY = "11 train and 1 test pictures in 2 classes (2, 10); left out: 1 .avif; a tenth held out for test"
