@@ -1,6 +1,7 @@
 from . import analysis as analysis
 from . import data as data
 from . import encodings as encodings
+from . import environments as environments
 from . import evolution as evolution
 from . import models as models
 from . import objectives as objectives
@@ -17,6 +18,7 @@ from .encodings import DecoderEncoding as DecoderEncoding
 from .encodings import LatentEncoding as LatentEncoding
 from .encodings import PCAEncoding as PCAEncoding
 from .encodings import PixelEncoding as PixelEncoding
+from .encodings import PolicyEncoding as PolicyEncoding
 from .encodings import VectorEncoding as VectorEncoding
 from .models import VAE as VAE
 from .models import TrainConfig as TrainConfig

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.style  # noqa: F401  it draws a number when it is first imported
 import torch
 
 import evovae

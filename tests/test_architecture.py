@@ -19,6 +19,7 @@ ROOMS = [
     "models",
     "encodings",
     "objectives",
+    "environments",
     "evolution",
     "runs",
     "studies",

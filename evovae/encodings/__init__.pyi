@@ -6,6 +6,7 @@ from .generators import load_generator as load_generator
 from .latent import LatentEncoding as LatentEncoding
 from .pca import PCAEncoding as PCAEncoding
 from .pixel import PixelEncoding as PixelEncoding
+from .policy import PolicyEncoding as PolicyEncoding
 from .priors import SUPPORTS as SUPPORTS
 from .priors import FittedNormal as FittedNormal
 from .priors import StandardNormal as StandardNormal

@@ -26,6 +26,7 @@ from evovae.encodings import (
     LatentEncoding,
     PCAEncoding,
     PixelEncoding,
+    PolicyEncoding,
     StandardNormal,
     Uniform,
     VectorEncoding,
@@ -99,6 +100,9 @@ def case(name: str) -> Case:
             return Case(CPPNEncoding(SHAPE, (7, 5), support), *images)
         case "pixel":
             return Case(PixelEncoding(SHAPE), SHAPE, 0.0, 1.0, stats.uniform(0, 1))
+        case "policy":
+            policy = PolicyEncoding(3, 2, (4,), support=support)
+            return Case(policy, (policy.dim,), -math.inf, math.inf, stats.norm())
         case "vector":
             return Case(VectorEncoding(6), (6,), *everywhere, stats.norm())
         case "bounded":
@@ -114,7 +118,7 @@ def case(name: str) -> Case:
     raise AssertionError(name)
 
 
-KINDS = ("latent", "pca", "cppn", "decoder", "fitted")
+KINDS = ("latent", "pca", "cppn", "decoder", "fitted", "policy")
 NORMAL = [f"{kind} {support}" for kind in KINDS for support in SUPPORTS]
 NAMES = [*NORMAL, "autoencoder", "pixel", "vector", "bounded vector", "coil", "even"]
 
