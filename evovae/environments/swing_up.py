@@ -18,7 +18,7 @@ EDGE = 2.4
 START, SPREAD = (0.0, 0.0, math.pi, 0.0), 0.2
 """Means of the first state, the pole hanging, and the standard deviation of each."""
 WIDE, HIGH, THIN = 0.5, 0.25, 0.08
-"""Metres: the cart, and half the pole's thickness, in a picture."""
+"""Metres, in a picture: width and height of the cart, half the thickness of the pole."""
 
 
 class CartPoleSwingUp(Environment):
@@ -63,38 +63,41 @@ class SwingUps(Episodes):
         steps: how many there are.
 
     Attributes:
-        states: where each is now.
         alive: bool (...), which of them go on.
     """
 
     def __init__(self, states: Tensor, steps: int) -> None:
-        self.states = states
         self.alive = torch.ones(states.shape[:-1], dtype=torch.bool, device=states.device)
         self._left = steps
+        self._x, self._speed, self._angle, self._turning = states.unbind(-1)
+        self._sine, self._cosine = self._angle.sin(), self._angle.cos()
+
+    @property
+    def states(self) -> Tensor:
+        """Where each is now: float32 (..., 4), x, its speed, theta and its speed."""
+        return torch.stack((self._x, self._speed, self._angle, self._turning), -1)
 
     def observe(self) -> Tensor:
         """Return x, its speed, cos theta, sin theta and theta's speed: float32 (..., 5)."""
-        x, speed, angle, turning = self.states.unbind(-1)
-        return torch.stack((x, speed, angle.cos(), angle.sin(), turning), -1)
+        return torch.stack((self._x, self._speed, self._cosine, self._sine, self._turning), -1)
 
     def step(self, actions: Tensor) -> Tensor:
         """Push by 10 N times `actions` (..., 1), clipped to [-1, 1], for 0.01 s, and return rewards float32 (...)."""
-        x, speed, angle, turning = self.states.unbind(-1)
-        force = actions[..., 0].clamp(-1.0, 1.0) * FORCE
-        sine, cosine = angle.sin(), angle.cos()
-        centrifugal, push = MOMENT * turning.square() * sine, force - FRICTION * speed
-        spread = 4.0 * MASS - 3.0 * POLE * cosine.square()
-        faster = (4.0 * push - 2.0 * centrifugal + 3.0 * POLE * GRAVITY * sine * cosine) / spread
-        swifter = 3.0 * (2.0 * MASS * GRAVITY * sine + (2.0 * push - centrifugal) * cosine) / (LENGTH * spread)
-        moved = torch.stack(
-            (x + STEP * speed, speed + STEP * faster, angle + STEP * turning, turning + STEP * swifter), -1
-        )
-        acted, self._left = self.alive, self._left - 1
-        self.states = torch.where(acted.unsqueeze(-1), moved, self.states)  # what is over stays where it was
-        x, angle = self.states[..., 0], self.states[..., 2]
-        reward = 0.5 * (angle.cos() + 1.0) * (x * (0.5 * math.pi / EDGE)).cos()
-        self.alive = acted & (x.abs() <= EDGE) if self._left > 0 else torch.zeros_like(acted)
-        return torch.where(acted, reward, 0.0)
+        sine, cosine, time = self._sine, self._cosine, STEP * self.alive  # what is over stays where it was
+        push = FORCE * actions[..., 0].clamp(-1.0, 1.0) - FRICTION * self._speed
+        swing = MOMENT * self._turning.square() * sine
+        inertia = 4.0 * MASS - 3.0 * POLE * cosine.square()
+        gain = (4.0 * push - 2.0 * swing + 3.0 * POLE * GRAVITY * sine * cosine) / inertia
+        turn = (6.0 * MASS * GRAVITY * sine + (6.0 * push - 3.0 * swing) * cosine) / (LENGTH * inertia)
+        self._x = torch.addcmul(self._x, time, self._speed)
+        self._angle = torch.addcmul(self._angle, time, self._turning)
+        self._speed = torch.addcmul(self._speed, time, gain)
+        self._turning = torch.addcmul(self._turning, time, turn)
+        self._sine, self._cosine = self._angle.sin(), self._angle.cos()
+        earned = 0.5 * self.alive * (self._cosine + 1.0) * (self._x * (0.5 * math.pi / EDGE)).cos()
+        self._left -= 1
+        self.alive = self.alive & (self._x.abs() <= EDGE) if self._left > 0 else torch.zeros_like(self.alive)
+        return earned
 
     def pictures(self, size: int = 64) -> Tensor:
         """Return what it looks like, the track from end to end: float32 (..., 1, size, size), white on black.
@@ -102,11 +105,11 @@ class SwingUps(Episodes):
         A pixel has the part of it that cart or pole cover, to a straight line's approximation.
         """
         require_whole("size", size, 1)
-        x, _, angle, _ = (value[..., None, None] for value in self.states.unbind(-1))
+        x, sine, cosine = (value[..., None, None] for value in (self._x, self._sine, self._cosine))
         pixel = 2.0 * EDGE / size
         places = (torch.arange(size, dtype=torch.float32) + 0.5) * pixel - EDGE
         across, up = beside(places, x), -beside(places, x).unsqueeze(-1)
         cart = torch.maximum((across - x).abs() - 0.5 * WIDE, up.abs() - 0.5 * HIGH)
-        along = ((across - x) * angle.sin() + up * angle.cos()).clamp(0.0, LENGTH)
-        pole = torch.hypot(across - x - along * angle.sin(), up - along * angle.cos()) - THIN
+        along = ((across - x) * sine + up * cosine).clamp(0.0, LENGTH)
+        pole = torch.hypot(across - x - along * sine, up - along * cosine) - THIN
         return (0.5 - torch.minimum(cart, pole) / pixel).clamp(0.0, 1.0).unsqueeze(-3)
