@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from published.illumination import compare, draw, verdicts
 
-from evovae.base import require_counts
+from evovae.base import InputError, require_counts
 from evovae.studies import VERDICTS, Spec, Workers, gather, start, study
 from methods.illumination import CURVES, FOUND
 
@@ -23,6 +23,8 @@ class Arguments:
     where: Workers = field(default_factory=Workers)
     trials: int = 0
     """Of each algorithm; 0 for those of the docstring."""
+    without: tuple[str, ...] = ()
+    """Algorithms to leave out, such as CMA-ME."""
     smoke: bool = False
     """Run in seconds, leaving no results."""
 
@@ -79,7 +81,10 @@ def trials_of(
         domains: their names.
         together: trials of a cell.
     """
-    for algorithm, domain in product(trials, domains):
+    unknown = ", ".join(set(arguments.without) - set(trials))
+    if unknown:
+        raise InputError(f"without is {unknown}: expected some of {', '.join(trials)}")
+    for algorithm, domain in product([name for name in trials if name not in arguments.without], domains):
         number = 2 if arguments.smoke else arguments.trials or trials[algorithm]
         for first in range(0, number, together):
             settings = {"domain": domain, "algorithm": algorithm, "first": first, "smoke": arguments.smoke}
