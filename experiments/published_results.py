@@ -1,6 +1,6 @@
 """What was published or found by others' code, and what comes out here? The table at the head of results/README.md.
 
-Each reproduce_*.py leaves its rows in results/reproduce_*/verdicts.csv, and beside them what it took. This script puts
+Each of these studies leaves its rows in results/STUDY/verdicts.csv, and beside them what it took. This script puts
 them, in the order of `STUDIES`, in the place of the table that is there.
 
     python experiments/published_results.py            a second
@@ -15,7 +15,16 @@ import pandas as pd
 from evovae.base import files
 from evovae.studies import RESULTS, VERDICTS, start
 
-STUDIES = ("notebook", "example", "iwae", "coil", "fooling", "cma_mae", "lsi")
+STUDIES = (
+    "reproduce_notebook",
+    "reproduce_example",
+    "reproduce_iwae",
+    "reproduce_coil",
+    "reproduce_fooling",
+    "reproduce_cma_mae",
+    "reproduce_lsi",
+    "latent_diversity",
+)
 COLUMNS = ("result", "source", "reference", "ours", "interval", "verdict", "minutes", "command")
 
 
@@ -46,7 +55,7 @@ def table() -> str:
     """Return the table in Markdown; minutes and command stand in the first row of each study."""
     lines = [line(COLUMNS), line(["---"] * len(COLUMNS))]
     for study in STUDIES:
-        folder = RESULTS / f"reproduce_{study}"
+        folder = RESULTS / study
         provenance = files.read_json(folder / "provenance.json")
         took = {"minutes": f"{provenance['minutes']:.0f}", "command": f"`{' '.join(provenance['command'])}`"}
         for row in pd.read_csv(folder / f"{VERDICTS}.csv", dtype=str, keep_default_na=False).to_dict("records"):
