@@ -74,6 +74,7 @@ BAD = {
     "reproduce_iwae": [{"seeds": 0}],
     "reproduce_cma_mae": [{"trials": -1}],
     "reproduce_dqd": [{"trials": -1}],
+    "reproduce_swing_up": [{"seeds": 0}],
     "reproduce_lsi": [{"trials": 0}],
     "honest_illumination": [{"models": 0}],
     "speed_illumination": [{"rounds": 0}],
