@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evovae.base import Draws, InputError, require_whole
+from evovae.base import Draws, InputError, counts_are_free, require_whole
 from evovae.encodings import PolicyEncoding
 from evovae.environments.environment import Environment
 
@@ -54,6 +54,8 @@ class Rollouts:
         earned = torch.zeros(seeds.shape, dtype=torch.float32, device=genomes.device)
         for _ in range(self.world.steps):
             earned += episodes.step(act(episodes.observe()))
+            if counts_are_free(episodes.alive) and not episodes.alive.any():
+                break
         return earned
 
 
