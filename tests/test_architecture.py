@@ -42,7 +42,7 @@ EVOLUTION = [
         "emitters.strategies",
     ],
     ["archives.archive", "archives.pareto_front", "emitters.strategies", "toolboxes", "generation"],
-    ["archives.grid", "emitters.emitter", "emitters.rankers", "deap_bridge", "loop", "stopping"],
+    ["archives.grid", "emitters.emitter", "emitters.rankers", "deap_bridge", "loop", "stopping", "stock_strategies"],
     ["archives.centroids", "archives.unstructured", "emitters.gaussian", "emitters.evolution_strategy"],
     ["emitters.bandit", "emitters.gradients", "algorithms", "generate_update", "baselines", "illumination"],
 ]

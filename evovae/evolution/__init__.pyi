@@ -66,10 +66,11 @@ from .protocols import Decoder as Decoder
 from .protocols import Encoding as Encoding
 from .roles import Evaluation as Evaluation
 from .roles import EvaluationError as EvaluationError
+from .stock_strategies import StockStrategies as StockStrategies
 from .stopping import EarlyStopping as EarlyStopping
+from .strategies import CMAES as CMAES
 from .strategies import SearchError as SearchError
 from .strategies import SeparableCMAES as SeparableCMAES
-from .strategies import StockStrategies as StockStrategies
 from .toolboxes import Toolbox as Toolbox
 from .toolboxes import toolbox as toolbox
 from .variation import evaluate as evaluate

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 from deap import base
 from torch import Tensor
 
-from evovae.base import MIN_NUMBER, InputError, State, join, require_number, require_whole, seeded_numpy
+from evovae.base import MIN_NUMBER, InputError, State, join, require_number, require_whole
 from evovae.evolution.population import Population, ranking
 from evovae.evolution.roles import EvaluationError
 
-TRANSPOSED = ".T"
 TINY = torch.finfo(torch.float64).tiny
 
 
@@ -24,7 +22,8 @@ class SearchError(EvaluationError):
     """A search has diverged and cannot continue: the message names strategy and replicate, and what may help."""
 
 
-def _diverged(strategy: object, replicate: int, why: str) -> SearchError:
+def diverged(strategy: object, replicate: int, why: str) -> SearchError:
+    """Return the error that says why the `strategy` of a replicate cannot continue."""
     remedy = "bound the genes, give a smaller sigma, or stop sooner"
     return SearchError(f"{type(strategy).__name__} diverged in replicate {replicate}: {why}; {remedy}")
 
@@ -36,22 +35,27 @@ class _Strategy(Protocol):
     def restore(self, state: Mapping[str, Tensor]) -> None: ...
 
 
-def _register(strategy: _Strategy, toolbox: base.Toolbox) -> None:
+def fill_roles(strategy: _Strategy, toolbox: base.Toolbox) -> None:
+    """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
     for role in ("generate", "update", "state", "restore"):
         toolbox.register(role, getattr(strategy, role))
 
 
-class SeparableCMAES:
-    """Separable CMA-ES (Ros and Hansen 2008) with active weights, all replicates side by side.
+class Rates(NamedTuple):
+    """How fast a distribution learns."""
 
-    Like CMA-ES, but the covariance matrix stays diagonal: time and memory grow with D and not with D^2, and it may
-    learn (D + 2) / 3 times as fast. Variance also shrinks along steps to the worse half (Hansen 2016, "The CMA
-    evolution strategy: a tutorial", eqs. 46, 47 and 49 to 53). Other parameters are those of `deap.cma.Strategy`, with
-    that factor on the two learning rates of the covariance.
+    sigma: float
+    """c_sigma, of the path of the step size."""
+    path: float
+    """c_c, of the path of the covariance."""
+    one: float
+    """c_1, of the covariance from its path."""
+    mu: float
+    """c_mu, of the covariance from the steps of the better half."""
 
-        strategy = SeparableCMAES(population, sigma=0.5)
-        strategy.register(toolbox)
-        population, logbook = eaGenerateUpdate(toolbox, ngen=100)
+
+class NormalStrategy(ABC):
+    """CMA-ES with active weights, all replicates side by side: what the full and the separable one share.
 
     Args:
         population: each replicate begins at its mean, with its streams; objective weights are taken from here.
@@ -61,10 +65,9 @@ class SeparableCMAES:
     Attributes:
         centroid: float64 (R, D), where the distribution is centred.
         sigma: float64 (R, 1), the step size.
-        diagonal: float64 (R, D), variances of the genes relative to sigma^2.
     """
 
-    _LEARNED = ("centroid", "sigma", "diagonal", "_path_sigma", "_path")
+    _LEARNED: tuple[str, ...] = ("centroid", "sigma", "_path_sigma", "_path")
 
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         dim = population.genomes.shape[2]
@@ -76,22 +79,15 @@ class SeparableCMAES:
         self.lambda_, self.weights, self.streams = lambda_, population.weights, population.streams.clone()
         self.centroid = population.genomes.double().mean(1)  # R D
         self.sigma = torch.full_like(self.centroid[:, :1], sigma)
-        self.diagonal = torch.ones_like(self.centroid)
         self._path_sigma, self._path = torch.zeros_like(self.centroid), torch.zeros_like(self.centroid)
         self._updates = 0
-        # Hansen 2016 (as above), table 1, as in `deap.cma.Strategy.computeParams`.
+        # Hansen 2016 (as below), table 1, as in `deap.cma.Strategy.computeParams`.
         raw = math.log((lambda_ + 1.0) / 2.0) - torch.arange(1, lambda_ + 1, dtype=torch.float64).log()  # eq. 49
         recombination, worse = raw[: lambda_ // 2], -raw[lambda_ // 2 :]
         recombination, worse = recombination / recombination.sum(), worse / worse.sum()
         mass, worse_mass = (1.0 / float(shares.square().sum()) for shares in (recombination, worse))  # mu_eff, mu_eff-
         self._mass = mass
-        self._rate_sigma = (mass + 2.0) / (dim + mass + 3.0)  # c_sigma
-        self._rate_path = 4.0 / (dim + 4.0)  # c_c
-        faster = (dim + 2.0) / 3.0  # Ros and Hansen 2008, eq. 8
-        rank_one = 2.0 / ((dim + 1.3) ** 2 + mass)  # c_1; then c_mu
-        rank_mu = min(1.0 - rank_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((dim + 2.0) ** 2 + mass))
-        self._rank_one = min(1.0, rank_one * faster)
-        self._rank_mu = min(1.0 - self._rank_one, rank_mu * faster)
+        self._rate_sigma, self._rate_path, self._rank_one, self._rank_mu = self._rates_for(dim, mass)
         # Eqs. 50 to 52: no decay of the variances, no faster than the worse half's mass allows, and none below zero.
         limits = (self._rank_mu + self._rank_one, (1.0 - self._rank_one - self._rank_mu) / dim)
         active = min(*limits, self._rank_mu * (1.0 + 2.0 * worse_mass / (mass + 2.0)))  # times c_mu
@@ -103,7 +99,7 @@ class SeparableCMAES:
 
     def register(self, toolbox: base.Toolbox) -> None:
         """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
-        _register(self, toolbox)
+        fill_roles(self, toolbox)
 
     def state(self) -> State:
         """Return the distribution, its paths, how often it was updated, the rates of ranks, and the streams."""
@@ -131,18 +127,18 @@ class SeparableCMAES:
                 in the last update. To see that, this waits for the device.
         """
         replicates, dim = self.centroid.shape
-        spread = self.sigma * self.diagonal.sqrt()
+        spread = self._spread()
         sound = (self.centroid.float().isfinite() & spread.float().isfinite()).all(1)
         if not sound.all():
             why = f"at update {self._updates} its distribution, or all fitness, was not finite"
-            raise _diverged(self, int((~sound).nonzero()[0]), why)
+            raise diverged(self, int((~sound).nonzero()[0]), why)
         noise = self.streams.normal(replicates, self.lambda_, dim).double()
-        genomes = self.centroid.unsqueeze(1) + spread.unsqueeze(1) * noise
+        genomes = self.centroid.unsqueeze(1) + self._turn(spread.unsqueeze(1) * noise)
         return Population.unevaluated(genomes.float(), self.weights, self.streams)
 
     def update(self, population: Population) -> None:
         """Move the distributions towards the better half of the evaluated `population`, and reshape them by all."""
-        # Equations of Hansen 2016 (as above), for a diagonal covariance; mu parents in each replicate.
+        # Equations of Hansen 2016 (as below); mu parents in each replicate.
         dim = self.centroid.shape[1]
         ranked = population.take(ranking(population.wvalues)).genomes.double()
         steps = (ranked - self.centroid.unsqueeze(1)) / self.sigma.unsqueeze(1)  # R lambda D
@@ -151,7 +147,7 @@ class SeparableCMAES:
         self._updates += 1
 
         rate = self._rate_sigma
-        whitened = step / self.diagonal.sqrt()  # R D
+        whitened = self._whiten(step)  # R D
         # Eq. 43, the path of the step size.
         self._path_sigma = (1.0 - rate) * self._path_sigma + math.sqrt(rate * (2.0 - rate) * self._mass) * whitened
         length = torch.linalg.vector_norm(self._path_sigma, dim=1, keepdim=True)  # R 1
@@ -162,122 +158,171 @@ class SeparableCMAES:
         self._path = (1.0 - rate) * self._path + short * math.sqrt(rate * (2.0 - rate) * self._mass) * step
         kept = self._kept + (1.0 - short) * self._rank_one * rate * (2.0 - rate)
         # Eq. 46: a step to the worse half counts as one of length sqrt(D), however far it led.
-        lengths = (steps.square() / self.diagonal.unsqueeze(1)).sum(2).clamp_min(TINY)  # R lambda
+        lengths = self._lengths(steps).clamp_min(TINY)  # R lambda
         rates = torch.where(self._rates < 0.0, self._rates * dim / lengths, self._rates)
-        diagonal = kept * self.diagonal + self._rank_one * self._path.square()
-        diagonal = diagonal + (rates.unsqueeze(2) * steps.square()).sum(1)
+        self._reshape(kept, rates.unsqueeze(2), steps)
         self.centroid = self.centroid + self.sigma * step  # eq. 42
         # Eq. 44.
         sigma = self.sigma * torch.exp((length / self._expected_norm - 1.0) * self._rate_sigma / self._damping)
         # A search that has come down to one point shrinks for ever: it stays there, and does not divide by zero.
-        self.diagonal, sigma = diagonal.clamp_min(TINY), sigma.clamp_min(TINY)
+        sigma = sigma.clamp_min(TINY)
         # Where no fitness is finite there is nothing to learn from: no step size is right then, and `generate` says so.
         self.sigma = torch.where(population.finite.any(1, keepdim=True), sigma, math.nan)
 
+    @abstractmethod
+    def _rates_for(self, dim: int, mass: float) -> Rates:
+        """Return learning rates for so many genes and parents of this mass (mu_eff)."""
 
-class StockStrategies:
-    """DEAP's `cma.Strategy`, or any that needs genes and fitness only, one for each replicate.
+    @abstractmethod
+    def _spread(self) -> Tensor:
+        """Return the standard deviations (R, D) along the axes of the distributions."""
 
-        strategies = StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.5, lambda_=20))
-        strategies.register(toolbox)
+    @abstractmethod
+    def _turn(self, steps: Tensor) -> Tensor:
+        """Return `steps` (R, N, D) along the axes as steps of genes."""
 
-    They draw from numpy's global random numbers, which are lent to them: set from the replicate's stream, and put back.
-    (`StrategyOnePlusLambda` and `StrategyMultiObjective` keep more than genes in their individuals, and do not fit.)
-    One that diverges ends in a `SearchError`: where the eigenvalues of its matrix cannot be found any more, where its
-    genes are not finite in float32, or where no fitness is finite.
+    @abstractmethod
+    def _whiten(self, step: Tensor) -> Tensor:
+        """Return C^(-1/2) `step` (R, D)."""
+
+    @abstractmethod
+    def _lengths(self, steps: Tensor) -> Tensor:
+        """Return the squared Mahalanobis lengths (R, N) of `steps` (R, N, D)."""
+
+    @abstractmethod
+    def _reshape(self, kept: Tensor, rates: Tensor, steps: Tensor) -> None:
+        """Keep a part (R, 1) of the covariance; learn by the path, and at `rates` (R, N, 1) from `steps` (R, N, D)."""
+
+
+class SeparableCMAES(NormalStrategy):
+    """Separable CMA-ES (Ros and Hansen 2008) with active weights, all replicates side by side.
+
+    Like CMA-ES, but the covariance matrix stays diagonal: time and memory grow with D and not with D^2, and it may
+    learn (D + 2) / 3 times as fast. Variance also shrinks along steps to the worse half (Hansen 2016, "The CMA
+    evolution strategy: a tutorial", eqs. 46, 47 and 49 to 53). Other parameters are those of `deap.cma.Strategy`, with
+    that factor on the two learning rates of the covariance.
+
+        strategy = SeparableCMAES(population, sigma=0.5)
+        strategy.register(toolbox)
+        population, logbook = eaGenerateUpdate(toolbox, ngen=100)
 
     Args:
-        population: how many replicates, with their streams and objective weights.
-        make: takes the mean genome of a replicate, a list of D numbers, to a strategy: an object with
-            `generate(ind_init)` and `update(individuals)`.
+        population: each replicate begins at its mean, with its streams; objective weights are taken from here.
+        sigma: initial standard deviation of every gene, a positive number of float32.
+        lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
+
+    Attributes:
+        centroid: float64 (R, D), where the distribution is centred.
+        sigma: float64 (R, 1), the step size.
+        diagonal: float64 (R, D), variances of the genes relative to sigma^2.
     """
 
-    def __init__(self, population: Population, make: Callable[[list[float]], Any]) -> None:
-        self.weights, self.streams = population.weights, population.streams.clone()
-        self.device = population.genomes.device
-        self.strategies = [make(mean) for mean in population.genomes.double().mean(1).tolist()]
+    _LEARNED = ("centroid", "sigma", "diagonal", "_path_sigma", "_path")
 
-    def register(self, toolbox: base.Toolbox) -> None:
-        """Fill the roles `generate`, `update`, `state` and `restore` of `toolbox`."""
-        _register(self, toolbox)
+    def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
+        super().__init__(population, sigma, lambda_)
+        self.diagonal = torch.ones_like(self.centroid)
 
-    def state(self) -> State:
-        """Return the numbers and arrays that the strategies hold, and the streams."""
-        numbers = {f"{r}": _numbers_of(strategy) for r, strategy in enumerate(self.strategies)}
-        return join(**numbers, streams=self.streams.state())
+    def _rates_for(self, dim: int, mass: float) -> Rates:
+        faster = (dim + 2.0) / 3.0  # Ros and Hansen 2008, eq. 8
+        rank_one = 2.0 / ((dim + 1.3) ** 2 + mass)  # c_1; then c_mu
+        rank_mu = min(1.0 - rank_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((dim + 2.0) ** 2 + mass))
+        one = min(1.0, rank_one * faster)
+        return Rates((mass + 2.0) / (dim + mass + 3.0), 4.0 / (dim + 4.0), one, min(1.0 - one, rank_mu * faster))
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, in strategies made with the same arguments.
+    def _spread(self) -> Tensor:
+        return self.sigma * self.diagonal.sqrt()
 
-        Raises:
-            InputError: if it is that of others.
-        """
-        state = State(state)
-        for r, strategy in enumerate(self.strategies):
-            _give_numbers(strategy, state.part(f"{r}"))
-        self.streams = self.streams.restored(state.part("streams"))
+    def _turn(self, steps: Tensor) -> Tensor:
+        return steps
+
+    def _whiten(self, step: Tensor) -> Tensor:
+        return step / self.diagonal.sqrt()
+
+    def _lengths(self, steps: Tensor) -> Tensor:
+        return (steps.square() / self.diagonal.unsqueeze(1)).sum(2)
+
+    def _reshape(self, kept: Tensor, rates: Tensor, steps: Tensor) -> None:
+        diagonal = kept * self.diagonal + self._rank_one * self._path.square()
+        self.diagonal = (diagonal + (rates * steps.square()).sum(1)).clamp_min(TINY)
+
+
+class CMAES(NormalStrategy):
+    """CMA-ES (Hansen 2016, "The CMA evolution strategy: a tutorial") with active weights, all replicates side by side.
+
+    It learns which genes go together, where `SeparableCMAES` learns their scales alone: for up to some hundreds of
+    genes, as memory and time of an update grow with D^2, and at times, for the axes of the covariance, with D^3; and
+    for genomes that may lie anywhere: where many are moved to the same bound it would take that for a direction without
+    spread, and diverge. Its parameters are those of the tutorial, and so is that axes are renewed only every
+    1 / (10 D (c_1 + c_mu)) updates.
+
+        strategy = CMAES(population, sigma=0.5)
+        strategy.register(toolbox)
+        population, logbook = eaGenerateUpdate(toolbox, ngen=100)
+
+    Args:
+        population: each replicate begins at its mean, with its streams; objective weights are taken from here.
+        sigma: initial standard deviation of every gene, a positive number of float32.
+        lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
+
+    Attributes:
+        centroid: float64 (R, D), where the distribution is centred.
+        sigma: float64 (R, 1), the step size.
+        covariance: float64 (R, D, D), of the genes relative to sigma^2.
+    """
+
+    _LEARNED = ("centroid", "sigma", "covariance", "_path_sigma", "_path", "_axes", "_scales")
+
+    def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
+        super().__init__(population, sigma, lambda_)
+        replicates, dim = self.centroid.shape
+        self.covariance = torch.eye(dim).to(self.centroid).expand(replicates, -1, -1).clone()
+        self._axes, self._scales = self.covariance.clone(), torch.ones_like(self.centroid)
+        self._gap = max(1, int(1.0 / (10.0 * dim * (self._rank_one + self._rank_mu))))
+        self._asked: Tensor | None = None
 
     def generate(self) -> Population:
-        """Return the individuals that each replicate's strategy asks for.
-
-        Raises:
-            SearchError: if a strategy has diverged.
-        """
-        genomes = []
-        for r, strategy in enumerate(self.strategies):
-            with self._asking(r):
-                genomes.append(torch.tensor([list(genes) for genes in strategy.generate(list)], dtype=torch.float32))
-            if not genomes[r].isfinite().all():
-                raise _diverged(strategy, r, "its genes are not finite")
-        return Population.unevaluated(torch.stack(genomes).to(self.device), self.weights, self.streams)
+        """Return `lambda_` individuals in each replicate, as `NormalStrategy.generate` does."""
+        generated = super().generate()
+        self._asked = generated.genomes
+        return generated
 
     def update(self, population: Population) -> None:
-        """Tell each replicate's strategy the fitness of its individuals.
+        """Learn from the evaluated `population`, as `NormalStrategy.update` does.
 
         Raises:
-            SearchError: if a strategy has diverged.
-            InputError: if there are constraints, which it would not know of.
+            InputError: if its genomes are not those that were generated, for they were moved into a support.
         """
-        if population.violation is not None:
-            raise InputError("DEAP's strategies know no constraints: use SeparableCMAES, or objectives.penalised")
-        for r, (strategy, finite) in enumerate(zip(self.strategies, population.finite.any(1).tolist(), strict=True)):
-            if not finite:
-                raise _diverged(strategy, r, "nobody's fitness is finite")
-            with self._asking(r):
-                strategy.update(population.replicate(r))
+        if self._asked is not None and not torch.equal(population.genomes, self._asked):
+            raise InputError("the support moved genomes, which CMAES would misread: expected 'free', or SeparableCMAES")
+        super().update(population)
 
-    @contextlib.contextmanager
-    def _asking(self, r: int) -> Iterator[None]:
-        """Lend the strategy of replicate `r` its random numbers, and tell why it fails where it has diverged."""
-        try:
-            with seeded_numpy(self.streams[r]), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                yield
-        except np.linalg.LinAlgError as error:
-            raise _diverged(self.strategies[r], r, str(error)) from error
+    def _rates_for(self, dim: int, mass: float) -> Rates:
+        one = 2.0 / ((dim + 1.3) ** 2 + mass)
+        mu = min(1.0 - one, 2.0 * (0.25 + mass + 1.0 / mass - 2.0) / ((dim + 2.0) ** 2 + mass))
+        path = (4.0 + mass / dim) / (dim + 4.0 + 2.0 * mass / dim)
+        return Rates((mass + 2.0) / (dim + mass + 5.0), path, one, mu)
 
+    def _spread(self) -> Tensor:
+        return self.sigma * self._scales
 
-def _numbers_of(strategy: Any) -> dict[str, Tensor]:
-    """The numbers and arrays among a strategy's attributes: what it learns, and constants that restoring repeats.
+    def _turn(self, steps: Tensor) -> Tensor:
+        return steps @ self._axes.mT
 
-    An array whose columns lie together is kept as its transpose: products of matrices go by the order in memory, down
-    to their last bits.
-    """
-    numbers = {}
-    for name, value in vars(strategy).items():
-        if isinstance(value, float | int | np.ndarray):
-            array = np.asarray(value)
-            columns = array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous
-            key, kept = (name + TRANSPOSED, array.T) if columns else (name, array)
-            numbers[key] = torch.from_numpy(kept.copy())
-    return numbers
+    def _whiten(self, step: Tensor) -> Tensor:
+        along = (step.unsqueeze(1) @ self._axes) / self._scales.unsqueeze(1)
+        return self._turn(along).squeeze(1)
 
+    def _lengths(self, steps: Tensor) -> Tensor:
+        return ((steps @ self._axes) / self._scales.unsqueeze(1)).square().sum(2)
 
-def _give_numbers(strategy: Any, numbers: State) -> None:
-    """Let a strategy take up what `_numbers_of` another gave."""
-    for name, found in numbers.items():
-        attribute, array = name.removesuffix(TRANSPOSED), found.numpy().copy()
-        array = array if attribute == name else array.T
-        before = np.asarray(getattr(strategy, attribute, None))
-        if (array.shape, array.dtype) != (before.shape, before.dtype):
-            raise InputError(f"the state has {attribute} as {array.dtype} of shape {array.shape}: of another strategy")
-        setattr(strategy, attribute, array if array.ndim else array.item())
+    def _reshape(self, kept: Tensor, rates: Tensor, steps: Tensor) -> None:
+        path = self._path.unsqueeze(2)
+        learned = self._rank_one * path @ path.mT + (rates * steps).mT @ steps
+        self.covariance = kept.unsqueeze(2) * self.covariance + learned
+        if self._updates % self._gap == 0:
+            known = self.covariance.isfinite().flatten(1).all(1).view(-1, 1, 1)
+            variances, axes = torch.linalg.eigh(
+                torch.where(known, self.covariance, torch.eye(steps.shape[2]).to(steps))
+            )
+            self._axes, self._scales = axes, variances.clamp_min(TINY).sqrt()

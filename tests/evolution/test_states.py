@@ -35,6 +35,11 @@ def adapting(population: Population, box: base.Toolbox, **rest: object) -> Itera
     return evolution.eaGenerateUpdate_iter(box, GENERATIONS + 1, **rest)
 
 
+def correlating(population: Population, box: base.Toolbox, **rest: object) -> Iterator[Generation]:
+    evolution.CMAES(population, 0.5, 8).register(box)
+    return evolution.eaGenerateUpdate_iter(box, GENERATIONS + 1, **rest)
+
+
 def stock(population: Population, box: base.Toolbox, **rest: object) -> Iterator[Generation]:
     evolution.StockStrategies(population, lambda mean: cma.Strategy(mean, 0.5, lambda_=8)).register(box)
     return evolution.eaGenerateUpdate_iter(box, GENERATIONS + 1, **rest)
@@ -80,7 +85,7 @@ def ones_own(population: Population, box: base.Toolbox, **rest: object) -> Itera
     return evolution.ask_and_tell(Elites(population, box), GENERATIONS + 1, **rest)
 
 
-ALGORITHMS = [simple, plus, adapting, stock, drawing, climbing, ones_own]
+ALGORITHMS = [simple, plus, adapting, correlating, stock, drawing, climbing, ones_own]
 
 
 def begin(

@@ -15,6 +15,7 @@ from scipy import stats
 
 from evovae.base import Streams, make_generator, seeded_numpy
 from evovae.evolution import (
+    CMAES,
     HallOfFame,
     Individual,
     Population,
@@ -36,7 +37,12 @@ def deaps(population: Population) -> StockStrategies:
     return StockStrategies(population, lambda mean: cma.Strategy(mean, sigma=0.7, lambda_=10))
 
 
-both = pytest.mark.parametrize("make", [separable, deaps])
+def full(population: Population) -> CMAES:
+    return CMAES(population, sigma=0.7, lambda_=10)
+
+
+each = pytest.mark.parametrize("make", [separable, full, deaps])
+bounded = pytest.mark.parametrize("make", [separable, deaps])
 
 
 def searching(make, replicates: int | range = 3, objective=sphere, dim: int = 5, **settings) -> base.Toolbox:
@@ -51,10 +57,10 @@ def stretched(x: torch.Tensor) -> torch.Tensor:
     return (x * scale).square().sum(-1, keepdim=True)
 
 
-# Both
+# Each
 
 
-@both
+@each
 def test_a_replicate_alone_equals_the_same_among_many(make):
     runs = []
     for replicates in (range(6), range(4, 5), range(2, 4)):
@@ -66,20 +72,20 @@ def test_a_replicate_alone_equals_the_same_among_many(make):
         assert torch.equal(run[2].genomes, runs[0][2].genomes[rows])
 
 
-@both
+@each
 def test_the_sphere_is_climbed_to_its_top(make):
     _, logbook = eaGenerateUpdate(searching(make), 120)
     assert (logbook[-1]["max"] > -1e-6).all()
     assert (logbook[0]["max"] < -0.1).all()
 
 
-@both
+@each
 def test_a_minimised_objective_is_minimised(make):
     _, logbook = eaGenerateUpdate(searching(make, objective=lambda x: -sphere(x), weights=(-2.0,)), 120)
     assert (logbook[-1]["min"] < 1e-6).all()
 
 
-@both
+@each
 def test_logbooks_count_from_generation_zero_as_deaps_do(make):
     objective = Counting()
     population, logbook = eaGenerateUpdate(searching(make, objective=objective), 4)
@@ -90,7 +96,7 @@ def test_logbooks_count_from_generation_zero_as_deaps_do(make):
     assert torch.equal(population.fitness, sphere(population.genomes))
 
 
-@both
+@each
 def test_calling_again_goes_on_from_the_strategys_state(make):
     whole, _ = eaGenerateUpdate(searching(make), 9)
     box = searching(make)
@@ -99,7 +105,7 @@ def test_calling_again_goes_on_from_the_strategys_state(make):
     assert_same(rest, whole)
 
 
-@both
+@bounded
 def test_genomes_are_projected_before_they_are_evaluated(make):
     box = searching(make, objective=lambda x: x.sum(-1, keepdim=True), low=-0.5, high=0.5)
     for generation in eaGenerateUpdate_iter(box, 40):
@@ -107,7 +113,7 @@ def test_genomes_are_projected_before_they_are_evaluated(make):
     assert (generation.population.fitness.amax(1) > 2.4).all()
 
 
-@both
+@each
 def test_fitness_that_is_not_finite_leads_nowhere(make):
     def objective(x: torch.Tensor) -> torch.Tensor:
         fitness = sphere(x)
@@ -120,7 +126,7 @@ def test_fitness_that_is_not_finite_leads_nowhere(make):
     assert (logbook[-1]["max"] > -1e-5).all()
 
 
-@both
+@each
 def test_using_a_strategy_moves_no_stream_of_the_population_it_was_made_from(make):
     box = toolbox()
     population, fresh = (box.population(n=10, replicates=2, seed=4) for _ in range(2))
@@ -129,7 +135,7 @@ def test_using_a_strategy_moves_no_stream_of_the_population_it_was_made_from(mak
     assert torch.equal(population.streams.uniform(2, 9), fresh.streams.uniform(2, 9))
 
 
-@both
+@each
 def test_seeds_differ(make):
     runs = []
     for seed in (1, 2):
@@ -155,16 +161,16 @@ def generations_until_it_stops(box: base.Toolbox, most: int = 3000) -> tuple[lis
     return done, message
 
 
-@both
+@each
 def test_a_search_without_a_minimum_stops_and_says_so(make):
     box = searching(make, objective=downhill, dim=2, weights=(-1.0,))
     with pytest.raises(
-        SearchError, match=r"^generation [0-9]+: (SeparableCMAES|Strategy) diverged in replicate [0-2]: .*; bound"
+        SearchError, match=r"^generation [0-9]+: (SeparableCMAES|CMAES|Strategy) diverged in replicate [0-2]: .*; bound"
     ):
         eaGenerateUpdate(box, 3000)
 
 
-@both
+@each
 def test_a_step_size_beyond_all_numbers_stops_the_search(make):
     population = toolbox().population(n=10, replicates=2, seed=3)
     stock = lambda mean: cma.Strategy(mean, sigma=1e30, lambda_=10)  # noqa: E731
@@ -176,7 +182,7 @@ def test_a_step_size_beyond_all_numbers_stops_the_search(make):
     assert "diverged in replicate 0" in message
 
 
-@both
+@each
 @pytest.mark.parametrize("lost", [0, 2])
 def test_where_nobody_has_a_finite_fitness_the_search_stops(make, lost):
     """Of three replicates one leaves the ground that its objective knows, after five generations."""
@@ -305,6 +311,105 @@ def test_as_few_evaluations_as_pycmas_reach_the_bottom_of_an_ellipsoid(axes, dim
             search.optimize(lambda x: float((scale * x**2).sum()))
         theirs.append(search.countevals)
     assert ours.double().mean() < 1.08 * np.mean(theirs)
+
+
+@pytest.mark.parametrize("dim", [1, 4, 12])
+@pytest.mark.parametrize("lambda_", [6, 14])
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_an_update_of_the_full_matrix_is_deaps_with_pycmas_matrix(dim, lambda_, offset):
+    def turned(x: torch.Tensor) -> torch.Tensor:
+        return stretched(x @ rotation)
+
+    rotation = torch.linalg.qr(torch.randn(dim, dim, generator=make_generator(3), dtype=torch.float32))[0]
+    box = toolbox(turned, dim=dim, weights=(-1.0,))
+    start = box.population(n=10)
+    ours = CMAES(replace(start, genomes=start.genomes + offset), sigma=0.7, lambda_=lambda_)
+    assert ours._gap == 1
+    rates = {"ccov1": ours._rank_one, "ccovmu": ours._rank_mu, "cs": ours._rate_sigma, "ccum": ours._rate_path}
+    theirs = cma.Strategy(ours.centroid[0].tolist(), 0.7, lambda_=lambda_, damps=ours._damping, **rates)
+    matrix = pycma.sampler.GaussFullSampler(dim)
+    matrix.C = np.eye(dim)  # it begins with axes that are not quite equal
+    matrix.update_now(-1)
+    for count in range(25):
+        generated = ours.generate()
+        fitness = box.evaluate(generated.genomes[0]).unsqueeze(0)
+        told = replace(generated, fitness=fitness, valid=torch.ones_like(generated.valid))
+        ours.update(told)
+        genomes, order = told.genomes[0].double().numpy(), fitness[0, :, 0].argsort(stable=True)
+        steps = (genomes[order] - theirs.centroid) / theirs.sigma
+        theirs.update([Individual(list(genes), i.fitness) for genes, i in zip(genomes, told.replicate(0), strict=True)])
+        length = np.linalg.norm(theirs.ps) / math.sqrt(1 - (1 - theirs.cs) ** (2 * count + 2)) / theirs.chiN
+        stalled = float(length >= 1.4 + 2 / (dim + 1)) * theirs.ccov1 * theirs.cc * (2 - theirs.cc)
+        matrix.update([theirs.pc, *steps], [theirs.ccov1, *pycmas_rates(ours, dim, lambda_)], stalled)
+        matrix.update_now(-1)
+        theirs.C, theirs.diagD, theirs.B = matrix.C, matrix.D, matrix.B
+        theirs.BD = theirs.B * theirs.diagD
+        scale = np.abs(matrix.C).max()
+        np.testing.assert_allclose(ours.centroid[0], theirs.centroid, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(ours.covariance[0], matrix.C, rtol=1e-6, atol=1e-6 * scale)
+        np.testing.assert_allclose(float(ours.sigma), theirs.sigma, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [2, 5, 20, 100])
+def test_learning_rates_of_the_full_matrix_are_pycmas(dim):
+    ours = CMAES(toolbox(dim=dim).population(n=4), 1.0)
+    theirs = pycma.CMAEvolutionStrategy([0.0] * dim, 1.0, {"verbose": -9, "seed": math.nan})
+    assert ours.lambda_ == theirs.popsize
+    assert ours._rank_one == pytest.approx(theirs.sp.c1)
+    assert ours._rank_mu == pytest.approx(theirs.sp.cmu)
+    assert ours._rate_path == pytest.approx(theirs.sp.cc)
+    np.testing.assert_allclose(ours._rates, pycmas_rates(ours, dim, ours.lambda_), rtol=1e-12, atol=1e-15)
+
+
+def test_individuals_of_the_full_strategy_are_drawn_from_its_normal_distribution():
+    strategy = CMAES(toolbox(dim=3).population(n=10, replicates=2), sigma=2.0, lambda_=20_000)
+    covariance = torch.tensor([[4.0, 1.5, 0.0], [1.5, 1.0, 0.0], [0.0, 0.0, 0.25]], dtype=torch.float64)
+    variances, strategy._axes[1] = torch.linalg.eigh(covariance)
+    strategy._scales[1] = variances.sqrt()
+    drawn = strategy.generate().genomes.double()
+    for r, expected in enumerate((torch.eye(3), covariance)):
+        np.testing.assert_allclose(torch.cov(drawn[r].T), 4.0 * expected.numpy(), atol=0.25)
+        np.testing.assert_allclose(drawn[r].mean(0), strategy.centroid[r], atol=0.15)
+
+
+def test_the_full_strategy_refuses_genomes_that_a_support_has_moved():
+    box = searching(full, low=-0.1, high=0.1)
+    with refused("free"):
+        eaGenerateUpdate(box, 5)
+
+
+@pytest.mark.parametrize("name", ["ellipsoid", "rosenbrock"])
+def test_as_few_evaluations_as_pycmas_find_what_takes_a_full_matrix(name):
+    dim = 6
+    rotation = torch.linalg.qr(torch.randn(dim, dim, generator=make_generator(5), dtype=torch.float64))[0]
+    scale = torch.logspace(0, 3, dim, dtype=torch.float64)
+
+    def value(x: torch.Tensor) -> torch.Tensor:
+        x = x.double()
+        if name == "ellipsoid":
+            return (x @ rotation * scale).square().sum(-1, keepdim=True)
+        return (100.0 * (x[..., 1:] - x[..., :-1].square()).square() + (1.0 - x[..., :-1]).square()).sum(
+            -1, keepdim=True
+        )
+
+    box = toolbox(value, dim=dim, weights=(-1.0,))
+    start = box.population(n=4, replicates=12, seed=1)
+    begin = 1.0 if name == "ellipsoid" else 0.0
+    CMAES(replace(start, genomes=torch.full_like(start.genomes, begin)), 0.5).register(box)
+    best, spent = [], []
+    for generation in eaGenerateUpdate_iter(box, 900):
+        best.append(generation.population.fitness.amin((1, 2)))
+        spent.append(generation.evaluations)
+    reached = (torch.stack(best) > 1e-8).sum(0)
+    ours = torch.stack(spent)[reached.clamp_max(899), torch.arange(12)]
+    theirs = []
+    for seed in range(1, 8):
+        options = {"seed": math.nan, "verbose": -9, "ftarget": 1e-8, "tolfun": 0, "tolfunhist": 0}
+        with seeded_numpy(make_generator(seed)):
+            search = pycma.CMAEvolutionStrategy([begin] * dim, 0.5, options)
+            search.optimize(lambda x: float(value(torch.from_numpy(x))))
+        theirs.append(search.countevals)
+    assert ours.double().median() < 1.1 * np.median(theirs)
 
 
 def test_learning_rates_grow_by_a_third_of_the_dimension():
