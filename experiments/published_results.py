@@ -22,8 +22,10 @@ STUDIES = (
     "reproduce_coil",
     "reproduce_fooling",
     "reproduce_cma_mae",
+    "reproduce_dqd",
     "reproduce_lsi",
     "latent_diversity",
+    "reproduce_swing_up",
 )
 COLUMNS = ("result", "source", "reference", "ours", "interval", "verdict", "minutes", "command")
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import defaults
@@ -11,8 +12,10 @@ import published.fooling
 import published.illumination
 import pytest
 import reproduce_cma_mae
+import reproduce_dqd
 import reproduce_example
 import reproduce_notebook
+import reproduce_swing_up
 import training_length
 from places import ROOT
 
@@ -77,9 +80,11 @@ def judge_fooling() -> tuple[pd.DataFrame, list[dict[str, str]]]:
     return digits, published.fooling.verdicts(speed, digits)
 
 
-def judge_cma_mae() -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    found = published.illumination.compare(table("reproduce_cma_mae", "replicates"), "CMA-MAE")
-    verdicts = published.illumination.verdicts(found, "CMA-MAE", reproduce_cma_mae.SHOWN)
+def judge_archives(
+    study: str, published_as: str, shown: list[tuple[str, str]]
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    found = published.illumination.compare(table(study, "replicates"), published_as)
+    verdicts = published.illumination.verdicts(found, published_as, shown)
     return found.assign(verdict=found["verdict"].replace("", float("nan"))), verdicts
 
 
@@ -89,7 +94,8 @@ def judge_cma_mae() -> tuple[pd.DataFrame, list[dict[str, str]]]:
         ("coil", "summary", judge_coil),
         ("example", "summary", judge_example),
         ("fooling", "pyribs", judge_fooling),
-        ("cma_mae", "summary", judge_cma_mae),
+        ("cma_mae", "summary", partial(judge_archives, "reproduce_cma_mae", "CMA-MAE", reproduce_cma_mae.SHOWN)),
+        ("dqd", "summary", partial(judge_archives, "reproduce_dqd", "DQD", reproduce_dqd.SHOWN)),
     ],
 )
 def test_verdicts_of_the_gallery_follow_from_the_rows_beside_them(
@@ -99,6 +105,11 @@ def test_verdicts_of_the_gallery_follow_from_the_rows_beside_them(
     kept = table(f"reproduce_{study}", name)
     pd.testing.assert_frame_equal(found.reset_index(drop=True), kept[found.columns], check_dtype=False, rtol=1e-8)
     assert verdicts == told(study)
+
+
+def test_the_verdict_on_the_swing_up_follows_from_its_looks() -> None:
+    looks = table("reproduce_swing_up", "looks")
+    assert [reproduce_swing_up.judge(looks[looks["policy"] == reproduce_swing_up.CMAES])] == told("swing_up")
 
 
 def test_the_verdict_on_the_notebook_follows_from_its_replicates() -> None:
