@@ -377,7 +377,7 @@ def test_the_published_results_stand_in_the_gallery_as_they_were_found(monkeypat
     gallery = published_results.RESULTS / "README.md"
     assert published_results.table() in gallery.read_text(), "run experiments/published_results.py"
     for study in published_results.STUDIES:
-        shutil.copytree(published_results.RESULTS / f"reproduce_{study}", tmp_path / f"reproduce_{study}")
+        shutil.copytree(published_results.RESULTS / study, tmp_path / study)
     verdicts = tmp_path / "reproduce_notebook" / "verdicts.csv"
     verdicts.write_text(verdicts.read_text().replace("105.39", "100.00"))
     monkeypatch.setattr(published_results, "RESULTS", tmp_path)
