@@ -3,9 +3,9 @@
 Differentiable quality diversity (Fontaine and Nikolaidis 2021, NeurIPS, table 1): seven methods on sphere and arm, each
 for 10,000 generations of 36 evaluations and a grid of 100 x 100 cells. QD scores are over all cells.
 
-    python experiments/reproduce_dqd.py --workers 2                     20 trials, 5 of CMA-ME: an hour and a half
-    python experiments/reproduce_dqd.py --workers 2 --without CMA-ME    half an hour
-    python experiments/reproduce_dqd.py --smoke                         seconds, leaving no results
+    python experiments/reproduce_dqd.py --workers 2 --trials 5 --without CMA-ME    47 minutes beside other work
+    python experiments/reproduce_dqd.py --workers 2                                20 trials, 5 of CMA-ME: not run yet
+    python experiments/reproduce_dqd.py --smoke                                    seconds, leaving no results
 
 The rule, written before the full run, is that of `reproduce_cma_mae.py`: means are of trials; a cell is reproduced
 where both QD score and coverage lie within 3% of the published mean (of 20 trials), or within 0.3 points if that is

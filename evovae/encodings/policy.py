@@ -42,7 +42,7 @@ class PolicyEncoding(Encoding):
     Weights are drawn from N(0, 1).
     """
 
-    differentiable = True
+    sigma = StandardNormal.sigma
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class PolicyEncoding(Encoding):
         self._activations = (*(activation,) * len(hidden), output)
         self._genes = [(fan_in + 1) * fan_out for fan_in, fan_out in self.layers]
         super().__init__(StandardNormal(sum(self._genes), support), resolve_device(device))
-        self.sigma = StandardNormal.sigma
 
     def actor(self, genomes: Tensor) -> Callable[[Tensor], Tensor]:
         """Return what acts for `genomes` (B, D): observations float32 (B, E, inputs) to actions (B, E, outputs).

@@ -57,14 +57,7 @@ class Rates(NamedTuple):
 class NormalStrategy(ABC):
     """CMA-ES with active weights, all replicates side by side: what the full and the separable one share.
 
-    Args:
-        population: each replicate begins at its mean, with its streams; objective weights are taken from here.
-        sigma: initial standard deviation of every gene, a positive number of float32.
-        lambda_: individuals in a generation, 2 or more; 4 + 3 ln D when left out.
-
-    Attributes:
-        centroid: float64 (R, D), where the distribution is centred.
-        sigma: float64 (R, 1), the step size.
+    They say how fast to learn, and what a covariance does to steps; arguments are theirs.
     """
 
     _LEARNED: tuple[str, ...] = ("centroid", "sigma", "_path_sigma", "_path")
@@ -251,10 +244,10 @@ class CMAES(NormalStrategy):
     """CMA-ES (Hansen 2016, "The CMA evolution strategy: a tutorial") with active weights, all replicates side by side.
 
     It learns which genes go together, where `SeparableCMAES` learns their scales alone: for up to some hundreds of
-    genes, as memory and time of an update grow with D^2, and at times, for the axes of the covariance, with D^3; and
+    genes, as memory grows with D^2 and the time of an update with D^3; and
     for genomes that may lie anywhere: where many are moved to the same bound it would take that for a direction without
-    spread, and diverge. Its parameters are those of the tutorial, and so is that axes are renewed only every
-    1 / (10 D (c_1 + c_mu)) updates.
+    spread, and diverge. Its parameters are those of the tutorial; the axes of the covariance are renewed in every
+    update.
 
         strategy = CMAES(population, sigma=0.5)
         strategy.register(toolbox)
@@ -271,15 +264,19 @@ class CMAES(NormalStrategy):
         covariance: float64 (R, D, D), of the genes relative to sigma^2.
     """
 
-    _LEARNED = ("centroid", "sigma", "covariance", "_path_sigma", "_path", "_axes", "_scales")
+    _LEARNED = ("centroid", "sigma", "covariance", "_path_sigma", "_path")
 
     def __init__(self, population: Population, sigma: float, lambda_: int | None = None) -> None:
         super().__init__(population, sigma, lambda_)
         replicates, dim = self.centroid.shape
         self.covariance = torch.eye(dim).to(self.centroid).expand(replicates, -1, -1).clone()
-        self._axes, self._scales = self.covariance.clone(), torch.ones_like(self.centroid)
-        self._gap = max(1, int(1.0 / (10.0 * dim * (self._rank_one + self._rank_mu))))
         self._asked: Tensor | None = None
+        self._renew_axes()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave, as `NormalStrategy.restore` does."""
+        super().restore(state)
+        self._renew_axes()
 
     def generate(self) -> Population:
         """Return `lambda_` individuals in each replicate, as `NormalStrategy.generate` does."""
@@ -320,9 +317,11 @@ class CMAES(NormalStrategy):
         path = self._path.unsqueeze(2)
         learned = self._rank_one * path @ path.mT + (rates * steps).mT @ steps
         self.covariance = kept.unsqueeze(2) * self.covariance + learned
-        if self._updates % self._gap == 0:
-            known = self.covariance.isfinite().flatten(1).all(1).view(-1, 1, 1)
-            variances, axes = torch.linalg.eigh(
-                torch.where(known, self.covariance, torch.eye(steps.shape[2]).to(steps))
-            )
-            self._axes, self._scales = axes, variances.clamp_min(TINY).sqrt()
+        self._renew_axes()
+
+    def _renew_axes(self) -> None:
+        """Decompose the covariance; of one that is not finite, which `generate` would refuse, any axes will do."""
+        known = self.covariance.isfinite().flatten(1).all(1).view(-1, 1, 1)
+        one = torch.eye(self.covariance.shape[1]).to(self.covariance)
+        variances, self._axes = torch.linalg.eigh(torch.where(known, self.covariance, one))
+        self._scales = variances.clamp_min(TINY).sqrt()

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from published.illumination import compare, draw, verdicts
+from published.illumination import compare, draw, published, verdicts
 
 from evovae.base import InputError, require_counts
 from evovae.studies import VERDICTS, Spec, Workers, gather, start, study
@@ -52,12 +52,17 @@ def reproduce(
     """
 
     def main(arguments: Arguments) -> None:
+        known = list(published(table)["algorithm"].unique())
+        for name in arguments.without:
+            if name not in known:
+                raise InputError(f"without is {name}: expected some of {', '.join(known)}")
+        told = [(domain, name) for domain, name in shown if name not in arguments.without]
         with study(script, arguments.smoke) as results:
             with arguments.where.executor() as executor:
                 runs = results.run_all(cells(arguments, results.cells), executor)
             summary = compare(results.rows("replicates", gather(runs, FOUND)), table)
             results.table("summary", summary)
-            results.table(VERDICTS, pd.DataFrame(verdicts(summary, table, shown)))
+            results.table(VERDICTS, pd.DataFrame(verdicts(summary, table, told)))
             results.figure("curves", draw(gather(runs, CURVES)))
 
     start(main, Arguments, doc)
@@ -81,9 +86,6 @@ def trials_of(
         domains: their names.
         together: trials of a cell.
     """
-    unknown = ", ".join(set(arguments.without) - set(trials))
-    if unknown:
-        raise InputError(f"without is {unknown}: expected some of {', '.join(trials)}")
     for algorithm, domain in product([name for name in trials if name not in arguments.without], domains):
         number = 2 if arguments.smoke else arguments.trials or trials[algorithm]
         for first in range(0, number, together):
